@@ -1,0 +1,362 @@
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// Decode reads a payload of type t as it came over the wire. The result is a value, never a
+// pointer and never nil unless there is an error.
+//
+// It is lenient: unknown keys are ignored (the HITL plugin adds "type" and "userId" to payloads);
+// an unknown type, or a payload whose shape does not fit its type, becomes [Unknown] and so does
+// an item of a bloc. Only a payload that is not JSON at all is an error.
+func Decode(t Type, payload []byte) (Message, error) {
+	if !json.Valid(payload) {
+		return nil, fmt.Errorf("message: the payload of a message of type %q is not valid JSON", t)
+	}
+	if m, ok := decode(t, payload); ok {
+		return m, nil
+	}
+	return Unknown{Kind: t, Payload: bytes.Clone(payload)}, nil
+}
+
+// decode reports false if the type is unknown or the payload does not fit.
+func decode(t Type, payload []byte) (Message, bool) {
+	o, ok := readObject(payload)
+	if !ok {
+		return nil, false
+	}
+	var m Message
+	switch t {
+	case TypeText:
+		m = Text{Text: o.text("text")}
+	case TypeMarkdown:
+		m = Markdown{Markdown: o.text("markdown")}
+	case TypeImage:
+		m = Image{ImageURL: o.text("imageUrl"), Title: o.optional("title")}
+	case TypeAudio:
+		m = Audio{AudioURL: o.text("audioUrl"), Title: o.optional("title")}
+	case TypeVideo:
+		m = Video{VideoURL: o.text("videoUrl"), Title: o.optional("title")}
+	case TypeFile:
+		m = File{FileURL: o.text("fileUrl"), Title: o.optional("title")}
+	case TypeLocation:
+		m = Location{
+			Latitude: o.number("latitude"), Longitude: o.number("longitude"),
+			Address: o.optional("address"), Title: o.optional("title"),
+		}
+	case TypeCard:
+		m = readCard(o)
+	case TypeCarousel:
+		m = Carousel{Items: list(o, "items", readCard)}
+	case TypeChoice:
+		m = Choice{Text: o.text("text"), Options: list(o, "options", readOption)}
+	case TypeDropdown:
+		m = Dropdown{Text: o.text("text"), Options: list(o, "options", readOption)}
+	case TypeBloc:
+		m = Bloc{Items: o.blocItems("items")}
+	default:
+		return nil, false
+	}
+	if o.misfit {
+		return nil, false
+	}
+	return m, true
+}
+
+func readCard(o *object) Card {
+	return Card{
+		Title: o.text("title"), Subtitle: o.optional("subtitle"), ImageURL: o.optional("imageUrl"),
+		Actions: list(o, "actions", readAction),
+	}
+}
+
+func readAction(o *object) Action {
+	return Action{Kind: ActionKind(o.text("action")), Label: o.text("label"), Value: o.text("value")}
+}
+
+func readOption(o *object) Option {
+	return Option{Label: o.text("label"), Value: o.text("value")}
+}
+
+// object reads the keys of a JSON object and remembers whether one was missing or of another shape.
+//
+// Plain json.Unmarshal would not do: it takes "TEXT" for "text", and a text message without a text
+// for an empty one, and the words that stood there under another key would be lost.
+type object struct {
+	keys   map[string]json.RawMessage
+	misfit bool
+}
+
+func readObject(data []byte) (*object, bool) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(data, &keys); err != nil || keys == nil {
+		return nil, false
+	}
+	return &object{keys: keys}, true
+}
+
+func (o *object) text(key string) string     { return read[string](o, key, true) }
+func (o *object) optional(key string) string { return read[string](o, key, false) }
+func (o *object) number(key string) float64  { return read[float64](o, key, true) }
+
+// array reads an array. A null is an empty one: that is how Go writes a nil slice.
+func (o *object) array(key string) []json.RawMessage {
+	if _, ok := o.keys[key]; !ok {
+		o.misfit = true
+	}
+	return read[[]json.RawMessage](o, key, false)
+}
+
+func (o *object) blocItems(key string) []BlocItem {
+	raws := o.array(key)
+	items := make([]BlocItem, len(raws))
+	for i, raw := range raws {
+		items[i] = decodeItem(raw)
+	}
+	return items
+}
+
+// decodeItem does not look into what may not stand in a bloc: blocs in blocs in blocs would be
+// parsed once more at each level.
+func decodeItem(raw json.RawMessage) BlocItem {
+	kind, payload, ok := splitEnvelope(raw)
+	if !ok {
+		return Unknown{Payload: raw}
+	}
+	switch kind {
+	case TypeText, TypeMarkdown, TypeImage, TypeAudio, TypeVideo, TypeFile, TypeLocation:
+		m, _ := decode(kind, payload)
+		if item, ok := m.(BlocItem); ok {
+			return item
+		}
+	}
+	return Unknown{Kind: kind, Payload: payload}
+}
+
+func read[T any](o *object, key string, required bool) (v T) {
+	raw, ok := o.keys[key]
+	if !ok || string(raw) == "null" {
+		o.misfit = o.misfit || required
+		return v
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		o.misfit = true
+	}
+	return v
+}
+
+func list[T any](o *object, key string, read func(*object) T) []T {
+	raws := o.array(key)
+	items := make([]T, 0, len(raws))
+	for _, raw := range raws {
+		item, ok := readObject(raw)
+		if !ok {
+			o.misfit = true
+			return nil
+		}
+		items = append(items, read(item))
+		o.misfit = o.misfit || item.misfit
+	}
+	return items
+}
+
+// Encode is the inverse of [Decode]: the message's type and its payload, exactly as the HITL
+// interface wants it, with no key more. It takes values and pointers. A nil message, a nil item of
+// a bloc, a number that JSON cannot express and an [Unknown] that holds no valid JSON are errors;
+// whether the content makes sense is for [Validate] to say.
+func Encode(m Message) (Type, json.RawMessage, error) {
+	m, err := value(m)
+	if err != nil {
+		return "", nil, fmt.Errorf("message: %w", err)
+	}
+	payload, err := encode(m)
+	if err != nil {
+		return "", nil, fmt.Errorf("message: a message of type %q cannot be encoded: %w", m.Type(), err)
+	}
+	return m.Type(), payload, nil
+}
+
+// encode writes the payload of a message that has been through value.
+func encode(m Message) (json.RawMessage, error) {
+	if u, ok := m.(Unknown); ok {
+		if !json.Valid(u.Payload) {
+			return nil, errors.New("its payload is not valid JSON")
+		}
+		return u.Payload, nil
+	}
+	return json.Marshal(m)
+}
+
+// value turns a pointer to a variant into the variant.
+func value(m Message) (Message, error) {
+	v := reflect.ValueOf(m)
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		m, _ = v.Elem().Interface().(Message)
+	}
+	switch m := m.(type) {
+	case Text, Markdown, Image, Audio, Video, File, Location, Card, Carousel, Choice, Dropdown, Bloc, Unknown:
+		return m, nil
+	case nil, *Text, *Markdown, *Image, *Audio, *Video, *File, *Location, *Card, *Carousel, *Choice, *Dropdown, *Bloc, *Unknown:
+		return nil, errors.New("the message is nil")
+	default: // A struct of another package that embeds a variant: sealed interfaces cannot forbid it.
+		return nil, fmt.Errorf("%T is not a message: pass the variant that it embeds", m)
+	}
+}
+
+// MarshalJSON writes missing actions as an empty array, as the interface requires one.
+func (c Card) MarshalJSON() ([]byte, error) {
+	type plain Card
+	c.Actions = orEmpty(c.Actions)
+	return json.Marshal(plain(c))
+}
+
+// MarshalJSON writes missing items as an empty array, as the interface requires one.
+func (c Carousel) MarshalJSON() ([]byte, error) {
+	type plain Carousel
+	c.Items = orEmpty(c.Items)
+	return json.Marshal(plain(c))
+}
+
+// MarshalJSON writes missing options as an empty array, as the interface requires one.
+func (c Choice) MarshalJSON() ([]byte, error) {
+	type plain Choice
+	c.Options = orEmpty(c.Options)
+	return json.Marshal(plain(c))
+}
+
+// MarshalJSON writes missing options as an empty array, as the interface requires one.
+func (d Dropdown) MarshalJSON() ([]byte, error) {
+	type plain Dropdown
+	d.Options = orEmpty(d.Options)
+	return json.Marshal(plain(d))
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// MarshalJSON writes each item with its type beside its payload.
+func (b Bloc) MarshalJSON() ([]byte, error) {
+	items := make([]json.RawMessage, len(b.Items))
+	for i, item := range b.Items {
+		raw, err := encodeEnvelope(item)
+		if err != nil {
+			return nil, fmt.Errorf("items[%d]: %w", i, err)
+		}
+		items[i] = raw
+	}
+	return json.Marshal(map[string]any{"items": items})
+}
+
+// UnmarshalJSON reads a bloc's payload as [Decode] does, but a payload that is no bloc is an error.
+func (b *Bloc) UnmarshalJSON(data []byte) error {
+	m, ok := decode(TypeBloc, data)
+	if !ok {
+		return errors.New("message: a bloc must be an object with an array named items")
+	}
+	*b, _ = m.(Bloc)
+	return nil
+}
+
+// Envelope is a message as it stands in JSON, the type beside the payload:
+//
+//	{"type": "text", "payload": {"text": "Hi"}}
+//
+// Use it as a field of your own structs. Decoding never fails on valid JSON and never leaves
+// Message nil; other keys beside the two are ignored. Encoding a nil Message is an error.
+type Envelope struct {
+	Message Message
+}
+
+// MarshalJSON writes the type beside the payload.
+func (e Envelope) MarshalJSON() ([]byte, error) {
+	return encodeEnvelope(e.Message)
+}
+
+// UnmarshalJSON reads the type and the payload as [Decode] does.
+func (e *Envelope) UnmarshalJSON(data []byte) error {
+	e.Message = decodeEnvelope(data)
+	return nil
+}
+
+// wireEnvelope is what stands on the wire for a message.
+type wireEnvelope struct {
+	Source  *wireSource     `json:"source,omitzero"` // In a history only.
+	Type    Type            `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+type wireSource struct {
+	Type   string `json:"type"`
+	UserID string `json:"userId,omitzero"`
+}
+
+func encodeEnvelope(m Message) (json.RawMessage, error) {
+	m, err := value(m)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := encode(m)
+	if err != nil || m.Type() == "" {
+		return payload, err
+	}
+	return json.Marshal(wireEnvelope{Type: m.Type(), Payload: payload})
+}
+
+// decodeEnvelope reads valid JSON, whatever it is.
+func decodeEnvelope(data []byte) Message {
+	kind, payload, ok := splitEnvelope(data)
+	if !ok {
+		return Unknown{Payload: bytes.Clone(data)}
+	}
+	if m, ok := decode(kind, payload); ok {
+		return m
+	}
+	return Unknown{Kind: kind, Payload: payload}
+}
+
+func splitEnvelope(data []byte) (kind Type, payload json.RawMessage, ok bool) {
+	o, ok := readObject(data)
+	if !ok {
+		return "", nil, false
+	}
+	kind, payload = Type(o.text("type")), o.keys["payload"]
+	return kind, payload, kind != "" && payload != nil
+}
+
+// MarshalJSON writes an entry of a message history.
+func (t Turn) MarshalJSON() ([]byte, error) {
+	m, err := value(t.Message)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := encode(m)
+	if err != nil || m.Type() == "" {
+		return payload, err
+	}
+	source := &wireSource{Type: "bot"}
+	if t.UserID != "" {
+		source = &wireSource{Type: "user", UserID: t.UserID}
+	}
+	return json.Marshal(wireEnvelope{Source: source, Type: m.Type(), Payload: payload})
+}
+
+// UnmarshalJSON reads an entry of a message history, as leniently as [Envelope] does.
+// Without a source that names a user, the bot has spoken.
+func (t *Turn) UnmarshalJSON(data []byte) error {
+	*t = Turn{Message: decodeEnvelope(data)}
+	if o, ok := readObject(data); ok {
+		if source, ok := readObject(o.keys["source"]); ok {
+			t.UserID = source.optional("userId")
+		}
+	}
+	return nil
+}

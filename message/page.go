@@ -1,0 +1,356 @@
+package message
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// page writes text, links and lists in one of the formats.
+type page struct {
+	format  Format
+	words   Words
+	buf     []byte
+	retries int // How often unknown has called message on the way here.
+}
+
+func (p *page) write(s string) { p.buf = append(p.buf, s...) }
+
+// paragraph writes text of any number of lines as a block of its own.
+// Text of nothing but blanks is no block.
+func (p *page) paragraph(text string) {
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	p.open()
+	p.lines(text)
+	p.close()
+}
+
+// markdown writes a block that is Markdown already.
+func (p *page) markdown(source string) {
+	if p.format != FormatMarkdown {
+		p.paragraph(source)
+		return
+	}
+	p.open()
+	p.write(clean(source))
+}
+
+// open begins a block, which close ends.
+func (p *page) open() {
+	switch {
+	case p.format == FormatHTML:
+		p.write(`<p dir="auto">`)
+	case len(p.buf) > 0:
+		p.write("\n\n")
+	}
+}
+
+func (p *page) close() {
+	if p.format == FormatHTML {
+		p.write("</p>")
+	}
+}
+
+// newline breaks a line within a block.
+func (p *page) newline() {
+	switch p.format {
+	case FormatMarkdown:
+		p.write("  \n") // Without the two spaces most renderers would show a blank.
+	case FormatHTML:
+		p.write("<br>")
+	default:
+		p.write("\n")
+	}
+}
+
+// list writes n items, each of which is one line that item writes.
+func (p *page) list(n int, item func(i int)) {
+	if n == 0 {
+		return
+	}
+	if p.format == FormatHTML {
+		p.write(`<ul dir="auto">`)
+		for i := range n {
+			p.write("<li>")
+			item(i)
+			p.write("</li>")
+		}
+		p.write("</ul>")
+		return
+	}
+	if p.format == FormatMarkdown {
+		p.write("\n") // Some renderers see a list only after a blank line.
+	}
+	for i := range n {
+		p.write("\n- ")
+		item(i)
+	}
+}
+
+// lines writes text within a block; its line breaks count and its URLs become links.
+func (p *page) lines(text string) {
+	text = clean(text)
+	if p.format != FormatMarkdown && p.format != FormatHTML {
+		p.write(text)
+		return
+	}
+	before, first := "", true
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimRight(line, " \t")
+		switch {
+		case first:
+		case p.format == FormatMarkdown && (line == "" || before == ""):
+			p.write("\n") // A blank line parts paragraphs by itself.
+		default:
+			p.newline()
+		}
+		p.linkify(line)
+		before, first = line, false
+	}
+}
+
+// linkify writes a line of clean text with its URLs as links.
+func (p *page) linkify(line string) {
+	for {
+		start, end := findURL(line)
+		if start < 0 {
+			p.escape(line)
+			return
+		}
+		p.escape(line[:start])
+		p.link("", line[start:end])
+		line = line[end:]
+	}
+}
+
+// findURL finds the first http or https URL, without the punctuation of the sentence around it.
+// The start is negative if there is none.
+func findURL(s string) (start, end int) {
+	for from := 0; ; {
+		i := strings.Index(s[from:], "http")
+		if i < 0 {
+			return -1, -1
+		}
+		start, from = from+i, from+i+len("http")
+		if r, _ := utf8.DecodeLastRuneInString(s[:start]); unicode.IsLetter(r) || unicode.IsDigit(r) {
+			continue
+		}
+		end = len(s)
+		if n := strings.IndexFunc(s[start:], endsURL); n >= 0 {
+			end = start + n
+		}
+		url := strings.TrimRight(s[start:end], ".,;:!?'*_~")
+		for strings.HasSuffix(url, ")") && strings.Count(url, "(") < strings.Count(url, ")") {
+			url = strings.TrimRight(url[:len(url)-1], ".,;:!?'*_~")
+		}
+		if safeURL(url) {
+			return start, start + len(url)
+		}
+	}
+}
+
+func endsURL(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune("<>\"`|\\^{}[]", r)
+}
+
+// inline writes text on one line, without links.
+func (p *page) inline(s string) { p.escape(oneLine(s)) }
+
+// strong writes a title.
+func (p *page) strong(s string) {
+	s = strings.TrimSpace(oneLine(s)) // Blanks inside the asterisks would switch them off.
+	switch {
+	case p.format == FormatMarkdown && s != "":
+		p.write("**")
+		p.escape(s)
+		p.write("**")
+	case p.format == FormatHTML:
+		p.write("<strong>")
+		p.escape(s)
+		p.write("</strong>")
+	default:
+		p.escape(s)
+	}
+}
+
+// link writes a link, or label and URL as text if the URL is not one to be clicked. Without a
+// label the URL is the label.
+func (p *page) link(label, url string) {
+	label, url = oneLine(label), oneLine(url)
+	switch {
+	case p.format == FormatHTML && safeURL(url):
+		p.write(`<a href="`)
+		p.escape(href(url))
+		p.write(`">`)
+		p.escape(cmp.Or(label, url))
+		p.write("</a>")
+	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url):
+		p.write("<" + href(url) + ">")
+	case p.format == FormatMarkdown && safeURL(url):
+		p.write("[")
+		p.escape(label)
+		p.write("](" + href(url) + ")")
+	case label == "" || label == url:
+		p.escape(url)
+	default:
+		p.escape(label + " <" + url + ">")
+	}
+}
+
+// safeURL reports whether a click on the URL can do no more than open a page, a mail or a call.
+func safeURL(url string) bool {
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch strings.ToLower(scheme) {
+	case "http", "https":
+		return len(rest) > len("//") && strings.HasPrefix(rest, "//")
+	case "mailto", "tel":
+		return rest != ""
+	default:
+		return false
+	}
+}
+
+// href encodes what would end a link's target early in HTML or in Markdown.
+func href(url string) string {
+	if !strings.ContainsAny(url, targetEnds) {
+		return url
+	}
+	var b strings.Builder
+	for _, r := range url {
+		if strings.ContainsRune(targetEnds, r) {
+			const hex = "0123456789ABCDEF"
+			b.Write([]byte{'%', hex[r>>4&15], hex[r&15]})
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+const targetEnds = "\t \"'<>()\\`"
+
+// escape writes clean text of one line so that it reads as it stands.
+func (p *page) escape(s string) {
+	switch p.format {
+	case FormatMarkdown:
+		p.escapeMarkdown(s)
+	case FormatHTML:
+		p.escapeHTML(s)
+	default:
+		p.write(s)
+	}
+}
+
+func (p *page) escapeHTML(s string) {
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '&':
+			p.write("&amp;")
+		case '<':
+			p.write("&lt;")
+		case '>':
+			p.write("&gt;")
+		case '"':
+			p.write("&#34;")
+		case '\'':
+			p.write("&#39;")
+		default:
+			p.buf = append(p.buf, c)
+		}
+	}
+}
+
+// escapeMarkdown escapes what means something in Markdown where it stands, and no more: agents
+// read transcripts in desks that do not render it, too.
+func (p *page) escapeMarkdown(s string) {
+	if p.atLineStart() {
+		s = p.escapeLineStart(s)
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch c {
+		case '\\', '`', '*', '[', ']', '<', '~':
+			p.write(`\`)
+		case '_':
+			if i == 0 || i == len(s)-1 || !isWord(s[i-1]) || !isWord(s[i+1]) { // Not in snake_case.
+				p.write(`\`)
+			}
+		case '&':
+			if isEntity(s[i:]) {
+				p.write(`\`)
+			}
+		}
+		p.buf = append(p.buf, c)
+	}
+}
+
+func (p *page) atLineStart() bool {
+	n := len(p.buf)
+	return n == 0 || p.buf[n-1] == '\n' || slices.Equal(p.buf[max(0, n-3):], []byte("\n- "))
+}
+
+// escapeLineStart writes what would make a heading, a quote, a list, a rule or a block of code of
+// the line, and returns the rest of it.
+func (p *page) escapeLineStart(s string) string {
+	text := strings.TrimLeft(s, " \t")
+	if indent := s[:len(s)-len(text)]; len(indent) > 3 || strings.Contains(indent, "\t") {
+		p.write("&nbsp;") // Four blanks would make it code.
+	}
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	switch {
+	case text == "":
+	case text[0] == '#' || text[0] == '>' || isMarker(text, "-") || isMarker(text, "+"), strings.Trim(text, "= ") == "":
+		p.write(`\`)
+	case digits > 0 && (isMarker(text[digits:], ".") || isMarker(text[digits:], ")")):
+		p.write(text[:digits] + `\`)
+		return text[digits:]
+	}
+	return text
+}
+
+// isMarker reports whether a line that begins with the mark is a list, a rule or an underline.
+func isMarker(line, mark string) bool {
+	rest, ok := strings.CutPrefix(line, mark)
+	return ok && (rest == "" || strings.HasPrefix(rest, mark) || rest[0] == ' ' || rest[0] == '\t')
+}
+
+// isWord takes every letter beyond ASCII for a part of a word.
+func isWord(c byte) bool {
+	return c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// isEntity reports whether text that begins with an ampersand would be read as one character.
+func isEntity(s string) bool {
+	name, _, ok := strings.Cut(s[1:min(len(s), 34)], ";")
+	name = strings.TrimPrefix(name, "#")
+	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r >= utf8.RuneSelf || !isWord(byte(r))
+	})
+}
+
+// clean makes every line end "\n", and replaces what no help desk wants to store: control
+// characters and broken UTF-8. Joiners and marks of direction are text.
+func clean(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
+			return '\n'
+		case unicode.IsControl(r):
+			return utf8.RuneError
+		default:
+			return r
+		}
+	}, s)
+}
+
+// oneLine is clean text with blanks for line breaks.
+func oneLine(s string) string {
+	return strings.ReplaceAll(clean(s), "\n", " ")
+}
