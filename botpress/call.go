@@ -1,0 +1,241 @@
+package botpress
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Call describes one finished call, for [Options.OnCall].
+type Call struct {
+	// Method and Route name the operation, e.g. GET /v1/chat/users/{id}. There
+	// are only as many of them as operations, so they serve as metric labels.
+	Method, Route string
+	// Status is the last HTTP status, 0 if no answer came.
+	Status int
+	// Attempts is how many requests were sent, retries included.
+	Attempts int
+	// Duration is the time from the call to its result, waits included.
+	Duration time.Duration
+	// Err is what the caller got.
+	Err error
+}
+
+// request is one operation on its way to the wire.
+type request struct {
+	method string
+	route  string   // path as in the OpenAPI document, e.g. /v1/chat/users/{id}
+	ids    []string // what stands for the route's braces, in order
+	query  url.Values
+	body   any // marshalled to JSON; nil sends none
+}
+
+func get(route string, ids ...string) request {
+	return request{method: http.MethodGet, route: route, ids: ids}
+}
+
+func post(body any, route string, ids ...string) request {
+	return request{method: http.MethodPost, route: route, ids: ids, body: body}
+}
+
+func put(body any, route string, ids ...string) request {
+	return request{method: http.MethodPut, route: route, ids: ids, body: body}
+}
+
+// del sends an empty object, as Botpress' own client does.
+func del(route string, ids ...string) request {
+	return request{method: http.MethodDelete, route: route, ids: ids, body: struct{}{}}
+}
+
+// path fills the braces of the route. An empty segment or dots would name
+// another operation (DELETE /users/{id} with ".." is DELETE /), so they are
+// refused; everything else is escaped.
+func (r request) path() (string, error) {
+	var b strings.Builder
+	rest := r.route
+	for _, id := range r.ids {
+		before, after, _ := strings.Cut(rest, "{")
+		name, after, _ := strings.Cut(after, "}")
+		switch id {
+		case "":
+			return "", fmt.Errorf("botpress: %s %s: %s is empty", r.method, r.route, name)
+		case ".", "..":
+			return "", fmt.Errorf("botpress: %s %s: %s is %q, which is no id", r.method, r.route, name, id)
+		}
+		b.WriteString(before)
+		b.WriteString(url.PathEscape(id))
+		rest = after
+	}
+	b.WriteString(rest)
+	return b.String(), nil
+}
+
+// do performs a call with its retries and decodes the answer into T.
+func do[T any](ctx context.Context, c *Client, r request) (T, error) {
+	var out T
+	a, err := c.perform(ctx, r)
+	if err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(a.body, &out); err != nil {
+		return out, a.undecodable(r, err)
+	}
+	return out, nil
+}
+
+// perform builds the request, sends it and reports it.
+func (c *Client) perform(ctx context.Context, r request) (a answer, err error) {
+	start := time.Now()
+	var attempts int
+	defer func() {
+		c.report(ctx, Call{Method: r.method, Route: r.route, Status: a.status, Attempts: attempts, Duration: time.Since(start), Err: err})
+	}()
+	path, err := r.path()
+	if err != nil {
+		return answer{}, err
+	}
+	header, err := c.header(ctx)
+	if err != nil {
+		return answer{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, err)
+	}
+	var body []byte // whole, so that every attempt sends the same
+	if r.body != nil {
+		if body, err = json.Marshal(r.body); err != nil {
+			return answer{}, fmt.Errorf("botpress: %s %s: encode the request: %w", r.method, path, err)
+		}
+		header["Content-Type"] = []string{"application/json"}
+	}
+	address := c.http.base + path
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	a, attempts, err = c.persist(ctx, parcel{method: r.method, name: path, address: address, header: header, body: body})
+	return a, err
+}
+
+// upload sends content to an address that Botpress gave, without the token.
+func (c *Client) upload(ctx context.Context, address string, header http.Header, content []byte) error {
+	start := time.Now()
+	const name = "/(file storage)" // the address is a secret
+	a, attempts, err := c.persist(ctx, parcel{method: http.MethodPut, name: name, address: address, header: header, body: content})
+	c.report(ctx, Call{Method: http.MethodPut, Route: name, Status: a.status, Attempts: attempts, Duration: time.Since(start), Err: err})
+	return err
+}
+
+// persist sends p until it succeeds or must not be tried again.
+func (c *Client) persist(ctx context.Context, p parcel) (a answer, attempts int, err error) {
+	for {
+		attempts++
+		a, err = c.http.send(ctx, p)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("botpress: %s %s: %w", p.method, p.name, err)
+		case a.status < 200 || a.status > 299:
+			err = c.apiError(p, a)
+		default:
+			return a, attempts, nil
+		}
+		wait, again := c.retry.next(ctx, p.method, attempts, err, a.header)
+		if !again {
+			return a, attempts, err
+		}
+		c.logger.WarnContext(ctx, "botpress: trying again",
+			slog.Int("attempt", attempts), slog.Duration("wait", wait), slog.Any("error", err))
+		if stop := sleep(ctx, wait); stop != nil {
+			return a, attempts, fmt.Errorf("%w (%w while waiting to try again)", err, stop)
+		}
+	}
+}
+
+func (c *Client) report(ctx context.Context, done Call) {
+	if c.onCall != nil {
+		c.onCall(done)
+	}
+	if !c.logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
+		slog.Int("attempts", done.Attempts), slog.Duration("duration", done.Duration),
+	}
+	if done.Err != nil {
+		attrs = append(attrs, slog.Any("error", done.Err))
+	}
+	c.logger.LogAttrs(ctx, slog.LevelDebug, "botpress: call", attrs...)
+}
+
+// header builds what every attempt of a call carries.
+func (c *Client) header(ctx context.Context) (http.Header, error) {
+	h := make(http.Header, 8)
+	h["Authorization"] = []string{"Bearer " + c.token}
+	trace := TraceFromContext(ctx)
+	for _, f := range [...]struct{ name, value string }{
+		{"X-Bot-Id", c.scope.BotID},
+		{"X-Integration-Id", c.scope.IntegrationID},
+		{"X-Integration-Alias", c.scope.IntegrationAlias},
+		{"X-Workspace-Id", c.workspace},
+		{"Traceparent", trace.Parent},
+		{"Tracestate", trace.State},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if !printable(f.value) {
+			return nil, errors.New("the value for the header " + f.name + " holds a line break or another character that a header cannot carry")
+		}
+		h[f.name] = []string{f.value}
+	}
+	return h, nil
+}
+
+// answer is a response that was read to its end, or to the limit.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// undecodable explains a success whose body is not what the operation returns,
+// typically the page of a proxy or of a login.
+func (a answer) undecodable(r request, err error) error {
+	kind := a.header.Get("Content-Type")
+	if kind == "" {
+		kind = "no content type"
+	}
+	return fmt.Errorf("botpress: %s %s: the answer (status %d, %s, %d bytes) is not the expected JSON; is the base URL that of the API?: %w",
+		r.method, r.route, a.status, kind, len(a.body), err)
+}
+
+// object makes an absent JSON object an empty one, where the API wants one.
+func object(raw json.RawMessage) json.RawMessage {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return json.RawMessage("{}")
+	}
+	return raw
+}
+
+// list makes an absent JSON array an empty one, where the API wants one.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,173 @@
+package botpress
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// DefaultBaseURL is where the Botpress cloud serves its API.
+const DefaultBaseURL = "https://api.botpress.cloud"
+
+// DefaultTimeout bounds one attempt of a call when [Options.Timeout] is zero.
+const DefaultTimeout = time.Minute
+
+// Options configures a [Client]. Only Token is required.
+type Options struct {
+	// BaseURL is the address of the API. Empty means [DefaultBaseURL].
+	BaseURL string
+	// Token is sent as the bearer token: an integration access key, a bot
+	// access key or a personal access token.
+	Token string
+	// BotID is the bot whose data the runtime and files operations work on.
+	BotID string
+	// IntegrationID is the integration that calls.
+	IntegrationID string
+	// IntegrationAlias is the name of the integration's installation in the bot.
+	IntegrationAlias string
+	// WorkspaceID is the workspace that the administration operations work on.
+	WorkspaceID string
+
+	// HTTPClient carries the requests. The client copies it and never changes
+	// the original; its cookie jar and its redirect policy are not used. Nil
+	// means a client with a connection pool of its own.
+	HTTPClient *http.Client
+	// Timeout bounds one attempt, from dialing to the last byte of the answer.
+	// Zero means HTTPClient's timeout, or [DefaultTimeout] if it has none. The
+	// context bounds the call with all its attempts and waits.
+	Timeout time.Duration
+	// Retry says how often and how long failed calls are tried again. The zero
+	// value is the policy of Botpress' own clients.
+	Retry Retry
+
+	// Logger receives a debug line for every call and a warning for every
+	// retry. Nil means no logging. No line holds a token or a body.
+	Logger *slog.Logger
+	// OnCall, if set, is called once for every finished call, for metrics. It
+	// must be safe for concurrent use and should return quickly.
+	OnCall func(Call)
+}
+
+// FromEnv returns the options that the environment gives: BP_API_URL, BP_TOKEN,
+// BP_BOT_ID, BP_INTEGRATION_ID and BP_WORKSPACE_ID, as Botpress' own tools
+// name them.
+func FromEnv() Options {
+	return Options{
+		BaseURL:       os.Getenv("BP_API_URL"),
+		Token:         os.Getenv("BP_TOKEN"),
+		BotID:         os.Getenv("BP_BOT_ID"),
+		IntegrationID: os.Getenv("BP_INTEGRATION_ID"),
+		WorkspaceID:   os.Getenv("BP_WORKSPACE_ID"),
+	}
+}
+
+// Scope is the part of a client's identity that changes from one installation
+// of an integration to the next.
+type Scope struct {
+	BotID            string
+	IntegrationID    string
+	IntegrationAlias string
+}
+
+// Client calls the Botpress API. Create it with [New]; it is safe for
+// concurrent use.
+type Client struct {
+	http   *transport
+	retry  Retry
+	logger *slog.Logger
+	onCall func(Call)
+
+	token     string
+	workspace string
+	scope     Scope
+}
+
+// New returns a client with the given options. It makes no request. It fails
+// on a missing or malformed token and on an address that is not an http or
+// https URL.
+func New(o Options) (*Client, error) {
+	if o.Token == "" {
+		return nil, errors.New("botpress: no token: set Options.Token, or BP_TOKEN when the options come from FromEnv")
+	}
+	if !printable(o.Token) || strings.Contains(o.Token, " ") {
+		return nil, errors.New("botpress: the token holds a space, a line break or another character that no token has; check how it was copied")
+	}
+	base, err := baseURL(cmp.Or(o.BaseURL, DefaultBaseURL))
+	if err != nil {
+		return nil, err
+	}
+	for name, id := range map[string]string{
+		"BotID": o.BotID, "IntegrationID": o.IntegrationID, "IntegrationAlias": o.IntegrationAlias, "WorkspaceID": o.WorkspaceID,
+	} {
+		if !printable(id) {
+			return nil, fmt.Errorf("botpress: Options.%s holds a line break or another character that a header cannot carry", name)
+		}
+	}
+	logger := o.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Client{
+		http:      newTransport(base, o.HTTPClient, o.Timeout),
+		retry:     o.Retry.withDefaults(),
+		logger:    logger,
+		onCall:    o.OnCall,
+		token:     o.Token,
+		workspace: o.WorkspaceID,
+		scope:     Scope{BotID: o.BotID, IntegrationID: o.IntegrationID, IntegrationAlias: o.IntegrationAlias},
+	}, nil
+}
+
+// With returns a view of c that calls for another installation. Fields of s
+// that are empty keep what c has. The view shares c's connections, token and
+// options and costs one small allocation.
+func (c *Client) With(s Scope) *Client {
+	view := *c
+	view.scope = Scope{
+		BotID:            cmp.Or(s.BotID, c.scope.BotID),
+		IntegrationID:    cmp.Or(s.IntegrationID, c.scope.IntegrationID),
+		IntegrationAlias: cmp.Or(s.IntegrationAlias, c.scope.IntegrationAlias),
+	}
+	return &view
+}
+
+// CloseIdleConnections closes the connections that no call is using. The
+// client stays usable.
+func (c *Client) CloseIdleConnections() { c.http.closeIdle() }
+
+// String names the client without its token, so that printing a client by
+// accident tells nothing.
+func (c *Client) String() string {
+	return "botpress.Client(" + c.http.base + ", bot " + c.scope.BotID + ")"
+}
+
+// GoString keeps the token out of %#v as well.
+func (c *Client) GoString() string { return c.String() }
+
+func baseURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		// The parser's error repeats the input, which may hold a password.
+		return "", errors.New("botpress: the base URL is malformed; it should look like " + DefaultBaseURL)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errors.New("botpress: the base URL must be an http or https address without user, query or fragment, like " + DefaultBaseURL)
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// printable reports whether a header can carry s.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

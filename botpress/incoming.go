@@ -1,0 +1,62 @@
+package botpress
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// InitializeIncomingMessageParams names a user, a conversation and a message,
+// each of which is taken by its id or else found by its tags or created.
+type InitializeIncomingMessageParams struct {
+	// UserID names a user who exists; User describes one. Set one of them.
+	UserID string                 `json:"userId,omitempty"`
+	User   *GetOrCreateUserParams `json:"user,omitempty"`
+	// ConversationID names a conversation that exists; Conversation describes
+	// one. Set one of them.
+	ConversationID string                         `json:"conversationId,omitempty"`
+	Conversation   *GetOrCreateConversationParams `json:"conversation,omitempty"`
+	// Message is what the user says. Nil says nothing.
+	Message *IncomingMessage `json:"message,omitempty"`
+}
+
+// IncomingMessage describes an incoming message.
+type IncomingMessage struct {
+	// Type is required.
+	Type string `json:"type"`
+	// Payload is a JSON object. Nil means an empty one.
+	Payload json.RawMessage `json:"payload"`
+	Tags    Tags            `json:"tags"`
+	Origin  Origin          `json:"origin,omitempty"`
+	// DiscriminateByTags names the tags that decide whether the message is
+	// there already; then nothing is created and the bot does not see it twice.
+	DiscriminateByTags []string `json:"discriminateByTags"`
+}
+
+// InitializeIncomingMessageResult is what was found or created.
+type InitializeIncomingMessageResult struct {
+	User         User         `json:"user"`
+	Conversation Conversation `json:"conversation"`
+	// Message is the zero value if none was asked for.
+	Message Message `json:"message"`
+}
+
+// InitializeIncomingMessage delivers a message with its author and its
+// conversation in one call.
+func (c *Client) InitializeIncomingMessage(ctx context.Context, p InitializeIncomingMessageParams) (InitializeIncomingMessageResult, error) {
+	if p.User != nil {
+		u := *p.User
+		u.DiscriminateByTags = list(u.DiscriminateByTags)
+		p.User = &u
+	}
+	if p.Conversation != nil {
+		conv := *p.Conversation
+		conv.DiscriminateByTags = list(conv.DiscriminateByTags)
+		p.Conversation = &conv
+	}
+	if p.Message != nil {
+		m := *p.Message
+		m.Payload, m.DiscriminateByTags = object(m.Payload), list(m.DiscriminateByTags)
+		p.Message = &m
+	}
+	return do[InitializeIncomingMessageResult](ctx, c, post(p, "/v1/chat/initialize-incoming-message"))
+}

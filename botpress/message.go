@@ -1,0 +1,179 @@
+package botpress
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/url"
+	"time"
+)
+
+// Direction says who wrote a message.
+type Direction string
+
+// The directions of a message.
+const (
+	Incoming Direction = "incoming" // from a user to the bot
+	Outgoing Direction = "outgoing" // from the bot
+)
+
+// Origin says how a message came about, where that is unusual.
+type Origin string
+
+// Synthetic marks a message that nobody wrote.
+const Synthetic Origin = "synthetic"
+
+// Message is a message in a conversation.
+type Message struct {
+	ID             string    `json:"id"`
+	CreatedAt      time.Time `json:"createdAt"`
+	UpdatedAt      time.Time `json:"updatedAt,omitzero"`
+	ConversationID string    `json:"conversationId"`
+	UserID         string    `json:"userId"`
+	Direction      Direction `json:"direction"`
+	// Type is the kind of message, e.g. text; Payload is a JSON object whose
+	// shape depends on it.
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+	Tags    Tags            `json:"tags"`
+	Origin  Origin          `json:"origin,omitempty"`
+}
+
+// CreateMessageParams describes a new message.
+type CreateMessageParams struct {
+	// ConversationID, UserID and Type are required.
+	ConversationID string `json:"conversationId"`
+	UserID         string `json:"userId"`
+	Type           string `json:"type"`
+	// Payload is a JSON object. Nil means an empty one.
+	Payload json.RawMessage `json:"payload"`
+	Tags    Tags            `json:"tags"`
+	// Schedule delays the message. Nil means now.
+	Schedule *Schedule `json:"schedule,omitempty"`
+	Origin   Origin    `json:"origin,omitempty"`
+}
+
+// GetOrCreateMessageParams describes a message to find, or else to create.
+type GetOrCreateMessageParams struct {
+	// ConversationID, UserID and Type are required.
+	ConversationID string `json:"conversationId"`
+	UserID         string `json:"userId"`
+	Type           string `json:"type"`
+	// Payload is a JSON object. Nil means an empty one.
+	Payload json.RawMessage `json:"payload"`
+	Tags    Tags            `json:"tags"`
+	// DiscriminateByTags names the tags that decide whether a message is the
+	// one. Nil means that all tags must match.
+	DiscriminateByTags []string `json:"discriminateByTags,omitzero"`
+	// Schedule delays the message. Nil means now.
+	Schedule *Schedule `json:"schedule,omitempty"`
+	Origin   Origin    `json:"origin,omitempty"`
+}
+
+// UpdateMessageParams is what changes in a message.
+type UpdateMessageParams struct {
+	// Tags are merged into those of the message; an empty value unsets one.
+	Tags Tags `json:"tags"`
+	// Payload replaces the message's payload. Nil keeps it.
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// ListMessagesParams selects messages. The zero value selects all, newest first.
+type ListMessagesParams struct {
+	ConversationID string
+	// Tags must all be present with these values.
+	Tags Tags
+	// After and Before bound the time of creation.
+	After, Before time.Time
+	// PageSize is how many items are fetched at once. 0 leaves it to the API.
+	PageSize int
+}
+
+// ImportedMessage is a message of the past, for [Client.ImportMessages].
+type ImportedMessage struct {
+	// ConversationID, UserID, Type and CreatedAt are required.
+	ConversationID string    `json:"conversationId"`
+	UserID         string    `json:"userId"`
+	Type           string    `json:"type"`
+	CreatedAt      time.Time `json:"createdAt"`
+	// Payload is a JSON object. Nil means an empty one.
+	Payload json.RawMessage `json:"payload"`
+	Tags    Tags            `json:"tags"`
+	// DiscriminateByTags names the tags that decide whether the message is
+	// there already.
+	DiscriminateByTags []string `json:"discriminateByTags"`
+}
+
+type messageReply struct {
+	Message Message `json:"message"`
+	Meta    struct {
+		Created bool `json:"created"`
+	} `json:"meta"`
+}
+
+type messagePage struct {
+	page
+	Messages []Message `json:"messages"`
+}
+
+func (p messagePage) items() []Message { return p.Messages }
+
+// CreateMessage creates a message. From an integration it is an incoming one.
+// Called twice it creates two; see [Client.GetOrCreateMessage].
+func (c *Client) CreateMessage(ctx context.Context, p CreateMessageParams) (Message, error) {
+	p.Payload = object(p.Payload)
+	reply, err := do[messageReply](ctx, c, post(p, "/v1/chat/messages"))
+	return reply.Message, err
+}
+
+// GetOrCreateMessage returns the message whose tags match and reports whether
+// it had to be created. A message that was found gets the given tags.
+func (c *Client) GetOrCreateMessage(ctx context.Context, p GetOrCreateMessageParams) (m Message, created bool, err error) {
+	p.Payload = object(p.Payload)
+	reply, err := do[messageReply](ctx, c, post(p, "/v1/chat/messages/get-or-create"))
+	return reply.Message, reply.Meta.Created, err
+}
+
+// GetMessage returns a message, or [ErrNotFound].
+func (c *Client) GetMessage(ctx context.Context, id string) (Message, error) {
+	reply, err := do[messageReply](ctx, c, get("/v1/chat/messages/{id}", id))
+	return reply.Message, err
+}
+
+// UpdateMessage changes a message and returns it as it is now.
+func (c *Client) UpdateMessage(ctx context.Context, id string, p UpdateMessageParams) (Message, error) {
+	reply, err := do[messageReply](ctx, c, put(p, "/v1/chat/messages/{id}", id))
+	return reply.Message, err
+}
+
+// DeleteMessage deletes a message.
+func (c *Client) DeleteMessage(ctx context.Context, id string) error {
+	_, err := do[struct{}](ctx, c, del("/v1/chat/messages/{id}", id))
+	return err
+}
+
+// ListMessages ranges over the messages that p selects.
+func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Seq2[Message, error] {
+	r := get("/v1/chat/messages")
+	r.query = url.Values(query{}.
+		text("conversationId", p.ConversationID).
+		tags(p.Tags).
+		time("afterDate", p.After).
+		time("beforeDate", p.Before).
+		number("pageSize", p.PageSize))
+	return pages[messagePage](ctx, c, r)
+}
+
+// ImportMessages adds at most 100 messages of the past; the bot does not react
+// to them. Messages that are there already are returned as they are.
+func (c *Client) ImportMessages(ctx context.Context, messages []ImportedMessage) ([]Message, error) {
+	body := struct {
+		Messages []ImportedMessage `json:"messages"`
+	}{make([]ImportedMessage, len(messages))}
+	for i, m := range messages {
+		m.Payload, m.DiscriminateByTags = object(m.Payload), list(m.DiscriminateByTags)
+		body.Messages[i] = m
+	}
+	reply, err := do[messagePage](ctx, c, post(body, "/v1/chat/messages/import-messages"))
+	return reply.Messages, err
+}

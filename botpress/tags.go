@@ -1,0 +1,65 @@
+package botpress
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/url"
+)
+
+// Tags are names and values attached to a user, a conversation or a message.
+// Names are at most 200 characters and must be declared in the definition of
+// the bot or integration, values at most 500. In an update, tags that are not
+// named stay as they are and an empty value unsets one. Nil means no tags, or
+// in an update no change.
+type Tags map[string]string
+
+// MarshalJSON makes nil tags an object, because the API refuses null.
+func (t Tags) MarshalJSON() ([]byte, error) {
+	if t == nil {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[string]string(t))
+}
+
+// TagOwner is the kind of thing that a tag is attached to.
+type TagOwner string
+
+// The kinds of things that have tags.
+const (
+	TagOfUser         TagOwner = "user"
+	TagOfConversation TagOwner = "conversation"
+	TagOfMessage      TagOwner = "message"
+)
+
+// ListTagValuesParams says whose tags [Client.ListTagValues] lists.
+type ListTagValuesParams struct {
+	// Type is required.
+	Type TagOwner
+	// PageSize is how many items are fetched at once. 0 leaves it to the API.
+	PageSize int
+}
+
+type tagValuePage struct {
+	page
+	Tags []tagValue `json:"tags"`
+}
+
+type tagValue struct {
+	Value string `json:"value"`
+}
+
+func (p tagValuePage) items() []string {
+	values := make([]string, len(p.Tags))
+	for i, t := range p.Tags {
+		values[i] = t.Value
+	}
+	return values
+}
+
+// ListTagValues ranges over the values in use for the tag with the given name.
+func (c *Client) ListTagValues(ctx context.Context, key string, p ListTagValuesParams) iter.Seq2[string, error] {
+	r := get("/v1/chat/tags/{key}/values", key)
+	r.query = url.Values(query{}.text("type", string(p.Type)).number("pageSize", p.PageSize))
+	return pages[tagValuePage](ctx, c, r)
+}

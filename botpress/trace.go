@@ -1,0 +1,27 @@
+package botpress
+
+import "context"
+
+// Trace is a W3C trace context, as the headers traceparent and tracestate carry
+// it. An integration forwards the trace of the request that it serves on every
+// call that it makes for it.
+type Trace struct {
+	// Parent is the value of traceparent. Empty means no trace.
+	Parent string
+	// State is the value of tracestate. It may be empty.
+	State string
+}
+
+type traceKey struct{}
+
+// ContextWithTrace returns a context whose calls carry t.
+func ContextWithTrace(ctx context.Context, t Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// TraceFromContext returns the trace that calls with ctx carry, the zero value
+// if there is none.
+func TraceFromContext(ctx context.Context) Trace {
+	t, _ := ctx.Value(traceKey{}).(Trace)
+	return t
+}

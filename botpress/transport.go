@@ -1,0 +1,130 @@
+package botpress
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+)
+
+// Bounds of what is read from the network.
+const (
+	maxAnswer = 64 << 20 // a success; the reference client allows 100 MB
+	maxError  = 64 << 10 // an error needs far less
+)
+
+// transport sends single attempts. It is the only place that knows resty, and
+// it uses little of it on purpose: resty's own retries would repeat a POST
+// after a broken connection, its decoding turns an HTML page into an empty
+// result without an error, and its logger writes URLs to standard error.
+type transport struct {
+	base string
+	hc   *http.Client
+	r    *resty.Client
+}
+
+func newTransport(base string, given *http.Client, timeout time.Duration) *transport {
+	own := &http.Client{} // resty writes into the client it is given
+	if given != nil {
+		*own = *given
+	}
+	if own.Transport == nil {
+		own.Transport = pool()
+	}
+	own.Timeout = cmp.Or(timeout, own.Timeout, DefaultTimeout)
+	own.Jar = nil // one client serves many bots
+	// A redirect would carry x-bot-id and the body to another host.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	r := resty.NewWithClient(own).
+		SetLogger(silent{}).
+		SetDoNotParseResponse(true).
+		SetHeader("Accept", "application/json").
+		SetHeader("User-Agent", "hitl-go")
+	return &transport{base: base, hc: own, r: r}
+}
+
+// pool bounds the connections to the API and keeps all of them for the next
+// call; the default transport keeps two.
+func pool() *http.Transport {
+	const connections = 100
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxConnsPerHost:       connections,
+		MaxIdleConnsPerHost:   connections,
+		MaxIdleConns:          connections,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+func (t *transport) closeIdle() { t.hc.CloseIdleConnections() }
+
+// parcel is what goes over the wire in one attempt.
+type parcel struct {
+	method  string
+	name    string // what errors call the address
+	address string
+	header  http.Header
+	body    []byte // nil means none
+}
+
+// send makes one attempt and reads the answer to its end.
+func (t *transport) send(ctx context.Context, p parcel) (answer, error) {
+	req := t.r.R().SetContext(ctx)
+	req.Header = p.header
+	if p.body != nil {
+		req.SetBody(p.body)
+	}
+	res, err := req.Execute(p.method, p.address)
+	if err != nil {
+		return answer{}, &networkError{cause(err)}
+	}
+	raw := res.RawResponse
+	defer raw.Body.Close()
+	a := answer{status: raw.StatusCode, header: raw.Header}
+	limit := int64(maxAnswer)
+	if a.status < 200 || a.status > 299 {
+		limit = maxError
+	}
+	a.body, err = io.ReadAll(io.LimitReader(raw.Body, limit+1))
+	switch {
+	case int64(len(a.body)) > limit && limit == maxAnswer:
+		return a, fmt.Errorf("the answer is larger than %d MiB, which is the limit", maxAnswer>>20)
+	case err != nil && limit == maxAnswer:
+		return a, &networkError{fmt.Errorf("the answer broke off after %d bytes: %w", len(a.body), cause(err))}
+	}
+	return a, nil // what could be read of an error is enough
+}
+
+// networkError marks a failure below HTTP, so that the retry rule can tell it
+// from a request that could not be built.
+type networkError struct{ err error }
+
+func (e *networkError) Error() string { return e.err.Error() }
+func (e *networkError) Unwrap() error { return e.err }
+
+// cause drops the layer that repeats the URL, which may hold a signature.
+func cause(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// silent keeps resty from writing to standard error; failures are returned.
+type silent struct{}
+
+func (silent) Errorf(string, ...any) {}
+func (silent) Warnf(string, ...any)  {}
+func (silent) Debugf(string, ...any) {}

@@ -1,0 +1,126 @@
+package openapitest
+
+// exception is a place where the API goes beyond the documents, which are older.
+type exception struct {
+	in string // the document
+	at string // JSON pointer; see put
+	is string // what stands there instead
+}
+
+// The exceptions, complete. Besides them the checks know three things that a
+// document cannot say: tags in a query are written tags.name=value, DELETE may
+// carry an empty object, and an error has the shape of errorSchema although the
+// documents give it that of a success.
+var exceptions = []exception{
+	// The documents require a security scheme that they do not declare.
+	{"runtime", "#/components/securitySchemes", bearer},
+	{"admin", "#/components/securitySchemes", bearer},
+	{"files", "#/components/securitySchemes", bearer},
+
+	// Lists take a page size.
+	{"runtime", "#/paths/~1v1~1chat~1users/get/parameters/-", pageSize},
+	{"runtime", "#/paths/~1v1~1chat~1conversations/get/parameters/-", pageSize},
+	{"runtime", "#/paths/~1v1~1chat~1conversations~1{id}~1participants/get/parameters/-", pageSize},
+	{"runtime", "#/paths/~1v1~1chat~1messages/get/parameters/-", pageSize},
+	{"runtime", "#/paths/~1v1~1chat~1events/get/parameters/-", pageSize},
+	{"runtime", "#/paths/~1v1~1chat~1tags~1{key}~1values/get/parameters/-", pageSize},
+	{"admin", "#/paths/~1v1~1admin~1bots/get/parameters/-", pageSize},
+	{"admin", "#/paths/~1v1~1admin~1interfaces/get/parameters/-", pageSize},
+	{"admin", "#/paths/~1v1~1admin~1hub~1interfaces/get/parameters/-", pageSize},
+	{"files", "#/paths/~1v1~1files/get/parameters/-", pageSize},
+
+	// Get-or-create tells whether it created.
+	{"runtime", response + "getOrCreateUserResponse" + schema + "meta", metaCreated},
+	{"runtime", response + "getOrCreateConversationResponse" + schema + "meta", metaCreated},
+	{"runtime", response + "getOrCreateMessageResponse" + schema + "meta", metaCreated},
+
+	// Users and conversations have properties, and conversations a count.
+	{"runtime", "#/components/schemas/User/properties/properties", textMap},
+	{"runtime", "#/components/schemas/Conversation/properties/properties", textMap},
+	{"runtime", "#/components/schemas/Conversation/properties/messageCount", `{"type": "number"}`},
+	{"runtime", request + "createUserBody" + schema + "properties", textMap},
+	{"runtime", request + "getOrCreateUserBody" + schema + "properties", textMap},
+	{"runtime", request + "updateUserBody" + schema + "properties", textMap},
+	{"runtime", request + "createConversationBody" + schema + "properties", textMap},
+	{"runtime", request + "getOrCreateConversationBody" + schema + "properties", textMap},
+	{"runtime", request + "updateConversationBody" + schema + "properties", textMap},
+	{"runtime", request + "initializeIncomingMessageBody" + schema + "user/properties/properties", textMap},
+	{"runtime", request + "initializeIncomingMessageBody" + schema + "conversation/properties/properties", textMap},
+
+	// States tell when they expire.
+	{"runtime", "#/components/schemas/State/properties/expiry", `{"type": "number"}`},
+	{"runtime", "#/components/schemas/State/properties/expiresAt", `{"type": "string", "format": "date-time"}`},
+
+	// What an integration renames in an interface carries its new name, and the
+	// implementation names the interface.
+	{"admin", request + "createIntegrationBody" + schema + "actions/additionalProperties/properties/name", word},
+	{"admin", request + "createIntegrationBody" + schema + "events/additionalProperties/properties/name", word},
+	{"admin", request + "createIntegrationBody" + schema + "channels/additionalProperties/properties/name", word},
+	{"admin", request + "createIntegrationBody" + schema + "interfaces/additionalProperties/properties/name", word},
+	{"admin", request + "createIntegrationBody" + schema + "interfaces/additionalProperties/properties/version", word},
+	{"admin", request + "updateIntegrationBody" + schema + "actions/additionalProperties/properties/name", word},
+	{"admin", request + "updateIntegrationBody" + schema + "events/additionalProperties/properties/name", word},
+	{"admin", request + "updateIntegrationBody" + schema + "channels/additionalProperties/properties/name", word},
+	{"admin", request + "updateIntegrationBody" + schema + "interfaces/additionalProperties/properties/name", word},
+	{"admin", request + "updateIntegrationBody" + schema + "interfaces/additionalProperties/properties/version", word},
+	{"admin", request + "validateIntegrationCreationBody" + schema + "actions/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationCreationBody" + schema + "events/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationCreationBody" + schema + "channels/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationCreationBody" + schema + "interfaces/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationCreationBody" + schema + "interfaces/additionalProperties/properties/version", word},
+	{"admin", request + "validateIntegrationUpdateBody" + schema + "actions/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationUpdateBody" + schema + "events/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationUpdateBody" + schema + "channels/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationUpdateBody" + schema + "interfaces/additionalProperties/properties/name", word},
+	{"admin", request + "validateIntegrationUpdateBody" + schema + "interfaces/additionalProperties/properties/version", word},
+
+	// Signing secrets are shown at creation and can be rotated.
+	{"admin", "#/components/schemas/Integration/properties/signingSecret", word},
+	{"admin", "#/paths/~1v1~1admin~1integrations~1{id}~1signing-secrets~1rotate", rotate},
+}
+
+// Shorthands of the list.
+const (
+	request  = "#/components/requestBodies/"
+	response = "#/components/responses/"
+	schema   = "/content/application~1json/schema/properties/"
+
+	word        = `{"type": "string"}`
+	textMap     = `{"type": "object", "additionalProperties": {"type": "string"}}`
+	pageSize    = `{"name": "pageSize", "in": "query", "schema": {"type": "number"}}`
+	metaCreated = `{"type": "object", "properties": {"created": {"type": "boolean"}}, "required": ["created"], "additionalProperties": false}`
+	bearer      = `{"BearerAuth": {"type": "http", "scheme": "bearer"}}`
+	rotate      = `{"post": {
+		"operationId": "rotateIntegrationSigningSecrets",
+		"parameters": [
+			{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}},
+			{"name": "x-workspace-id", "in": "header", "required": true, "schema": {"type": "string"}}
+		],
+		"responses": {"200": {"description": "", "content": {"application/json": {"schema": {
+			"type": "object",
+			"properties": {"newSigningSecret": {"type": "string"}},
+			"required": ["newSigningSecret"],
+			"additionalProperties": false
+		}}}}}
+	}}`
+)
+
+// errorSchema is the shape of every answer that is no success.
+const errorSchema = `{
+	"type": "object",
+	"properties": {
+		"id": {"type": "string"},
+		"code": {"type": "integer", "minimum": 400, "maximum": 599},
+		"type": {"type": "string", "enum": [
+			"AlreadyExists", "BreakingChanges", "Forbidden", "Internal", "InvalidDataFormat", "InvalidIdentifier",
+			"InvalidJsonSchema", "InvalidPayload", "InvalidQuery", "LimitExceeded", "MethodNotFound", "OperationTimeout",
+			"PayloadTooLarge", "PaymentRequired", "QuotaExceeded", "RateLimited", "ReferenceConstraint", "ReferenceNotFound",
+			"RelationConflict", "ResourceGone", "ResourceLockedConflict", "ResourceNotFound", "Runtime", "Unauthorized",
+			"Unknown", "UnsupportedMediaType"
+		]},
+		"message": {"type": "string"},
+		"metadata": {"type": "object"}
+	},
+	"required": ["id", "code", "type", "message"],
+	"additionalProperties": false
+}`
