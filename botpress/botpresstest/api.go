@@ -1,0 +1,332 @@
+package botpresstest
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what is read of a request or of an integration's answer, in bytes.
+const maxBody = 10 << 20
+
+// operation is one operation of the runtime API, as the official OpenAPI names it.
+type operation struct {
+	id     string
+	method string
+	path   string
+	status int
+	do     func(*request) (any, *Error) // Called with s.mu held.
+	slow   func(*request) (any, *Error) // Instead of do, without s.mu: for what calls an integration.
+}
+
+func operations() []operation {
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	const user, conv, msg, evt, st = "/v1/chat/users", "/v1/chat/conversations", "/v1/chat/messages", "/v1/chat/events", "/v1/chat/states/{type}/{id}/{name}"
+	return []operation{
+		{id: "createUser", method: post, path: user, status: 201, do: createUser},
+		{id: "listUsers", method: get, path: user, do: listUsers},
+		{id: "getOrCreateUser", method: post, path: user + "/get-or-create", do: getOrCreateUser},
+		{id: "getUser", method: get, path: user + "/{id}", do: getUser},
+		{id: "updateUser", method: put, path: user + "/{id}", do: updateUser},
+		{id: "deleteUser", method: del, path: user + "/{id}", do: deleteUser},
+
+		{id: "createConversation", method: post, path: conv, status: 201, do: createConversation},
+		{id: "listConversations", method: get, path: conv, do: listConversations},
+		{id: "getOrCreateConversation", method: post, path: conv + "/get-or-create", do: getOrCreateConversation},
+		{id: "getConversation", method: get, path: conv + "/{id}", do: getConversation},
+		{id: "updateConversation", method: put, path: conv + "/{id}", do: updateConversation},
+		{id: "deleteConversation", method: del, path: conv + "/{id}", do: deleteConversation},
+		{id: "listParticipants", method: get, path: conv + "/{id}/participants", do: listParticipants},
+		{id: "addParticipant", method: post, path: conv + "/{id}/participants", do: addParticipant},
+		{id: "getParticipant", method: get, path: conv + "/{id}/participants/{userId}", do: getParticipant},
+		{id: "removeParticipant", method: del, path: conv + "/{id}/participants/{userId}", do: removeParticipant},
+
+		{id: "createMessage", method: post, path: msg, status: 201, do: createMessage},
+		{id: "listMessages", method: get, path: msg, do: listMessages},
+		{id: "getOrCreateMessage", method: post, path: msg + "/get-or-create", do: getOrCreateMessage},
+		{id: "importMessages", method: post, path: msg + "/import-messages", do: importMessages},
+		{id: "getMessage", method: get, path: msg + "/{id}", do: getMessage},
+		{id: "updateMessage", method: put, path: msg + "/{id}", do: updateMessage},
+		{id: "deleteMessage", method: del, path: msg + "/{id}", do: deleteMessage},
+		{id: "initializeIncomingMessage", method: post, path: "/v1/chat/initialize-incoming-message", do: initializeIncomingMessage},
+
+		{id: "createEvent", method: post, path: evt, status: 201, do: createEvent},
+		{id: "listEvents", method: get, path: evt, do: listEvents},
+		{id: "getEvent", method: get, path: evt + "/{id}", do: getEvent},
+		{id: "cancelScheduledEvent", method: del, path: evt + "/scheduled/{id}", do: cancelScheduledEvent},
+
+		{id: "getState", method: get, path: st, do: getState},
+		{id: "setState", method: post, path: st, do: setState},
+		{id: "patchState", method: patch, path: st, do: patchState},
+		{id: "getOrSetState", method: post, path: st + "/get-or-set", do: getOrSetState},
+		{id: "setStateExpiry", method: post, path: st + "/expiry", do: setStateExpiry},
+
+		{id: "callAction", method: post, path: "/v1/chat/actions", slow: callAction},
+		{id: "configureIntegration", method: post, path: "/v1/chat/integrations/configure", do: configureIntegration},
+		{id: "listTagValues", method: get, path: "/v1/chat/tags/{key}/values", do: listTagValues},
+	}
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	var methods []string
+	for _, op := range operations() {
+		mux.Handle(op.method+" "+op.path, s.serve(op))
+		if !slices.Contains(methods, op.method) {
+			methods = append(methods, op.method)
+		}
+	}
+	mux.HandleFunc("/webhook/{id}", s.serveWebhook)
+	mux.HandleFunc("/webhook/{id}/{rest...}", s.serveWebhook)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		err := &Error{Status: http.StatusNotFound, Type: "ResourceNotFound", Message: "there is nothing at " + r.URL.Path}
+		for _, method := range methods {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "/" {
+				err = &Error{Status: http.StatusMethodNotAllowed, Type: "MethodNotFound", Message: "no operation " + r.Method + " " + r.URL.Path}
+			}
+		}
+		s.writeError(w, err)
+	})
+	return mux
+}
+
+// request is one call of the API.
+type request struct {
+	*Server
+
+	in   *Installation // Who calls; nil is the bot, or a person with an access token.
+	http *http.Request
+	body []byte
+}
+
+// serve runs an operation: who calls, what for, which fault, and the record of it all.
+func (s *Server) serve(op operation) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := Call{
+			Kind: APICall, Operation: op.id, Method: r.Method, Path: r.URL.RequestURI(), At: time.Now(),
+			TraceID: traceID(r.Header.Get("traceparent")),
+		}
+		body, tooLong := readBody(w, r)
+		call.Request = body
+		fault := s.faultFor(op.id, APICall)
+		call.Fault = fault.Kind
+
+		status, answer := http.StatusInternalServerError, any(nil)
+		refuse := func(err *Error) { status, answer = err.Status, s.identified(err).body() }
+		switch fault.Kind {
+		case DropBefore, Reset:
+			s.record(call)
+			cut(w, fault.Kind)
+		case RateLimited, Unavailable, InternalError:
+			refuse(fault.err())
+			if fault.Kind == RateLimited {
+				w.Header().Set("Retry-After", fault.retryAfter())
+			}
+		default:
+			if fault.Kind == Delay && sleep(r.Context(), fault.Delay) != nil {
+				panic(http.ErrAbortHandler)
+			}
+			var err *Error
+			if err = tooLong; err == nil {
+				answer, call.Installation, err = s.perform(op, &request{Server: s, http: r, body: body})
+			}
+			status = max(op.status, http.StatusOK)
+			if err != nil {
+				refuse(err)
+			}
+		}
+		data, err := json.Marshal(answer)
+		if err != nil {
+			panic(err) // A bug of this package: every answer is plain data.
+		}
+		call.Status, call.Response, call.Took = status, data, time.Since(call.At)
+		s.record(call)
+		if fault.Kind == DropAfter {
+			cut(w, fault.Kind)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write(data)
+	})
+}
+
+func (s *Server) perform(op operation, r *request) (answer any, alias string, err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.in, err = s.authenticate(r.http); err != nil {
+		return nil, "", err
+	}
+	if r.in != nil {
+		alias = r.in.Alias
+	}
+	if r.http.Method != http.MethodGet {
+		if err := s.crowded(); err != nil {
+			return nil, alias, err
+		}
+	}
+	if op.slow != nil {
+		s.mu.Unlock()
+		defer s.mu.Lock()
+		answer, err = op.slow(r)
+	} else {
+		answer, err = op.do(r)
+	}
+	return answer, alias, err
+}
+
+// authenticate says which installation calls, or nil for the bot. Hold s.mu.
+func (s *Server) authenticate(r *http.Request) (*Installation, *Error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) == 0 {
+		return nil, &Error{Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "the Authorization header has no valid bearer token"}
+	}
+	switch r.Header.Get("x-bot-id") {
+	case s.BotID:
+	case "":
+		return nil, invalidPayload("the header x-bot-id is missing")
+	default:
+		return nil, forbidden("bot %q is not in this workspace", r.Header.Get("x-bot-id"))
+	}
+	id, alias := r.Header.Get("x-integration-id"), r.Header.Get("x-integration-alias")
+	if id == "" {
+		return nil, nil //nolint:nilnil // Nobody's installation: the bot itself.
+	}
+	var found *Installation
+	for _, in := range s.installations {
+		if in.IntegrationID != id || alias != "" && in.Alias != alias {
+			continue
+		}
+		if found != nil {
+			return nil, invalidPayload("integration %s is installed more than once: send x-integration-alias", id)
+		}
+		found = in
+	}
+	if found == nil {
+		return nil, forbidden("integration %q with alias %q is not installed in the bot", id, alias)
+	}
+	return found, nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Type: "PayloadTooLarge", Message: "the body is too large"}
+	case err != nil:
+		return nil, invalidPayload("the body cannot be read: %v", err)
+	}
+	return body, nil
+}
+
+func (s *Server) identified(err *Error) *Error {
+	if err.ID == "" {
+		s.mu.Lock()
+		err.ID = s.newID("err")
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *Server) writeError(w http.ResponseWriter, err *Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(err.Status)
+	_ = json.NewEncoder(w).Encode(s.identified(err).body())
+}
+
+// decode reads a JSON object whose keys are those of the shape and no others. In a shape, "name!" is required and
+// "name?" may be null; without a mark it is optional and not null.
+func decode[T any](raw []byte, shape string) (T, *Error) {
+	var v T
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
+		return v, invalidPayload("the body must be a JSON object with the keys %s", shape)
+	}
+	known := 0
+	for field := range strings.FieldsSeq(shape) {
+		name := strings.TrimRight(field, "!?")
+		value, given := keys[name]
+		switch {
+		case !given && strings.Contains(field, "!"):
+			return v, invalidPayload("%s is required", name)
+		case given && bytes.Equal(value, []byte("null")) && !strings.Contains(field, "?"):
+			return v, invalidPayload("%s must not be null", name)
+		case given:
+			known++
+		}
+	}
+	if known < len(keys) {
+		for name := range keys {
+			if !slices.ContainsFunc(strings.Fields(shape), func(f string) bool { return strings.TrimRight(f, "!?") == name }) {
+				return v, invalidPayload("%s is not known here; the keys are %s", name, shape)
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, invalidPayload("the body has the wrong shape: %v", err)
+	}
+	return v, nil
+}
+
+// object checks that a payload is a JSON object.
+func object(name string, raw json.RawMessage) *Error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
+		return invalidPayload("%s must be an object", name)
+	}
+	return nil
+}
+
+// checkID refuses ids that no id can look like.
+func checkID(name, id string) *Error {
+	if id != "" && (len(id) < 28 || len(id) > 36) {
+		return invalidPayload("%s must have 28 to 36 characters, not %d", name, len(id))
+	}
+	return nil
+}
+
+// when is the time of a message or an event that is scheduled, zero if it is not.
+func when(raw json.RawMessage) (time.Time, *Error) {
+	if raw == nil {
+		return time.Time{}, nil
+	}
+	spec, err := decode[struct {
+		DateTime *string  `json:"dateTime"`
+		Delay    *float64 `json:"delay"`
+	}](raw, "dateTime delay")
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case (spec.DateTime == nil) == (spec.Delay == nil):
+		return time.Time{}, invalidPayload("schedule needs either dateTime or delay")
+	case spec.Delay != nil:
+		const longest = float64(365 * 24 * time.Hour / time.Millisecond)
+		if !(*spec.Delay >= 0 && *spec.Delay <= longest) {
+			return time.Time{}, invalidPayload("schedule.delay must be milliseconds from 0 to %v", longest)
+		}
+		return time.Now().Add(time.Duration(*spec.Delay * float64(time.Millisecond))), nil
+	case len(*spec.DateTime) < 24 || len(*spec.DateTime) > 28:
+		return time.Time{}, invalidPayload("schedule.dateTime must have 24 to 28 characters")
+	}
+	at, wrong := time.Parse(time.RFC3339, *spec.DateTime)
+	if wrong != nil {
+		return time.Time{}, invalidPayload("schedule.dateTime is no ISO date and time: %v", wrong)
+	}
+	return at, nil
+}
+
+// traceID is the trace id in a traceparent header.
+func traceID(parent string) string {
+	if parts := strings.Split(parent, "-"); len(parts) == 4 {
+		return parts[1]
+	}
+	return ""
+}

@@ -1,0 +1,128 @@
+package botpresstest
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// FaultKind is a way in which a call goes wrong.
+type FaultKind string
+
+// The kinds of faults. All but the last two can happen to calls of the API and to operations sent to integrations.
+const (
+	DropBefore    FaultKind = "drop before" // The connection ends before any work is done.
+	DropAfter     FaultKind = "drop after"  // The work is done, but the answer is lost.
+	Reset         FaultKind = "reset"       // The connection is reset before any work is done.
+	Delay         FaultKind = "delay"       // The work starts late.
+	RateLimited   FaultKind = "429"         // Refused, with a Retry-After header.
+	Unavailable   FaultKind = "503"         // Refused.
+	InternalError FaultKind = "500"         // Refused.
+	Duplicate     FaultKind = "duplicate"   // An operation is sent twice at the same time.
+	Reorder       FaultKind = "reorder"     // A message_created is sent late, and does not hold up those behind it.
+)
+
+// What a [Fault] can apply to besides a single operation.
+const (
+	AnyAPICall  = "api"
+	AnyDispatch = "dispatch"
+)
+
+// Fault makes calls go wrong. Of several that apply to a call, the first one that was set strikes.
+type Fault struct {
+	// Operation is an operation of the API such as "createEvent", one sent to integrations such as "message_created",
+	// [AnyAPICall] or [AnyDispatch]. Empty: all of them.
+	Operation string
+	Kind      FaultKind
+	// Probability is how likely the fault strikes, by the server's seed. Zero: it strikes always.
+	Probability float64
+	Skip        int           // How many calls are spared at first.
+	Times       int           // How often it strikes. Zero: without limit.
+	Delay       time.Duration // For Delay and Reorder. Zero: 10 ms.
+	RetryAfter  time.Duration // For RateLimited, in whole seconds, rounded up. Zero: 1 second.
+}
+
+type armedFault struct {
+	Fault
+
+	skip, left int
+}
+
+// Fault sets a fault, until lift is called.
+func (s *Server) Fault(f Fault) (lift func()) {
+	if f.Delay <= 0 {
+		f.Delay = 10 * time.Millisecond
+	}
+	armed := &armedFault{Fault: f, skip: f.Skip, left: f.Times}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, armed)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.faults = slices.DeleteFunc(s.faults, func(other *armedFault) bool { return other == armed })
+	}
+}
+
+// faultFor says what strikes a call; the zero Fault if nothing does.
+func (s *Server) faultFor(operation string, kind CallKind) Fault {
+	return s.strike(operation, kind, func(k FaultKind) bool {
+		return k != Reorder && (k != Duplicate || kind == DispatchCall)
+	})
+}
+
+// reorderFor says whether, and by how much, a message is to be sent late.
+func (s *Server) reorderFor(operation string) time.Duration {
+	return s.strike(operation, DispatchCall, func(k FaultKind) bool { return k == Reorder }).Delay
+}
+
+func (s *Server) strike(operation string, kind CallKind, eligible func(FaultKind) bool) Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults {
+		applies := f.Operation == "" || f.Operation == operation || f.Operation == string(kind)
+		if !applies || !eligible(f.Kind) || f.Times > 0 && f.left == 0 {
+			continue
+		}
+		if f.skip > 0 {
+			f.skip--
+			continue
+		}
+		if f.Probability > 0 && s.rand.Float64() >= f.Probability {
+			continue
+		}
+		f.left--
+		return f.Fault
+	}
+	return Fault{}
+}
+
+func (f Fault) err() *Error {
+	switch f.Kind {
+	case RateLimited:
+		return &Error{Status: http.StatusTooManyRequests, Type: "RateLimited", Message: "too many requests"}
+	case Unavailable:
+		return &Error{Status: http.StatusServiceUnavailable, Type: "Internal", Message: "the service is unavailable"}
+	default:
+		return &Error{Status: http.StatusInternalServerError, Type: "Internal", Message: "an internal error has occurred"}
+	}
+}
+
+func (f Fault) retryAfter() string {
+	return strconv.Itoa(int(max(1, (f.RetryAfter+time.Second-1)/time.Second)))
+}
+
+// cut ends the connection instead of answering. It does not return.
+func cut(w http.ResponseWriter, kind FaultKind) {
+	if kind == Reset {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) // Closing then resets.
+			}
+			_ = conn.Close()
+		}
+	}
+	panic(http.ErrAbortHandler)
+}

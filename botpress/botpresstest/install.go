@@ -1,0 +1,190 @@
+package botpresstest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Integration is what is installed in the bot: an integration that implements the HITL interface, and how this
+// installation of it is configured. Name and URL are required.
+type Integration struct {
+	Name    string
+	Version string // Empty: "1.0.0".
+	URL     string // Where operations are posted to.
+	Alias   string // Name of this installation in the bot. Empty: Name.
+	// SigningSecret is the base64url secret with which operations are signed. Empty: they are not signed.
+	SigningSecret string
+	// Configuration becomes a JSON object. Nil: {}.
+	Configuration any
+	// ConfigurationType is the name of the alternative configuration that is used. Empty: the default one.
+	ConfigurationType string
+
+	// The definition, as far as the API checks calls against it.
+	Names    Names    // What the parts of the HITL interface are called.
+	Tags     Tags     // The tags that may be used.
+	Events   []string // Events besides the interface's.
+	Channels []string // Channels besides the interface's.
+	States   []string // States. Nil: any state may be used.
+}
+
+// Names are what a definition calls the parts of the HITL interface. An empty name is the interface's own.
+type Names struct {
+	CreateUser, StartHitl, StopHitl string // Actions.
+	Assigned, Stopped               string // Events.
+	Channel                         string
+}
+
+// Tags are the tags that a definition declares, besides "id", which every kind has, and "email" of users.
+type Tags struct {
+	User, Conversation, Message []string
+}
+
+// Installation is an integration installed in the bot.
+type Installation struct {
+	Integration
+
+	IntegrationID string // The same for every installation of one name and version.
+	WebhookID     string
+	WebhookURL    string // What the desk calls.
+
+	server *Server
+	config json.RawMessage // Guarded by server.mu.
+}
+
+// Install installs an integration and registers it. If it refuses to be registered, it is not installed, and the error
+// is an [*Error] with its message.
+func (s *Server) Install(ctx context.Context, spec Integration) (*Installation, error) {
+	if spec.Name == "" || spec.URL == "" {
+		return nil, errors.New("botpresstest: an integration needs a Name and a URL")
+	}
+	if _, err := decodeSecret(spec.SigningSecret); err != nil {
+		return nil, fmt.Errorf("botpresstest: the signing secret must be base64url: %w", err)
+	}
+	config, err := configuration(spec.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	in := &Installation{Integration: spec, server: s, config: config}
+	in.Version, in.Alias = cmp.Or(in.Version, "1.0.0"), cmp.Or(in.Alias, in.Name)
+	in.Names = Names{
+		CreateUser: cmp.Or(spec.Names.CreateUser, "createUser"), StartHitl: cmp.Or(spec.Names.StartHitl, "startHitl"),
+		StopHitl: cmp.Or(spec.Names.StopHitl, "stopHitl"), Assigned: cmp.Or(spec.Names.Assigned, "hitlAssigned"),
+		Stopped: cmp.Or(spec.Names.Stopped, "hitlStopped"), Channel: cmp.Or(spec.Names.Channel, "hitl"),
+	}
+
+	s.mu.Lock()
+	for _, other := range s.installations {
+		if other.Alias == in.Alias {
+			s.mu.Unlock()
+			return nil, fmt.Errorf("botpresstest: there is an installation with the alias %q already", in.Alias)
+		}
+		if other.Name == in.Name && other.Version == in.Version {
+			in.IntegrationID = other.IntegrationID
+		}
+	}
+	in.IntegrationID = cmp.Or(in.IntegrationID, s.newID("intver"))
+	in.WebhookID = s.newID("wh")
+	in.WebhookURL = s.URL + "/webhook/" + in.WebhookID
+	s.installations = append(s.installations, in) // Before it is registered: register may call the API.
+	s.mu.Unlock()
+
+	if err := in.register(ctx, opRegister); err != nil {
+		in.remove()
+		return nil, err
+	}
+	return in, nil
+}
+
+// Configure saves a new configuration and registers the integration again. If it refuses, the old configuration stays.
+func (in *Installation) Configure(ctx context.Context, config any) error {
+	data, err := configuration(config)
+	if err != nil {
+		return err
+	}
+	old := in.swapConfig(data)
+	if err := in.register(ctx, opRegister); err != nil {
+		in.swapConfig(old)
+		return err
+	}
+	return nil
+}
+
+// Uninstall unregisters the integration and removes it from the bot. If it refuses, it stays installed.
+func (in *Installation) Uninstall(ctx context.Context) error {
+	if err := in.register(ctx, opUnregister); err != nil {
+		return err
+	}
+	in.remove()
+	return nil
+}
+
+// Ping sends the operation ping, which an integration must answer with 200.
+func (in *Installation) Ping(ctx context.Context) error {
+	_, err := in.once(ctx, opPing, "", struct{}{})
+	return err
+}
+
+func (in *Installation) register(ctx context.Context, op string) error {
+	_, err := in.once(ctx, op, "", map[string]string{"webhookUrl": in.WebhookURL})
+	return err
+}
+
+func (in *Installation) remove() {
+	s := in.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.installations = slices.DeleteFunc(s.installations, func(other *Installation) bool { return other == in })
+	maps.DeleteFunc(s.states, func(k stateKey, _ *state) bool { return k.owner == in })
+}
+
+func (in *Installation) swapConfig(config json.RawMessage) (old json.RawMessage) {
+	in.server.mu.Lock()
+	defer in.server.mu.Unlock()
+	old, in.config = in.config, config
+	return old
+}
+
+func configuration(config any) (json.RawMessage, error) {
+	if config == nil {
+		return json.RawMessage("{}"), nil
+	}
+	data, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("botpresstest: the configuration cannot be written as JSON: %w", err)
+	}
+	if object("configuration", data) != nil {
+		return nil, errors.New("botpresstest: the configuration must be a JSON object")
+	}
+	return data, nil
+}
+
+// declared are the tags that the definition declares for a kind of thing.
+func (in *Installation) declared(k kind) []string {
+	switch k {
+	case onUser:
+		return append([]string{"id", "email"}, in.Tags.User...)
+	case onConversation:
+		return append([]string{"id"}, in.Tags.Conversation...)
+	case onMessage:
+		return append([]string{"id"}, in.Tags.Message...)
+	}
+	return nil
+}
+
+// configureIntegration keeps nothing: webhooks by identifier and scheduled register calls are not modelled.
+func configureIntegration(r *request) (any, *Error) {
+	_, err := decode[struct {
+		Identifier           *string         `json:"identifier"`
+		ScheduleRegisterCall string          `json:"scheduleRegisterCall"`
+		SandboxIdentifiers   json.RawMessage `json:"sandboxIdentifiers"`
+	}](r.body, "identifier? scheduleRegisterCall sandboxIdentifiers?")
+	if err == nil && r.in == nil {
+		err = forbidden("only an integration can configure itself")
+	}
+	return struct{}{}, err
+}

@@ -1,0 +1,191 @@
+// Package botpresstest is a Botpress cloud in memory, behind a real HTTP listener: the runtime API, the webhooks of
+// installed integrations, the calls to them, and the behaviour of the HITL plugin 1.4.2 with a bot and end users around
+// it. Tests drive a whole session with it, and so does the playground: the package does not import testing.
+//
+//	s := botpresstest.NewServer(nil)
+//	defer s.Close()
+//	in, err := s.Install(ctx, botpresstest.Integration{Name: "zendesk", URL: adapterURL})
+//	u := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
+//	err = u.Say(ctx, message.Text{Text: "I need help"})
+//	err = u.Escalate(ctx, botpresstest.Escalation{Title: "Help me"})
+//	// The desk calls in.WebhookURL; what the agent writes arrives at u.Next(ctx).
+//
+// It shares no code with package botpress, so that a mistake in the client is not mirrored here. Where the real cloud's
+// behaviour is not public, the stricter guess is taken; the comments say so.
+package botpresstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// Options configure a [Server]. The zero value, like nil, is a server on a free port of the loopback interface.
+type Options struct {
+	// Listener is where the server listens, and it owns it. Nil: a free port of 127.0.0.1. A listener in memory makes the
+	// server fit for a testing/synctest bubble; Client must then dial on the same network.
+	Listener net.Listener
+	// Client calls the integrations. Nil: a client of the server's own. Redirects are followed as the client says.
+	Client *http.Client
+	// Logger gets a line for everything that the real cloud's owner would find in a log. Nil: no log.
+	Logger *slog.Logger
+	// Seed decides what is left to chance: ids, the order of things due at one instant, faults with a probability.
+	Seed uint64
+	// Plugin is the HITL plugin's configuration. An [Escalation] can override it.
+	Plugin PluginConfig
+	// Bot answers what an end user says while no session is active. Nil: the bot is silent. It must not call the server.
+	Bot func(message.Message) []message.Message
+	// PageSize is how many items a list answers at once. Zero: 20.
+	PageSize int
+	// Attempts is how often an action or a message is sent to an integration that answers 5xx or is lost. Zero: 3. The real
+	// cloud's number is not public.
+	Attempts int
+	// RetryDelay is the time before the second attempt; it is doubled, tripled… before the next ones. Zero: 1 second.
+	RetryDelay time.Duration
+	// Timeout is how long an integration may take to answer. Zero: 60 seconds.
+	Timeout time.Duration
+	// Middleware stands in front of the whole server, for instance to check every exchange against the OpenAPI.
+	Middleware func(http.Handler) http.Handler
+}
+
+// maxPending bounds the work that waits: beyond it, the API answers 429.
+const maxPending = 1 << 16
+
+// Server is a Botpress cloud with one workspace and one bot. Create it with [NewServer]; its methods and those of the
+// values it hands out are safe for concurrent use.
+type Server struct {
+	URL   string // Base URL of the API, without a trailing slash.
+	Token string // What clients must send as the bearer token; anything else is Unauthorized.
+	BotID string // Id of the bot, and of the user that stands for it.
+
+	opts    Options
+	log     *slog.Logger
+	handler http.Handler
+	http    *http.Server
+	client  *http.Client
+	ctx     context.Context // Ends with Close: the context of all work that no caller waits for.
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup // The server's goroutines and the requests under way.
+
+	mu            sync.Mutex // Guards everything below.
+	closed        bool
+	rand          *rand.Rand
+	installations []*Installation
+	users         table[*user]
+	conversations table[*conversation]
+	messages      table[*msg]
+	events        []*event
+	eventByID     map[string]*event
+	states        map[stateKey]*state
+	copies        map[string]*user // Agents' copies in the webchat, by the agent's id.
+	lines         map[string][]func(context.Context)
+	pending       int           // Pieces of work not yet done.
+	idle          chan struct{} // Closed when pending falls to zero.
+	due           schedule
+	timer         *time.Timer
+	faults        []*armedFault
+	calls         ring
+}
+
+// NewServer starts a server. Nil options are the zero [Options]. Close it when done. It panics if it cannot listen on
+// the loopback interface, as httptest does.
+func NewServer(opts *Options) *Server {
+	if opts == nil {
+		opts = new(Options)
+	}
+	s := &Server{
+		opts: *opts, log: opts.Logger, client: opts.Client,
+		rand:  rand.New(rand.NewPCG(opts.Seed, 0)),
+		users: newTable[*user](), conversations: newTable[*conversation](), messages: newTable[*msg](),
+		eventByID: make(map[string]*event), states: make(map[stateKey]*state), copies: make(map[string]*user),
+		lines: make(map[string][]func(context.Context)), calls: newRing(),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.client == nil {
+		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	}
+	if s.opts.PageSize <= 0 {
+		s.opts.PageSize = 20
+	}
+	if s.opts.Attempts <= 0 {
+		s.opts.Attempts = 3
+	}
+	if s.opts.RetryDelay <= 0 {
+		s.opts.RetryDelay = time.Second
+	}
+	if s.opts.Timeout <= 0 {
+		s.opts.Timeout = time.Minute
+	}
+	listener := opts.Listener
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil { //nolint:noctx // Nothing to wait for on loopback.
+			panic(fmt.Sprintf("botpresstest: cannot listen on the loopback interface: %v", err))
+		}
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.URL = "http://" + listener.Addr().String()
+	s.Token = s.newID("bp_pat")
+	s.BotID = s.newID("bot")
+	bot := &user{entity: s.newEntity("bot", nil, nil), name: "Bot"}
+	bot.id = s.BotID
+	s.users.add(bot)
+
+	s.handler = s.routes()
+	if opts.Middleware != nil {
+		s.handler = opts.Middleware(s.handler)
+	}
+	s.http = &http.Server{Handler: s.tracked(s.handler), ReadHeaderTimeout: time.Minute}
+	s.wg.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the server has stopped", "error", err)
+		}
+	})
+	return s
+}
+
+// Handler is the whole server as a handler: the API under /v1, the webhooks under /webhook.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Close stops the server: connections are cut, work under way is cancelled, what waits or is scheduled is dropped. It
+// returns when every goroutine of the server has ended.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.mu.Unlock()
+	s.cancel()
+	_ = s.http.Close() // Only a listener that is closed already makes it fail.
+	s.wg.Wait()
+	s.client.CloseIdleConnections()
+}
+
+// tracked makes Close wait for the requests under way, and ends them when the server closes.
+func (s *Server) tracked(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			panic(http.ErrAbortHandler)
+		}
+		s.wg.Add(1)
+		s.mu.Unlock()
+		defer s.wg.Done()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}

@@ -1,0 +1,167 @@
+package botpresstest
+
+import (
+	"container/heap"
+	"context"
+	"time"
+)
+
+// enqueue puts f at the end of the line named key. The work of one line is done in order, one after the other; lines do
+// not wait for each other. Hold s.mu.
+func (s *Server) enqueue(key string, f func(context.Context)) {
+	if s.closed {
+		return
+	}
+	s.begin()
+	line, running := s.lines[key]
+	s.lines[key] = append(line, f)
+	if !running {
+		s.wg.Go(func() { s.workOff(key) })
+	}
+}
+
+// background runs f apart from any line. Hold s.mu.
+func (s *Server) background(f func(context.Context)) {
+	if s.closed {
+		return
+	}
+	s.begin()
+	s.wg.Go(func() {
+		defer s.end()
+		f(s.ctx)
+	})
+}
+
+func (s *Server) workOff(key string) {
+	for {
+		s.mu.Lock()
+		line := s.lines[key]
+		if len(line) == 0 {
+			delete(s.lines, key)
+			s.mu.Unlock()
+			return
+		}
+		f := line[0]
+		line[0] = nil
+		s.lines[key] = line[1:]
+		s.mu.Unlock()
+		if s.ctx.Err() == nil {
+			f(s.ctx)
+		}
+		s.end()
+	}
+}
+
+// begin counts a piece of work. Hold s.mu.
+func (s *Server) begin() {
+	if s.pending++; s.pending == 1 {
+		s.idle = make(chan struct{})
+	}
+}
+
+func (s *Server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending--; s.pending == 0 {
+		close(s.idle)
+	}
+}
+
+// crowded is an error when too much work waits. Hold s.mu.
+func (s *Server) crowded() *Error {
+	if s.pending < maxPending {
+		return nil
+	}
+	return &Error{Status: 429, Type: "RateLimited", Message: "too much work is waiting: slow down"}
+}
+
+// Settle waits until every event and message has been worked off, with its retries, and so has every schedule that is
+// due. What is scheduled for later does not count, nor does work that an integration does after it has answered. It
+// fails only with the context's error.
+func (s *Server) Settle(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		s.runDue()
+		if s.pending == 0 || s.closed {
+			s.mu.Unlock()
+			return ctx.Err()
+		}
+		idle := s.idle
+		s.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sleep waits, unless the context ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// appointment is work for a later time.
+type appointment struct {
+	at  time.Time
+	tie uint64 // Random: what is due at one instant comes in any order.
+	run func() // Called with s.mu held.
+}
+
+// schedule is a heap of appointments.
+type schedule []appointment
+
+func (h schedule) Len() int { return len(h) }
+func (h schedule) Less(i, j int) bool {
+	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].tie < h[j].tie
+}
+func (h schedule) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *schedule) Push(x any)   { *h = append(*h, x.(appointment)) } //nolint:forcetypeassert // Only later pushes.
+func (h *schedule) Pop() any {
+	last := (*h)[len(*h)-1]
+	(*h)[len(*h)-1] = appointment{}
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// later runs f at the given time, or at once if that has passed. Times of one millisecond are one instant. Hold s.mu.
+func (s *Server) later(at time.Time, f func()) {
+	at = at.Add(time.Millisecond - 1).Truncate(time.Millisecond) // Rounded up: a delay is never cut short.
+	if !at.After(time.Now()) {
+		f()
+		return
+	}
+	heap.Push(&s.due, appointment{at: at, tie: s.rand.Uint64(), run: f})
+	s.arm()
+}
+
+// runDue keeps the appointments that are due. Hold s.mu.
+func (s *Server) runDue() {
+	for len(s.due) > 0 && !s.closed && !s.due[0].at.After(time.Now()) {
+		heap.Pop(&s.due).(appointment).run() //nolint:forcetypeassert // Only later pushes.
+	}
+	s.arm()
+}
+
+func (s *Server) arm() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if len(s.due) > 0 && !s.closed {
+		s.timer = time.AfterFunc(time.Until(s.due[0].at), func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.runDue()
+		})
+	}
+}
