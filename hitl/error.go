@@ -1,0 +1,173 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+)
+
+// Error is a failure that the bot's owner is meant to read. It is final: Botpress does not try again.
+type Error struct {
+	// Message is shown to the bot's owner. It must not hold a secret.
+	Message string
+
+	// Type is how Botpress classifies the failure; empty means [botpress.TypeRuntime]. The other useful one
+	// is [botpress.TypeInvalidPayload].
+	Type botpress.ErrorType
+
+	// ID identifies this failure in the answer and in the log; empty means a new one.
+	ID string
+
+	// Metadata is JSON for programs that read the answer; nil means none.
+	Metadata json.RawMessage
+
+	// Err is the cause. It is logged and never leaves the server.
+	Err error
+}
+
+// Errorf makes an [Error] from a format and its arguments. A cause wrapped by %w becomes part of the message
+// as with [fmt.Errorf], so wrap only what the bot's owner may read; put any other cause into Err.
+func Errorf(format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Message: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// Error returns the message, and the cause unless the message has it already.
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable marks a failure as passing: whoever sent the request gets 503 and is asked to try again
+// after the given time. Zero leaves the time to the sender.
+func Retryable(after time.Duration, err error) error {
+	return &retryableError{after: after, err: err}
+}
+
+type retryableError struct {
+	after time.Duration
+	err   error
+}
+
+func (e *retryableError) Error() string { return e.err.Error() }
+func (e *retryableError) Unwrap() error { return e.err }
+
+// invalidf makes the error for a request that Botpress or a stranger got wrong.
+func invalidf(format string, args ...any) *Error {
+	e := Errorf(format, args...)
+	e.Type = botpress.TypeInvalidPayload
+	return e
+}
+
+// unexpected is what is said of failures whose words were not meant for the bot's owner.
+const unexpected = "An unexpected error occurred in the integration. The integration's log has the cause under this error's id."
+
+// failure is an error as it is answered: the wire form is the API's own.
+type failure struct {
+	status     int
+	body       Error
+	retryAfter time.Duration
+}
+
+// failureOf decides what an error looks like from outside. Only words that were written for the bot's owner
+// get there: those of an [Error], and those of the Botpress API itself.
+func failureOf(err error) failure {
+	var own *Error
+	var api *botpress.Error
+	var retry *retryableError
+	var refused *statusError
+	switch {
+	case errors.As(err, &refused):
+		return failure{status: refused.status, body: Error{Message: refused.message, Type: refused.kind}}
+	case errors.As(err, &own):
+		f := failure{status: http.StatusBadRequest, body: *own}
+		if f.body.Type == "" {
+			f.body.Type = botpress.TypeRuntime
+		}
+		return f
+	case errors.As(err, &retry):
+		return failure{
+			status: http.StatusServiceUnavailable, retryAfter: retry.after,
+			body: Error{Message: unexpected, Type: botpress.TypeRuntime},
+		}
+	case errors.As(err, &api):
+		// The reference passes these two on as they are and calls any other API error a failure of its own.
+		if api.Type == botpress.TypeRuntime || api.Type == botpress.TypeInvalidPayload {
+			return failure{
+				status: http.StatusBadRequest,
+				body:   Error{Message: api.Message, Type: api.Type, ID: api.ID, Metadata: api.Metadata},
+			}
+		}
+		return failure{status: http.StatusInternalServerError, body: Error{Message: api.Message, Type: botpress.TypeRuntime}}
+	default:
+		return failure{status: http.StatusInternalServerError, body: Error{Message: unexpected, Type: botpress.TypeRuntime}}
+	}
+}
+
+// statusError is a refusal before any work: its words and status go out as they are.
+type statusError struct {
+	status  int
+	kind    botpress.ErrorType
+	message string
+}
+
+func (e *statusError) Error() string { return e.message }
+
+// panicked makes an error of what a panic left.
+func panicked(v any) error {
+	return fmt.Errorf("hitl: panic: %v\n%s", v, debug.Stack())
+}
+
+// fail answers an error, and logs it with its cause under the id that the answer carries.
+func (s *Server) fail(ctx context.Context, op wire.Operation, err error) response {
+	f := failureOf(err)
+	if f.body.ID == "" {
+		f.body.ID = newErrorID()
+	}
+	level := slog.LevelWarn
+	if f.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	attrs := []any{"operation", op, "status", f.status, "error_id", f.body.ID, "error", err}
+	if f.body.Err != nil {
+		attrs = append(attrs, "cause", f.body.Err)
+	}
+	s.log.Log(ctx, level, "operation failed", attrs...)
+
+	res, encodeErr := encodeResponse(f.status, wire.Error{
+		ID: f.body.ID, Code: f.code(), Type: string(f.body.Type), Message: f.body.Message, Metadata: f.body.Metadata,
+	})
+	if encodeErr != nil { // only metadata that is no JSON gets us here
+		f.body.Metadata = nil
+		return s.fail(ctx, op, &f.body)
+	}
+	res.errorID = f.body.ID
+	if f.retryAfter > 0 {
+		res.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
+	}
+	return res
+}
+
+// code is the number in the body. The reference answers unexpected failures with status 500 and the code of Runtime.
+func (f failure) code() int {
+	if f.body.Type == botpress.TypeRuntime {
+		return http.StatusBadRequest
+	}
+	return f.status
+}
+
+// newErrorID makes an id in the API's form: err_, the time, a random part.
+func newErrorID() string {
+	return "err_" + time.Now().UTC().Format("20060102150405") + "x" + fmt.Sprintf("%08X", rand.Uint32())
+}

@@ -1,0 +1,79 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// Installation is one place where the integration is installed: a bot, with a configuration.
+type Installation struct {
+	// BotID is the bot, BotUserID the Botpress user that stands for it in conversations.
+	BotID     string
+	BotUserID string
+
+	// IntegrationID is the integration (one name and version), Alias what it is called in this bot.
+	IntegrationID string
+	Alias         string
+
+	// WebhookID identifies the installation's webhook, and so the installation.
+	WebhookID string
+
+	// ConfigurationType names the alternative configuration in use; empty for the default one.
+	ConfigurationType string
+
+	// Logger writes to the server's log, with the bot and the alias in each line.
+	Logger *slog.Logger
+
+	// Client calls the Botpress API for this bot, for what the five methods do not cover.
+	Client *botpress.Client
+
+	// State keeps what the adapter must remember, such as credentials.
+	State State
+}
+
+// State is the integration's own memory in Botpress, shared by all replicas. A state has a name, which the
+// [Definition] must declare, and holds a JSON object.
+type State struct {
+	client        *botpress.Client
+	integrationID string
+}
+
+// Get reads the state into v, a pointer to a struct or map, and reports whether there was one.
+func (s State) Get(ctx context.Context, name string, v any) (bool, error) {
+	state, err := s.client.GetState(ctx, s.key(name))
+	if errors.Is(err, botpress.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("hitl: read state %q: %w", name, err)
+	}
+	if err := json.Unmarshal(state.Payload, v); err != nil {
+		return false, fmt.Errorf("hitl: state %q does not fit %T: %w", name, v, err)
+	}
+	return true, nil
+}
+
+// Set stores v, a struct or map; nil deletes the state. The last writer wins.
+func (s State) Set(ctx context.Context, name string, v any) error {
+	var p botpress.SetStateParams
+	if v != nil {
+		payload, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("hitl: state %q: %w", name, err)
+		}
+		p.Payload = payload
+	}
+	if _, err := s.client.SetState(ctx, s.key(name), p); err != nil {
+		return fmt.Errorf("hitl: write state %q: %w", name, err)
+	}
+	return nil
+}
+
+func (s State) key(name string) botpress.StateKey {
+	return botpress.StateKey{Type: botpress.StateOfIntegration, ID: s.integrationID, Name: name}
+}

@@ -1,0 +1,243 @@
+package hitl
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// Integration is one help desk, seen by one installation of the integration in a bot.
+// It is what an author writes; [Server] does the rest of the protocol around it.
+//
+// Session is the type of the extra parameters with which a bot starts a session (a priority, a department);
+// use struct{} for none. Its fields become the form that the bot's builder fills in.
+//
+// Every method must be safe for concurrent use, may be called again with the same request after a failure or
+// a lost answer, and should stop when its context ends, which it does at the deadline of the operation.
+// An error made with [Errorf] is shown to the bot's owner and is final; any other error is taken for a
+// passing failure, is logged, and Botpress or the desk may try again.
+type Integration[Session any] interface {
+	// CreateUser finds or creates the end user in the desk. It is called before each session.
+	CreateUser(context.Context, CreateUserRequest) (Ref, error)
+
+	// StartHitl opens a session: a ticket, a conversation, a chat. When an earlier attempt may have opened it
+	// already, the desk can find it by the ConversationID, if it was stored there on creation.
+	StartHitl(context.Context, StartHitlRequest[Session]) (Ref, error)
+
+	// StopHitl ends a session because the end user, the bot or a timeout ended it.
+	// A session that is over or gone already is no error.
+	StopHitl(context.Context, StopHitlRequest) error
+
+	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item.
+	// The returned Ref is the message in the desk: its ID makes the desk's own report of it an echo
+	// that is not sent back to the end user. An empty Ref is fine for a desk that has no such ids.
+	SendMessage(context.Context, SendMessageRequest) (Ref, error)
+
+	// HandleWebhook reads a request that somebody, supposedly the desk, sent to the installation's webhook,
+	// and says what it means. It must check that the request is genuine. It does not call Botpress.
+	HandleWebhook(context.Context, *http.Request) (Webhook, error)
+}
+
+// Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
+type Registrar interface {
+	// Register runs each time the installation's configuration is saved. The URL is the installation's own.
+	Register(ctx context.Context, webhookURL string) error
+
+	// Unregister runs when the installation is removed. It undoes only what Register did for this URL.
+	Unregister(ctx context.Context, webhookURL string) error
+}
+
+// Ref is the desk's name for a user, a session or a message. The server keeps it in Botpress as tags
+// and hands it back to later calls.
+type Ref struct {
+	// ID identifies the thing in the desk. Message ids must be unique among all of an installation's messages.
+	ID string
+
+	// Tags holds more facts to be kept beside the ID. Their names must be declared in the [Definition];
+	// values have at most 500 characters.
+	Tags map[string]string
+}
+
+// CreateUserRequest describes an end user who is about to speak with a human.
+type CreateUserRequest struct {
+	// UserID is the user in Botpress, and the same for each call about this user.
+	// A desk that knows external ids should store it.
+	UserID string
+
+	// User is what an earlier call returned for this user, or zero.
+	User Ref
+
+	// Name is never empty; it may be a placeholder such as "Unknown User".
+	Name string
+
+	// Email is empty when the end user's channel knows none: the address that the HITL plugin makes up
+	// then is not passed on.
+	Email string
+
+	// PictureURL may be empty, and may be longer than a desk accepts.
+	PictureURL string
+}
+
+// StartHitlRequest describes a conversation that a human shall take over.
+type StartHitlRequest[Session any] struct {
+	// ConversationID is the session in Botpress, and the same for each attempt to start this session.
+	// A desk that knows external ids should store it on creation: its webhooks can then name the session by it,
+	// even those that come before StartHitl has returned.
+	ConversationID string
+
+	// UserID is the end user in Botpress, User the same one in the desk.
+	UserID string
+	User   Ref
+
+	// Title and Description may be empty.
+	Title       string
+	Description string
+
+	// Session holds the bot's extra parameters; its zero value if the bot gave none.
+	Session Session
+
+	// History is what was said so far, oldest first; it may be empty, or contain only the newest part.
+	History []message.Turn
+
+	name func(context.Context, string) (string, error)
+}
+
+// Transcript renders the history, with the speakers' names as Botpress knows them. It never fails: a name
+// that cannot be found in time is replaced by a general one. A nil opts means plain text without a limit.
+func (r StartHitlRequest[Session]) Transcript(ctx context.Context, opts *message.TranscriptOptions) string {
+	var o message.TranscriptOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Name == nil {
+		o.Name = r.name
+	}
+	return message.Transcript(ctx, r.History, &o)
+}
+
+// StopHitlRequest names the session that ends.
+type StopHitlRequest struct {
+	ConversationID string
+	Session        Ref
+}
+
+// SendMessageRequest is one message of the end user or of the bot.
+type SendMessageRequest struct {
+	// ConversationID is the session in Botpress, Session the same one in the desk.
+	ConversationID string
+	Session        Ref
+
+	// UserID is the end user who speaks, Author the same one in the desk. Both are zero when the bot speaks:
+	// then Author is for the desk to choose.
+	UserID string
+	Author Ref
+
+	// BotName is what the bot is called in Botpress, when it is the bot who speaks; it may be empty.
+	BotName string
+
+	// MessageID is the message in Botpress and Part the index of the item in a bloc, else zero.
+	// Together they are the same for each attempt to send this message: a desk with idempotency keys should use them.
+	MessageID string
+	Part      int
+
+	// Stopped tells that the session is over already: the last words of the bot often come then.
+	// They must not open it again.
+	Stopped bool
+
+	// Message is never a [message.Bloc]. It may be a [message.Unknown]; [message.PlainText] turns any message into text.
+	Message message.Message
+}
+
+// Webhook is what a request to the webhook meant.
+type Webhook struct {
+	// Events happened in the desk, in this order. A request without a meaning for us has none.
+	Events []Event
+
+	// Reply is the answer that the sender gets once the events have been passed on; nil means 200.
+	Reply *Response
+}
+
+// Response is an answer to a webhook request.
+type Response struct {
+	Status int // 0 means 200
+	Header http.Header
+	Body   []byte
+}
+
+// Event is something that happened in the desk: [Assigned], [Replied] or [Stopped].
+//
+// An event names its session by the desk's id (SessionID), or by the ConversationID that the desk stored, or by both.
+// An event of a session that Botpress does not know is ignored.
+//
+//sumtype:decl
+type Event interface {
+	session() sessionKey
+}
+
+// Assigned says that an agent took the session over. An assignment to nobody, or to a group alone, is not one:
+// events whose agent has no ID are ignored.
+type Assigned struct {
+	SessionID      string
+	ConversationID string
+	Agent          Agent
+}
+
+// Replied says that somebody wrote in the session. Only what agents write is sent to the end user.
+type Replied struct {
+	SessionID      string
+	ConversationID string
+
+	// Author is an [Agent], [Customer] or [System]; nil counts as System.
+	Author Author
+
+	// ID is the message in the desk. By it, the same message is recognised when the desk reports it again, and
+	// our own when the desk reports it back. Without an ID the webhook's own content serves instead.
+	ID string
+
+	// Message is sent as it is if it is a text, image, audio, video, file or bloc, and as text otherwise.
+	Message message.Message
+
+	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format.
+	AdditionalData string
+}
+
+// Stopped says that the session is over in the desk.
+type Stopped struct {
+	SessionID      string
+	ConversationID string
+}
+
+// Author is who wrote a message in the desk: an [Agent], the [Customer] or the [System].
+//
+//sumtype:decl
+type Author interface {
+	author()
+}
+
+// Agent is a human who works in the desk.
+type Agent struct {
+	// ID is the agent in the desk. Messages of agents without one are attributed to one nameless agent a session.
+	ID string
+
+	// Name and PictureURL are shown to the end user. Empty ones are left as they are.
+	Name       string
+	PictureURL string
+}
+
+// Customer is the end user writing in the desk, for instance by answering an e-mail.
+type Customer struct{}
+
+// System is everything else: the desk itself, its automations, our own bot, internal notes.
+type System struct{}
+
+func (Agent) author()    {}
+func (Customer) author() {}
+func (System) author()   {}
+
+// sessionKey names a session in the desk's words, in ours, or in both.
+type sessionKey struct{ sessionID, conversationID string }
+
+func (e Assigned) session() sessionKey { return sessionKey{e.SessionID, e.ConversationID} }
+func (e Replied) session() sessionKey  { return sessionKey{e.SessionID, e.ConversationID} }
+func (e Stopped) session() sessionKey  { return sessionKey{e.SessionID, e.ConversationID} }

@@ -1,0 +1,168 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+	"github.com/hitl-go/sdk/message"
+)
+
+// messageCreated hands the desk what the end user or the bot says, each part of it once.
+func (c *call) messageCreated(ctx context.Context, body []byte) (response, error) {
+	var b wire.Message
+	if err := decode(body, &b); err != nil {
+		return response{}, err
+	}
+	if err := c.checkChannel(b.Conversation.Channel); err != nil {
+		return response{}, err
+	}
+	if b.Conversation.ID == "" || b.Message.ID == "" {
+		return response{}, invalidf("the body has no conversation or no message")
+	}
+	var extras wire.Extras
+	if err := decode(b.Payload, &extras); err != nil {
+		return response{}, err
+	}
+	msg, err := message.Decode(message.Type(b.Type), b.Payload)
+	if err != nil {
+		return response{}, invalidf("the payload is not valid: %w", err)
+	}
+
+	unlock, err := c.conversations.Lock(ctx, c.key(b.Conversation.ID))
+	if err != nil {
+		return response{}, busy(err)
+	}
+	defer unlock()
+
+	parts := slices.Collect(message.Flatten(msg))
+	sent, err := c.alreadySent(ctx, b)
+	if err != nil {
+		return response{}, err
+	}
+	if sent >= len(parts) {
+		return jsonResponse(struct{}{})
+	}
+	request, err := c.sendRequest(ctx, b, extras)
+	if err != nil {
+		return response{}, err
+	}
+	tags := botpress.Tags{}
+	for i, part := range parts[sent:] {
+		request.Part, request.Message = sent+i, part
+		ref, err := c.adapter.SendMessage(ctx, request)
+		if err == nil && i == 0 && sent == 0 {
+			_, err = appendRefTags("SendMessage", tags, ref, c.def.MessageTags)
+		}
+		if err != nil {
+			if i > 0 {
+				c.acknowledge(ctx, b.Message.ID, tags) // the next attempt goes on from here
+			}
+			return response{}, err
+		}
+		tags[tagSent] = strconv.Itoa(sent + i + 1)
+	}
+	c.acknowledge(ctx, b.Message.ID, tags)
+	return jsonResponse(struct{}{})
+}
+
+// alreadySent is how many parts of the message the desk has already. The tags that came along may be older
+// than another replica's acknowledgement, so the API is asked.
+func (c *call) alreadySent(ctx context.Context, b wire.Message) (int, error) {
+	if n, ok := c.sent.Get(c.key(b.Message.ID)); ok {
+		return n, nil
+	}
+	if n := sentParts(b.Message.Tags); n > 0 {
+		return n, nil
+	}
+	msg, err := c.client.GetMessage(ctx, b.Message.ID)
+	if err != nil {
+		if unknownID(err) {
+			return 0, nil // deleted since, but it was said
+		}
+		return 0, fmt.Errorf("hitl: look whether message %s was sent already: %w", b.Message.ID, err)
+	}
+	return sentParts(msg.Tags), nil
+}
+
+func sentParts(tags map[string]string) int {
+	n, err := strconv.Atoi(tags[tagSent])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// acknowledge writes down what the desk has. If that fails the message is still sent, and saying otherwise would send it
+// again: so it is only logged, and this process remembers.
+func (c *call) acknowledge(ctx context.Context, messageID string, tags botpress.Tags) {
+	c.sent.Add(c.key(messageID), sentParts(tags))
+	if _, err := c.client.UpdateMessage(ctx, messageID, botpress.UpdateMessageParams{Tags: tags}); err != nil {
+		c.in.Logger.WarnContext(ctx, "the desk has the message, but Botpress did not take the acknowledgement",
+			"message", messageID, "sent", tags[tagSent], "error", err)
+	}
+}
+
+// sendRequest gathers what all parts of a message have in common: where it goes and who speaks.
+func (c *call) sendRequest(ctx context.Context, b wire.Message, extras wire.Extras) (SendMessageRequest, error) {
+	r := SendMessageRequest{ConversationID: b.Conversation.ID, MessageID: b.Message.ID, UserID: extras.UserID}
+	ses, ok := c.sessions.Get(c.key(b.Conversation.ID))
+	if !ok {
+		ses = c.sessionOf(botpress.Conversation{ID: b.Conversation.ID, Tags: b.Conversation.Tags})
+	}
+	if ses.ref.ID == "" {
+		conv, err := c.client.GetConversation(ctx, b.Conversation.ID)
+		if err != nil && !unknownID(err) {
+			return r, fmt.Errorf("hitl: read conversation %s: %w", b.Conversation.ID, err)
+		}
+		if ses = c.sessionOf(conv); ses.ref.ID == "" {
+			return r, Errorf("The conversation %s is not linked to the help desk: call %s first", b.Conversation.ID, c.def.Names.StartHitl)
+		}
+	}
+	c.remember(ses)
+	r.Session, r.Stopped = ses.ref, ses.closed
+	if extras.UserID == "" {
+		r.BotName = b.User.Name
+		return r, nil
+	}
+	var err error
+	r.Author, err = c.userRef(ctx, extras.UserID)
+	return r, err
+}
+
+// relayable is the message as the HITL plugin takes it: it refuses all other types.
+func relayable(m message.Message) message.Message {
+	switch m.(type) {
+	case message.Text, message.Image, message.Audio, message.Video, message.File, message.Bloc:
+		return m
+	case message.Markdown: // a text may hold Markdown; most channels show it
+		return message.Text{Text: message.ToMarkdown(m)}
+	default:
+		return message.Text{Text: message.PlainText(m)}
+	}
+}
+
+// encodeRelayed makes the type and the payload of a message from the desk.
+func encodeRelayed(e Replied) (message.Type, json.RawMessage, error) {
+	m := relayable(e.Message)
+	if err := message.Validate(m); err != nil {
+		return "", nil, fmt.Errorf("hitl: the desk's message %s cannot be sent: %w", e.ID, err)
+	}
+	kind, payload, err := message.Encode(m)
+	if err != nil || e.AdditionalData == "" {
+		return kind, payload, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return kind, nil, err
+	}
+	if fields["additionalData"], err = json.Marshal(e.AdditionalData); err != nil {
+		return kind, nil, err
+	}
+	payload, err = json.Marshal(fields)
+	return kind, payload, err
+}

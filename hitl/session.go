@@ -1,0 +1,330 @@
+package hitl
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/keyed"
+)
+
+// session is what we know of a HITL session. Once it has started, only closed changes, and that once.
+type session struct {
+	conversationID string
+	ref            Ref
+	startedAt      time.Time // zero while startHitl has not finished
+	closed         bool
+
+	handover *handover // shared by all copies
+}
+
+// handover puts what happens while the plugin prepares the session behind that moment, in order.
+type handover struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// sessionOf reads a session from its conversation.
+func (c *call) sessionOf(conv botpress.Conversation) *session {
+	ses := &session{
+		conversationID: conv.ID,
+		ref:            c.def.conversationRef(conv.Tags),
+		closed:         conv.Tags[tagClosedAt] != "",
+	}
+	if at, err := time.Parse(time.RFC3339, conv.Tags[tagStartedAt]); err == nil {
+		ses.startedAt = at
+	}
+	return ses
+}
+
+// remember keeps a started session at hand, under both its names.
+func (c *call) remember(ses *session) {
+	if ses.startedAt.IsZero() {
+		return
+	}
+	if known, ok := c.sessions.Get(c.key(ses.conversationID)); ok {
+		ses.handover = known.handover
+	}
+	if ses.handover == nil {
+		ses.handover = &handover{}
+	}
+	c.sessions.Add(c.key(ses.conversationID), ses)
+	c.sessions.Add(c.key("desk", ses.ref.ID), ses)
+}
+
+// find looks a session up by the names that the desk gave it. It never creates anything: whatever else
+// goes on in the desk is none of our business, and gives nil.
+func (c *call) find(ctx context.Context, k sessionKey) (*session, error) {
+	for _, name := range []string{c.key(k.conversationID), c.key("desk", k.sessionID)} {
+		if ses, ok := c.sessions.Get(name); ok {
+			return ses, nil
+		}
+	}
+	ses, err := c.lookUp(ctx, k)
+	if ses != nil || err != nil {
+		return ses, err
+	}
+	// The desk may be faster than our own request to it: what we do not know may be what we are just opening.
+	if err := c.starts.wait(ctx, c.scope()); err != nil {
+		return nil, busy(err)
+	}
+	return c.lookUp(ctx, k)
+}
+
+func (c *call) lookUp(ctx context.Context, k sessionKey) (*session, error) {
+	if k.conversationID != "" {
+		conv, err := c.client.GetConversation(ctx, k.conversationID)
+		switch {
+		case err == nil && conv.Channel == c.def.Names.Channel:
+			return c.sessionOf(conv), nil
+		case err != nil && !unknownID(err):
+			return nil, fmt.Errorf("hitl: look up conversation %s: %w", k.conversationID, err)
+		}
+	}
+	if k.sessionID == "" {
+		return nil, nil
+	}
+	var found *session
+	for conv, err := range c.client.ListConversations(ctx, botpress.ListConversationsParams{Tags: botpress.Tags{tagID: k.sessionID}}) {
+		if err != nil {
+			return nil, fmt.Errorf("hitl: look up the desk's session %s: %w", k.sessionID, err)
+		}
+		if conv.Channel != c.def.Names.Channel {
+			continue
+		}
+		// The newest comes first. An older one that is still open is the better match: desks reopen tickets.
+		if ses := c.sessionOf(conv); found == nil || found.closed && !ses.closed {
+			found = ses
+		}
+		if !found.closed {
+			break
+		}
+	}
+	return found, nil
+}
+
+// unknownID tells that the API does not know an id, or that it cannot be one of its ids at all: desks hand
+// back whatever stands in their external reference.
+func unknownID(err error) bool {
+	var api *botpress.Error
+	return errors.Is(err, botpress.ErrNotFound) ||
+		errors.As(err, &api) && (api.Type == botpress.TypeInvalidIdentifier || api.Type == botpress.TypeInvalidPayload || api.Type == botpress.TypeReferenceNotFound)
+}
+
+// open finds a session and waits until it has started, with the conversation locked for the caller.
+// The session is nil if there is none; the unlock function is never nil.
+func (c *call) open(ctx context.Context, k sessionKey) (ses *session, unlock func(), err error) {
+	unlock = func() {}
+	if ses, err = c.find(ctx, k); err != nil || ses == nil {
+		return nil, unlock, err
+	}
+	if unlock, err = c.conversations.Lock(ctx, c.key(ses.conversationID)); err != nil {
+		return nil, func() {}, busy(err)
+	}
+	// Whoever held the lock may have started or closed it.
+	if known, ok := c.sessions.Get(c.key(ses.conversationID)); ok {
+		return known, unlock, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, maxOpening)
+	defer cancel()
+	for wait := 100 * time.Millisecond; ses.startedAt.IsZero(); wait = min(2*wait, time.Second) {
+		// Another replica is opening it.
+		if err := sleep(waiting, wait); err != nil {
+			return nil, unlock, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is still being opened: %w", ses.conversationID, err))
+		}
+		conv, err := c.client.GetConversation(ctx, ses.conversationID)
+		if err != nil {
+			return nil, unlock, fmt.Errorf("hitl: read conversation %s: %w", ses.conversationID, err)
+		}
+		ses = c.sessionOf(conv)
+	}
+	c.remember(ses)
+	return ses, unlock, nil
+}
+
+// maxOpening is how long an event waits for a session that another replica is opening, before its sender is asked
+// to try again.
+const maxOpening = 15 * time.Second
+
+// schedule is when something that happens now may reach the plugin: nil for at once.
+//
+// The plugin ignores a session until shortly after startHitl has answered. Moments of that time are mapped to moments
+// after it, at half speed, so that they keep their order and meet the present where the delay has shrunk to nothing.
+func (c *call) schedule(ses *session) *botpress.Schedule {
+	now := time.Now()
+	since := now.Sub(ses.startedAt)
+	if since >= 2*c.opts.Handover {
+		return nil
+	}
+	due := ses.startedAt.Add(c.opts.Handover + since/2)
+	ses.handover.mu.Lock()
+	defer ses.handover.mu.Unlock()
+	// Things due at one instant arrive in any order.
+	if next := ses.handover.last.Add(10 * time.Millisecond); due.Before(next) {
+		due = next
+	}
+	ses.handover.last = due
+	return &botpress.Schedule{DateTime: due}
+}
+
+// claim is the state that says who is opening a session, and until when he may take.
+type claim struct {
+	Owner string    `json:"owner"`
+	Until time.Time `json:"until"`
+}
+
+// claimStart makes sure that nobody else is opening the session, and reports false if it is open already.
+func (c *call) claimStart(ctx context.Context, conv botpress.Conversation) (bool, error) {
+	for {
+		if ses := c.sessionOf(conv); !ses.startedAt.IsZero() {
+			c.remember(ses)
+			return false, nil
+		}
+		if mine, err := c.takeClaim(ctx, conv.ID); mine || err != nil {
+			return mine, err
+		}
+		err := sleep(ctx, 500*time.Millisecond)
+		if err != nil {
+			return false, Retryable(5*time.Second, fmt.Errorf("hitl: conversation %s is being opened elsewhere: %w", conv.ID, err))
+		}
+		if conv, err = c.client.GetConversation(ctx, conv.ID); err != nil {
+			return false, fmt.Errorf("hitl: read conversation %s: %w", conv.ID, err)
+		}
+	}
+}
+
+// takeClaim tries to become the one who opens the session. Who held the claim beyond its time has crashed.
+func (c *call) takeClaim(ctx context.Context, conversationID string) (bool, error) {
+	lifetime := c.opts.Timeout + 10*time.Second // an operation that holds it has ended by then
+	me := claim{Owner: rand.Text(), Until: time.Now().Add(lifetime)}
+	payload, err := json.Marshal(me)
+	if err != nil {
+		return false, err
+	}
+	p := botpress.SetStateParams{Payload: payload, Expiry: lifetime}
+	state, err := c.client.GetOrSetState(ctx, c.startState(conversationID), p)
+	if err != nil {
+		return false, fmt.Errorf("hitl: claim conversation %s: %w", conversationID, err)
+	}
+	var holder claim
+	if err := json.Unmarshal(state.Payload, &holder); err != nil {
+		return false, fmt.Errorf("hitl: read the claim on conversation %s: %w", conversationID, err)
+	}
+	if holder.Owner == me.Owner {
+		return true, nil
+	}
+	if time.Now().After(holder.Until) { // the API counts the expiry of a state from its last use, and we keep asking
+		c.releaseStart(ctx, conversationID)
+	}
+	return false, nil
+}
+
+// releaseStart gives the claim back, so that the next attempt need not wait for its expiry.
+func (c *call) releaseStart(ctx context.Context, conversationID string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // also when the operation's own time is up
+	defer cancel()
+	if _, err := c.client.SetState(ctx, c.startState(conversationID), botpress.SetStateParams{}); err != nil {
+		c.in.Logger.WarnContext(ctx, "the claim on a conversation could not be given back; it expires by itself",
+			"conversation", conversationID, "error", err)
+	}
+}
+
+func (c *call) startState(conversationID string) botpress.StateKey {
+	return botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: stateStart}
+}
+
+// startKey is the same for each attempt to start the same session, and for no other session: the history sees to that.
+func (c *call) startKey(input json.RawMessage) (string, error) {
+	var v any
+	if err := json.Unmarshal(input, &v); err != nil {
+		return "", invalidf("the input is not valid: %w", err)
+	}
+	canonical, err := json.Marshal(v) // with sorted keys
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(append([]byte(c.key(c.in.WebhookID)+"\n"), canonical...))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// scope names the installation in keys of caches and locks, which serve all installations.
+func (c *call) scope() string {
+	return strings.Join([]string{c.in.BotID, c.in.IntegrationID, c.in.Alias}, "\x00")
+}
+
+func (c *call) key(parts ...string) string {
+	return c.scope() + "\x00" + strings.Join(parts, "\x00")
+}
+
+// busy turns what a [keyed.Mutex] says into an answer: try again.
+func busy(err error) error {
+	if errors.Is(err, keyed.ErrFull) {
+		return Retryable(5*time.Second, fmt.Errorf("hitl: %w", err))
+	}
+	return fmt.Errorf("hitl: waited too long for other work on the same session: %w", err)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// starts knows which installations are opening sessions in this process.
+type starts struct {
+	mu      sync.Mutex
+	running map[string]map[chan struct{}]bool
+}
+
+// begin notes that a session is being opened; the returned function notes that it no longer is.
+func (s *starts) begin(scope string) (end func()) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil {
+		s.running = map[string]map[chan struct{}]bool{}
+	}
+	if s.running[scope] == nil {
+		s.running[scope] = map[chan struct{}]bool{}
+	}
+	s.running[scope][done] = true
+	return func() {
+		close(done)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if delete(s.running[scope], done); len(s.running[scope]) == 0 {
+			delete(s.running, scope)
+		}
+	}
+}
+
+// wait returns when all sessions that are being opened now have been, or failed.
+func (s *starts) wait(ctx context.Context, scope string) error {
+	s.mu.Lock()
+	var pending []chan struct{}
+	for done := range s.running[scope] {
+		pending = append(pending, done)
+	}
+	s.mu.Unlock()
+	for _, done := range pending {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package hitl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// userRef is the desk's name for an end user. It never changes once it is there, so it is remembered.
+func (c *call) userRef(ctx context.Context, userID string) (Ref, error) {
+	if ref, ok := c.refs.Get(c.key(userID)); ok {
+		return ref, nil
+	}
+	user, err := c.client.GetUser(ctx, userID)
+	if err != nil && !unknownID(err) {
+		return Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
+	}
+	ref := c.def.userRef(user.Tags)
+	if ref.ID == "" {
+		return Ref{}, Errorf("The user %s is not linked to the help desk: call %s first", userID, c.def.Names.CreateUser)
+	}
+	c.refs.Add(c.key(userID), ref)
+	return ref, nil
+}
+
+// userName is the name of a speaker, for transcripts.
+func (c *call) userName(ctx context.Context, userID string) (string, error) {
+	user, err := c.client.GetUser(ctx, userID)
+	return user.Name, err
+}
+
+// agent makes an agent known to Botpress as they are now: the end user is shown what stands there.
+func (c *call) agent(ctx context.Context, ses *session, a Agent) (botpress.User, error) {
+	user, _, err := c.client.GetOrCreateUser(ctx, botpress.GetOrCreateUserParams{
+		Tags: agentTags(ses, a), DiscriminateByTags: []string{tagAgentID},
+		Name: userName(a.Name), PictureURL: pictureURL(a.PictureURL),
+	})
+	if err != nil {
+		return user, fmt.Errorf("hitl: make agent %s known: %w", a.ID, err)
+	}
+	return c.refreshAgent(ctx, user, a)
+}
+
+// refreshAgent brings name and picture up to date. An existing user is found as it was, whatever the finder says of it.
+func (c *call) refreshAgent(ctx context.Context, user botpress.User, a Agent) (botpress.User, error) {
+	name, picture := cmp.Or(userName(a.Name), user.Name), cmp.Or(pictureURL(a.PictureURL), user.PictureURL)
+	if name == user.Name && picture == user.PictureURL {
+		return user, nil
+	}
+	user, err := c.client.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
+	if err != nil {
+		return user, fmt.Errorf("hitl: update agent %s: %w", a.ID, err)
+	}
+	return user, nil
+}
+
+// agentTags identify an agent. They are kept apart from end users: a desk may count both from one. An agent
+// whom the desk does not name is somebody else in each session.
+func agentTags(ses *session, a Agent) botpress.Tags {
+	if a.ID == "" {
+		return botpress.Tags{tagAgentID: tagValue("of session " + ses.conversationID)}
+	}
+	return botpress.Tags{tagAgentID: tagValue(a.ID)}
+}
+
+// madeUpAddress is what the HITL plugin invents for end users without an address: <user>@no-reply.<bot>.botpress.com.
+var madeUpAddress = regexp.MustCompile(`(?i)@no-reply\.[^@]*\.?botpress\.com$`)
+
+func madeUp(email string) bool { return madeUpAddress.MatchString(email) }
+
+// Limits of the Botpress API.
+const (
+	maxUserName   = 200    // characters
+	maxPictureURL = 40_000 // characters
+)
+
+// userName cuts a name to what the API takes.
+func userName(name string) string {
+	if utf8.RuneCountInString(name) <= maxUserName {
+		return name
+	}
+	return string([]rune(name)[:maxUserName])
+}
+
+// pictureURL leaves out what the API would refuse; half an address is of no use.
+func pictureURL(url string) string {
+	if utf8.RuneCountInString(url) > maxPictureURL {
+		return ""
+	}
+	return url
+}
+
+// change sets a field of a user, or leaves it as it is if there is nothing to set.
+func change(s string) botpress.Optional[string] {
+	if s == "" {
+		return botpress.Optional[string]{}
+	}
+	return botpress.Set(s)
+}
+
+var errNoID = errors.New("it has no ID")

@@ -1,0 +1,189 @@
+package hitl_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/internal/memnet"
+)
+
+// world is Botpress, Acme Desk and replicas of its integration, on a network in memory. It belongs into a
+// testing/synctest bubble.
+type world struct {
+	t      *testing.T
+	cloud  *botpresstest.Server
+	desk   *acme.Desk
+	in     *botpresstest.Installation
+	client *http.Client
+}
+
+// signingSecret is what Botpress and the integration share.
+const signingSecret = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1oaXRsLWdv"
+
+// setting is what tests vary.
+type setting struct {
+	replicas int // zero means one
+	cloud    botpresstest.Options
+	server   hitl.Options
+}
+
+func newWorld(t *testing.T, s setting) *world {
+	t.Helper()
+	network := &memnet.Network{}
+	w := &world{t: t, desk: &acme.Desk{}, client: network.Client()}
+	t.Cleanup(w.client.CloseIdleConnections)
+
+	var err error
+	if s.cloud.Listener, err = network.Listen("botpress.test:80"); err != nil {
+		t.Fatal(err)
+	}
+	s.cloud.Client = network.Client()
+	t.Cleanup(s.cloud.Client.CloseIdleConnections)
+	w.cloud = botpresstest.NewServer(&s.cloud)
+	t.Cleanup(w.cloud.Close)
+
+	s.server.Secrets = []string{signingSecret}
+	var replicas []http.Handler
+	for range max(1, s.replicas) {
+		opts := s.server
+		opts.Botpress = botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client}
+		server, err := acme.NewServer(acme.Definition(true), w.desk, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Ready(); err != nil {
+			t.Fatal(err)
+		}
+		replicas = append(replicas, server)
+	}
+	w.serve(network, "acme.test:80", roundRobin(replicas))
+
+	w.in, err = w.cloud.Install(t.Context(), acmeIntegration("http://acme.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func acmeIntegration(url string) botpresstest.Integration {
+	return botpresstest.Integration{
+		Name: "acme-desk", URL: url, SigningSecret: signingSecret,
+		Configuration: acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"},
+		Names:         botpresstest.Names{StartHitl: "createTicket", Assigned: "agentAssigned", Channel: "supportTicket"},
+		Tags: botpresstest.Tags{
+			User:         []string{"agentId"},
+			Conversation: []string{"startKey", "startedAt", "closedAt", "stopping"},
+			Message:      []string{"sent"},
+		},
+		States: []string{"hitlStart", "hitlAssigned"},
+	}
+}
+
+func (w *world) serve(network *memnet.Network, addr string, h http.Handler) {
+	w.t.Helper()
+	listener, err := network.Listen(addr)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	srv := &http.Server{Handler: h}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(listener)
+	}()
+	w.t.Cleanup(func() {
+		_ = srv.Close()
+		<-done
+	})
+}
+
+// roundRobin is a load balancer.
+func roundRobin(handlers []http.Handler) http.Handler {
+	var n atomic.Uint64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers[n.Add(1)%uint64(len(handlers))].ServeHTTP(w, r)
+	})
+}
+
+// report is a webhook of the desk.
+type report struct {
+	Type           string         `json:"type"`
+	TicketID       string         `json:"ticketId,omitempty"`
+	ConversationID string         `json:"conversationId,omitempty"`
+	Agent          map[string]any `json:"agent,omitempty"`
+	Text           string         `json:"text,omitempty"`
+	AdditionalData string         `json:"additionalData,omitempty"`
+	CommentID      string         `json:"commentId,omitempty"`
+}
+
+var alice = map[string]any{"id": "agent-7", "name": "Alice Agent", "email": "alice@example.com"}
+
+// webhook sends what the desk reports, once, and returns the answer.
+func (w *world) webhook(ctx context.Context, v any) (status int, body string) {
+	w.t.Helper()
+	raw, ok := v.(string)
+	if !ok {
+		b, err := json.Marshal(v)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		raw = string(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.in.WebhookURL, bytes.NewBufferString(raw))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	res, err := w.client.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(answer)
+}
+
+// report sends what the desk reports and insists on success.
+func (w *world) report(v any) {
+	w.t.Helper()
+	if status, body := w.webhook(w.t.Context(), v); status != http.StatusOK {
+		w.t.Fatalf("the webhook %+v was answered %d %s", v, status, body)
+	}
+	w.settle()
+}
+
+func (w *world) settle() {
+	w.t.Helper()
+	if err := w.cloud.Settle(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// escalate starts a session and waits until the handover window is over, so that what follows is delivered at once.
+func (w *world) escalate(u *botpresstest.EndUser, title string) {
+	w.t.Helper()
+	if err := u.Escalate(w.t.Context(), botpresstest.Escalation{Title: title}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+	<-time.After(11 * time.Second) // on the bubble's clock
+}
+
+// logTo collects a log for tests of what it says.
+func logTo(b *bytes.Buffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,144 @@
+// Package wire names what travels between Botpress and an integration: headers, operations and bodies.
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// Headers of a request from Botpress.
+const (
+	HeaderOperation         = "X-Bp-Operation"
+	HeaderBotID             = "X-Bot-Id"
+	HeaderBotUserID         = "X-Bot-User-Id"
+	HeaderIntegrationID     = "X-Integration-Id"
+	HeaderIntegrationAlias  = "X-Integration-Alias"
+	HeaderWebhookID         = "X-Webhook-Id"
+	HeaderConfiguration     = "X-Bp-Configuration"
+	HeaderConfigurationType = "X-Bp-Configuration-Type"
+	HeaderTraceParent       = "Traceparent"
+	HeaderTraceState        = "Tracestate"
+)
+
+// Operation is what Botpress asks for, one per request.
+type Operation string
+
+// The operations of the protocol.
+const (
+	ActionTriggered     Operation = "action_triggered"
+	MessageCreated      Operation = "message_created"
+	MessageUpdated      Operation = "message_updated"
+	ConversationUpdated Operation = "conversation_updated"
+	WebhookReceived     Operation = "webhook_received"
+	Register            Operation = "register"
+	Unregister          Operation = "unregister"
+	Ping                Operation = "ping"
+	CreateUser          Operation = "create_user"
+	CreateConversation  Operation = "create_conversation"
+)
+
+// Action is the body of [ActionTriggered].
+type Action struct {
+	Type  string          `json:"type"`
+	Input json.RawMessage `json:"input"`
+}
+
+// Output answers an [Action].
+type Output struct {
+	Output any  `json:"output"`
+	Meta   Cost `json:"meta"`
+}
+
+// Cost is what an action is billed to the bot, in the unit of Botpress' AI spend; nearly always zero.
+type Cost struct {
+	Cost float64 `json:"cost"`
+}
+
+// CreateUserInput is the input of the action createUser.
+type CreateUserInput struct {
+	Name       string `json:"name"`
+	PictureURL string `json:"pictureUrl"`
+	Email      string `json:"email"`
+}
+
+// StartHitlInput is the input of the action startHitl.
+type StartHitlInput struct {
+	UserID      string          `json:"userId"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Session     json.RawMessage `json:"hitlSession"`
+	History     []message.Turn  `json:"messageHistory"`
+}
+
+// ConversationRef is the input of stopHitl, the output of startHitl and the payload of hitlStopped.
+type ConversationRef struct {
+	ConversationID string `json:"conversationId"`
+}
+
+// UserRef is the output of createUser.
+type UserRef struct {
+	UserID string `json:"userId"`
+}
+
+// AssignedPayload is the payload of the event hitlAssigned.
+type AssignedPayload struct {
+	ConversationID string `json:"conversationId"`
+	UserID         string `json:"userId"`
+}
+
+// Message is the body of [MessageCreated]. The fields hold what the server reads of it.
+type Message struct {
+	Type         string          `json:"type"`
+	Payload      json.RawMessage `json:"payload"`
+	Conversation struct {
+		ID      string            `json:"id"`
+		Channel string            `json:"channel"`
+		Tags    map[string]string `json:"tags"`
+	} `json:"conversation"`
+	Message struct {
+		ID   string            `json:"id"`
+		Tags map[string]string `json:"tags"`
+	} `json:"message"`
+	// User is the bot's user, whoever speaks; [Extras] tells.
+	User struct {
+		Name string `json:"name"`
+	} `json:"user"`
+}
+
+// Extras are the fields that the hitl channel adds to the payload of every message.
+type Extras struct {
+	// UserID is the end user who speaks; empty when the bot does.
+	UserID string `json:"userId,omitempty"`
+	// AdditionalData is handed through to the end user's channel, at most 500 characters.
+	AdditionalData string `json:"additionalData,omitempty"`
+}
+
+// Webhook is the body of [WebhookReceived].
+type Webhook struct {
+	Request *WebhookRequest `json:"req"`
+}
+
+// WebhookRequest is an HTTP request that somebody sent to an installation's webhook.
+// Header names are lower-cased and the query has no question mark.
+type WebhookRequest struct {
+	Method  string            `json:"method"`
+	Path    string            `json:"path"`
+	Query   string            `json:"query"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+}
+
+// Registration is the body of [Register] and [Unregister].
+type Registration struct {
+	WebhookURL string `json:"webhookUrl"`
+}
+
+// Error is the body of every answer that is not a success.
+type Error struct {
+	ID       string          `json:"id"`
+	Code     int             `json:"code"`
+	Type     string          `json:"type"`
+	Message  string          `json:"message"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
