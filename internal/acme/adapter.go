@@ -1,0 +1,139 @@
+package acme
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// Config is what an installation of the integration is configured with.
+type Config struct {
+	APIURL   string `json:"apiUrl"`
+	APIToken string `json:"apiToken"`
+}
+
+// Session is what a bot may say about a session.
+type Session struct {
+	Priority string `json:"priority,omitempty" jsonschema:"enum=low,enum=normal,enum=high"`
+}
+
+// Definition returns the integration's definition, with the renames or without.
+func Definition(renamed bool) hitl.Definition {
+	def := hitl.Definition{
+		Name: "acme-desk", Version: "1.0.0",
+		Title: "Acme Desk", Description: "Hands conversations over to the agents of Acme Desk.",
+		Names: hitl.Names{Session: "ticket"},
+	}
+	if renamed {
+		def.Names.StartHitl, def.Names.Assigned, def.Names.Channel = "createTicket", "agentAssigned", "supportTicket"
+	}
+	return def
+}
+
+// NewServer serves the desk to Botpress.
+func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options) (*hitl.Server, error) {
+	connect := func(_ context.Context, _ hitl.Installation, c Config) (*adapter, error) {
+		if c.APIURL == "" || c.APIToken == "" {
+			return nil, hitl.Errorf("Acme Desk needs apiUrl and apiToken in the configuration")
+		}
+		return &adapter{desk}, nil
+	}
+	return hitl.NewServer(def, connect, opts)
+}
+
+type adapter struct{ desk *Desk }
+
+func (a *adapter) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	if strings.HasPrefix(r.Email, "reject") {
+		return hitl.Ref{}, hitl.Errorf("Acme Desk rejected the e-mail address")
+	}
+	return hitl.Ref{ID: a.desk.upsertUser(r.UserID, r.Name)}, nil
+}
+
+func (a *adapter) StartHitl(_ context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
+	var log []string
+	for _, turn := range r.History {
+		who := "user"
+		if turn.UserID == "" {
+			who = "bot"
+		}
+		log = append(log, "history "+who+": "+message.PlainText(turn.Message))
+	}
+	return hitl.Ref{ID: a.desk.openTicket(r.ConversationID, r.Title, log)}, nil
+}
+
+func (a *adapter) StopHitl(_ context.Context, r hitl.StopHitlRequest) error {
+	a.desk.closeTicket(r.Session.ID)
+	return nil
+}
+
+func (a *adapter) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	who := r.BotName
+	if r.UserID != "" {
+		who = a.desk.userName(r.Author.ID)
+	}
+	key := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
+	id, err := a.desk.comment(r.Session.ID, key, who+": "+line(r.Message))
+	return hitl.Ref{ID: id}, err
+}
+
+// line is a message as the desk's log has it.
+func line(m message.Message) string {
+	if image, ok := m.(message.Image); ok {
+		return image.ImageURL
+	}
+	return message.PlainText(m)
+}
+
+// report is a webhook of the desk.
+type report struct {
+	Type           string       `json:"type"` // assigned, comment or closed
+	TicketID       string       `json:"ticketId"`
+	Agent          *reportAgent `json:"agent"`
+	Text           string       `json:"text"`
+	AdditionalData string       `json:"additionalData"`
+	CommentID      string       `json:"commentId"`
+}
+
+type reportAgent struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func (r report) agent() hitl.Agent {
+	if r.Agent == nil {
+		return hitl.Agent{}
+	}
+	return hitl.Agent{ID: r.Agent.ID, Name: r.Agent.Name}
+}
+
+func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+	if isTickets(r) {
+		body, err := a.desk.ticketsJSON()
+		return hitl.Webhook{Reply: &hitl.Response{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}}, err
+	}
+	var rep report
+	if err := json.NewDecoder(r.Body).Decode(&rep); err != nil {
+		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook that is no JSON: %w", err)
+	}
+	var event hitl.Event
+	switch rep.Type {
+	case "assigned":
+		event = hitl.Assigned{SessionID: rep.TicketID, Agent: rep.agent()}
+	case "comment":
+		event = hitl.Replied{
+			SessionID: rep.TicketID, Author: rep.agent(), ID: rep.CommentID,
+			Message: message.Text{Text: rep.Text}, AdditionalData: rep.AdditionalData,
+		}
+	case "closed":
+		event = hitl.Stopped{SessionID: rep.TicketID}
+	default:
+		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook of the type %q, which this integration does not know", rep.Type)
+	}
+	return hitl.Webhook{Events: []hitl.Event{event}}, nil
+}

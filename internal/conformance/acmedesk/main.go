@@ -1,0 +1,82 @@
+// Command acmedesk serves the integration that the recordings of the real Botpress stack were made with.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/acme"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "acmedesk:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("acmedesk", flag.ContinueOnError)
+	addrs := flags.String("addr", "127.0.0.1:8072", "addresses to listen on, separated by commas: a replica on each")
+	secret := flags.String("secret", "", "signing secret that requests must be signed with")
+	insecure := flags.Bool("insecure", false, "accept unsigned requests")
+	plain := flags.Bool("plain", false, "keep the interface's own names")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+
+	opts := hitl.FromEnv()
+	opts.Insecure = *insecure
+	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if *secret != "" {
+		opts.Secrets = []string{*secret}
+	}
+
+	var desk acme.Desk
+	replicas, ctx := errgroup.WithContext(ctx)
+	for addr := range strings.SplitSeq(*addrs, ",") {
+		s, err := acme.NewServer(acme.Definition(!*plain), &desk, &opts)
+		if err != nil {
+			return err
+		}
+		if err := s.Ready(); err != nil {
+			return err
+		}
+		replicas.Go(func() error { return serve(ctx, addr, s) })
+	}
+	return replicas.Wait()
+}
+
+func serve(ctx context.Context, addr string, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("acmedesk is listening on", listener.Addr())
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_ = srv.Shutdown(closing)
+	})
+	defer stop()
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
