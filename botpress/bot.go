@@ -189,8 +189,6 @@ type UpdateBotParams struct {
 	Integrations map[string]*InstallIntegration `json:"integrations,omitzero"`
 	Plugins      map[string]*InstallPlugin      `json:"plugins,omitzero"`
 	Layers       []string                       `json:"layers,omitzero"`
-	// ShouldMergePlugins keeps plugins that are not named.
-	ShouldMergePlugins Optional[bool] `json:"shouldMergePlugins,omitzero"`
 }
 
 // InstallIntegration installs an integration in a bot, or changes its
@@ -227,12 +225,6 @@ type ListBotsParams struct {
 	PageSize int
 }
 
-// GetBotParams says what [Client.GetBot] returns.
-type GetBotParams struct {
-	// ShouldMergePlugins makes the definition include that of its plugins.
-	ShouldMergePlugins Optional[bool]
-}
-
 type botReply struct {
 	Bot Bot `json:"bot"`
 }
@@ -241,8 +233,6 @@ type botPage struct {
 	page
 	Bots []BotSummary `json:"bots"`
 }
-
-func (p botPage) items() []BotSummary { return p.Bots }
 
 // CreateBot creates a bot.
 func (c *Client) CreateBot(ctx context.Context, p CreateBotParams) (Bot, error) {
@@ -258,10 +248,8 @@ func (c *Client) UpdateBot(ctx context.Context, id string, p UpdateBotParams) (B
 }
 
 // GetBot returns a bot of the workspace, or [ErrNotFound].
-func (c *Client) GetBot(ctx context.Context, id string, p GetBotParams) (Bot, error) {
-	r := get("/v1/admin/bots/{id}", id)
-	r.query = url.Values(query{}.flag("shouldMergePlugins", p.ShouldMergePlugins))
-	reply, err := do[botReply](ctx, c, r)
+func (c *Client) GetBot(ctx context.Context, id string) (Bot, error) {
+	reply, err := do[botReply](ctx, c, get("/v1/admin/bots/{id}", id))
 	return reply.Bot, err
 }
 
@@ -274,7 +262,7 @@ func (c *Client) ListBots(ctx context.Context, p ListBotsParams) iter.Seq2[BotSu
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
 		number("pageSize", p.PageSize))
-	return pages[botPage](ctx, c, r)
+	return pages(ctx, c, r, func(p botPage) ([]BotSummary, string) { return p.Bots, p.Meta.NextToken })
 }
 
 // DeleteBot deletes a bot with everything in it.

@@ -84,6 +84,9 @@ func do[T any](ctx context.Context, c *Client, r request) (T, error) {
 	if err != nil {
 		return out, err
 	}
+	if _, nothing := any(out).(struct{}); nothing && len(a.body) == 0 {
+		return out, nil
+	}
 	if err := json.Unmarshal(a.body, &out); err != nil {
 		return out, a.undecodable(r, err)
 	}
@@ -156,7 +159,7 @@ func (c *Client) persist(ctx context.Context, p parcel) (a answer, attempts int,
 
 func (c *Client) report(ctx context.Context, done Call) {
 	if c.onCall != nil {
-		c.onCall(done)
+		c.onCall(ctx, done)
 	}
 	if !c.logger.Enabled(ctx, slog.LevelDebug) {
 		return
@@ -173,24 +176,30 @@ func (c *Client) report(ctx context.Context, done Call) {
 
 // header builds what every attempt of a call carries.
 func (c *Client) header(ctx context.Context) (http.Header, error) {
-	h := make(http.Header, 8)
-	h["Authorization"] = []string{"Bearer " + c.token}
 	trace := TraceFromContext(ctx)
-	for _, f := range [...]struct{ name, value string }{
+	if !printable(trace.Parent) || !printable(trace.State) {
+		trace = Trace{} // it came from outside, and a call does not fail for it
+	}
+	fields := [...]struct{ name, value string }{
+		{"Authorization", "Bearer " + c.token},
 		{"X-Bot-Id", c.scope.BotID},
 		{"X-Integration-Id", c.scope.IntegrationID},
 		{"X-Integration-Alias", c.scope.IntegrationAlias},
 		{"X-Workspace-Id", c.workspace},
 		{"Traceparent", trace.Parent},
 		{"Tracestate", trace.State},
-	} {
+	}
+	h := make(http.Header, 8)
+	values := make([]string, len(fields)) // one allocation for all
+	for i, f := range fields {
 		if f.value == "" {
 			continue
 		}
 		if !printable(f.value) {
 			return nil, errors.New("the value for the header " + f.name + " holds a line break or another character that a header cannot carry")
 		}
-		h[f.name] = []string{f.value}
+		values[i] = f.value
+		h[f.name] = values[i : i+1 : i+1]
 	}
 	return h, nil
 }

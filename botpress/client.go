@@ -2,6 +2,7 @@ package botpress
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,7 +37,7 @@ type Options struct {
 
 	// HTTPClient carries the requests. The client copies it and never changes
 	// the original; its cookie jar and its redirect policy are not used. Nil
-	// means a client with a connection pool of its own.
+	// means a client with a pool of its own, of at most 100 connections.
 	HTTPClient *http.Client
 	// Timeout bounds one attempt, from dialing to the last byte of the answer.
 	// Zero means HTTPClient's timeout, or [DefaultTimeout] if it has none. The
@@ -49,9 +50,10 @@ type Options struct {
 	// Logger receives a debug line for every call and a warning for every
 	// retry. Nil means no logging. No line holds a token or a body.
 	Logger *slog.Logger
-	// OnCall, if set, is called once for every finished call, for metrics. It
-	// must be safe for concurrent use and should return quickly.
-	OnCall func(Call)
+	// OnCall, if set, is called once for every finished call, with the context of
+	// the call, for metrics and traces. It must be safe for concurrent use and
+	// should return quickly.
+	OnCall func(context.Context, Call)
 }
 
 // FromEnv returns the options that the environment gives: BP_API_URL, BP_TOKEN,
@@ -81,7 +83,7 @@ type Client struct {
 	http   *transport
 	retry  Retry
 	logger *slog.Logger
-	onCall func(Call)
+	onCall func(context.Context, Call)
 
 	token     string
 	workspace string
@@ -144,7 +146,7 @@ func (c *Client) CloseIdleConnections() { c.http.closeIdle() }
 // String names the client without its token, so that printing a client by
 // accident tells nothing.
 func (c *Client) String() string {
-	return "botpress.Client(" + c.http.base + ", bot " + c.scope.BotID + ")"
+	return "botpress.Client(bot " + c.scope.BotID + ")"
 }
 
 // GoString keeps the token out of %#v as well.

@@ -88,8 +88,6 @@ type conversationPage struct {
 	Conversations []Conversation `json:"conversations"`
 }
 
-func (p conversationPage) items() []Conversation { return p.Conversations }
-
 // CreateConversation creates a conversation. Called twice it creates two; see
 // [Client.GetOrCreateConversation].
 func (c *Client) CreateConversation(ctx context.Context, p CreateConversationParams) (Conversation, error) {
@@ -136,5 +134,5 @@ func (c *Client) ListConversations(ctx context.Context, p ListConversationsParam
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
 		number("pageSize", p.PageSize))
-	return pages[conversationPage](ctx, c, r)
+	return pages(ctx, c, r, func(p conversationPage) ([]Conversation, string) { return p.Conversations, p.Meta.NextToken })
 }

@@ -3,6 +3,7 @@ package botpress
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"net/url"
 	"time"
@@ -53,6 +54,9 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 	}
 	if !s.DateTime.IsZero() {
 		wire.DateTime = stamp(s.DateTime)
+	}
+	if s.Delay < 0 {
+		return nil, errors.New("the delay of a schedule is negative")
 	}
 	wire.Delay = s.Delay.Milliseconds()
 	return json.Marshal(wire)
@@ -106,8 +110,6 @@ type eventPage struct {
 	Events []Event `json:"events"`
 }
 
-func (p eventPage) items() []Event { return p.Events }
-
 // CreateEvent emits an event, now or as scheduled.
 func (c *Client) CreateEvent(ctx context.Context, p CreateEventParams) (Event, error) {
 	p.Payload = object(p.Payload)
@@ -132,7 +134,7 @@ func (c *Client) ListEvents(ctx context.Context, p ListEventsParams) iter.Seq2[E
 		text("workflowId", p.WorkflowID).
 		text("status", string(p.Status)).
 		number("pageSize", p.PageSize))
-	return pages[eventPage](ctx, c, r)
+	return pages(ctx, c, r, func(p eventPage) ([]Event, string) { return p.Events, p.Meta.NextToken })
 }
 
 // CancelScheduledEvent cancels an event that is not due yet.

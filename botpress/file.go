@@ -142,8 +142,6 @@ type filePage struct {
 	Files []File `json:"files"`
 }
 
-func (p filePage) items() []File { return p.Files }
-
 // UpsertFile creates or replaces the file with the given key. The content goes
 // to the UploadURL of the result; [Client.UploadFile] does both.
 func (c *Client) UpsertFile(ctx context.Context, p UpsertFileParams) (File, error) {
@@ -203,5 +201,5 @@ func (c *Client) ListFiles(ctx context.Context, p ListFilesParams) iter.Seq2[Fil
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
 		number("pageSize", p.PageSize))
-	return pages[filePage](ctx, c, r)
+	return pages(ctx, c, r, func(p filePage) ([]File, string) { return p.Files, p.Meta.NextToken })
 }

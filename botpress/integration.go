@@ -247,8 +247,6 @@ type integrationPage struct {
 	Integrations []IntegrationSummary `json:"integrations"`
 }
 
-func (p integrationPage) items() []IntegrationSummary { return p.Integrations }
-
 // CreateIntegration deploys a new integration. The result holds the signing
 // secret, which is not shown again.
 func (c *Client) CreateIntegration(ctx context.Context, p CreateIntegrationParams) (Integration, error) {
@@ -293,7 +291,7 @@ func (c *Client) GetIntegrationByName(ctx context.Context, name, version string)
 func (c *Client) ListIntegrations(ctx context.Context, p ListIntegrationsParams) iter.Seq2[IntegrationSummary, error] {
 	r := get("/v1/admin/integrations")
 	r.query = url.Values(p.query().text("visibility", string(p.Visibility)).flag("dev", p.Dev))
-	return pages[integrationPage](ctx, c, r)
+	return pages(ctx, c, r, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
 }
 
 // DeleteIntegration deletes an integration. It fails while bots use it.
@@ -349,9 +347,6 @@ type logPage struct {
 	NextToken string     `json:"nextToken"`
 }
 
-func (p logPage) items() []LogEntry { return p.Logs }
-func (p logPage) next() string      { return p.NextToken }
-
 // GetIntegrationLogs ranges over the lines of an integration's log that p
 // selects.
 func (c *Client) GetIntegrationLogs(ctx context.Context, id string, p GetIntegrationLogsParams) iter.Seq2[LogEntry, error] {
@@ -363,14 +358,14 @@ func (c *Client) GetIntegrationLogs(ctx context.Context, id string, p GetIntegra
 		text("userId", p.UserID).
 		text("conversationId", p.ConversationID).
 		text("messageContains", p.MessageContains))
-	return pages[logPage](ctx, c, r)
+	return pages(ctx, c, r, func(p logPage) ([]LogEntry, string) { return p.Logs, p.NextToken })
 }
 
 // ListPublicIntegrations ranges over the integrations on the hub that p selects.
 func (c *Client) ListPublicIntegrations(ctx context.Context, p ListPublicIntegrationsParams) iter.Seq2[IntegrationSummary, error] {
 	r := get("/v1/admin/hub/integrations")
 	r.query = url.Values(p.query())
-	return pages[integrationPage](ctx, c, r)
+	return pages(ctx, c, r, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
 }
 
 // GetPublicIntegrationByID returns an integration on the hub, or [ErrNotFound].

@@ -98,8 +98,6 @@ type interfacePage struct {
 	Interfaces []InterfaceSummary `json:"interfaces"`
 }
 
-func (p interfacePage) items() []InterfaceSummary { return p.Interfaces }
-
 // CreateInterface deploys a new interface.
 func (c *Client) CreateInterface(ctx context.Context, p CreateInterfaceParams) (Interface, error) {
 	reply, err := do[interfaceReply](ctx, c, post(p, "/v1/admin/interfaces"))
@@ -128,7 +126,7 @@ func (c *Client) GetInterfaceByName(ctx context.Context, name, version string) (
 func (c *Client) ListInterfaces(ctx context.Context, p ListInterfacesParams) iter.Seq2[InterfaceSummary, error] {
 	r := get("/v1/admin/interfaces")
 	r.query = p.query()
-	return pages[interfacePage](ctx, c, r)
+	return pages(ctx, c, r, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
 }
 
 // DeleteInterface deletes an interface.
@@ -141,7 +139,7 @@ func (c *Client) DeleteInterface(ctx context.Context, id string) error {
 func (c *Client) ListPublicInterfaces(ctx context.Context, p ListInterfacesParams) iter.Seq2[InterfaceSummary, error] {
 	r := get("/v1/admin/hub/interfaces")
 	r.query = p.query()
-	return pages[interfacePage](ctx, c, r)
+	return pages(ctx, c, r, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
 }
 
 // GetPublicInterfaceByID returns an interface on the hub, or [ErrNotFound].

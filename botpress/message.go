@@ -116,8 +116,6 @@ type messagePage struct {
 	Messages []Message `json:"messages"`
 }
 
-func (p messagePage) items() []Message { return p.Messages }
-
 // CreateMessage creates a message. From an integration it is an incoming one.
 // Called twice it creates two; see [Client.GetOrCreateMessage].
 func (c *Client) CreateMessage(ctx context.Context, p CreateMessageParams) (Message, error) {
@@ -161,7 +159,7 @@ func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Se
 		time("afterDate", p.After).
 		time("beforeDate", p.Before).
 		number("pageSize", p.PageSize))
-	return pages[messagePage](ctx, c, r)
+	return pages(ctx, c, r, func(p messagePage) ([]Message, string) { return p.Messages, p.Meta.NextToken })
 }
 
 // ImportMessages adds at most 100 messages of the past; the bot does not react

@@ -61,6 +61,7 @@ func TestOpenAPIKnowsAllOperations(t *testing.T) {
 // answering serves one operation: a first page with a token, if it is a list,
 // and a second page without.
 func answering(t *testing.T, spec *openapitest.Spec, op *openapitest.Operation, full bool) http.Handler {
+	t.Helper()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked, _, err := spec.Match(r)
 		if err != nil || asked != op {
@@ -76,6 +77,7 @@ func answering(t *testing.T, spec *openapitest.Spec, op *openapitest.Operation, 
 
 // arrived checks that a request says all of the input and nothing else.
 func arrived(t *testing.T, r *http.Request, in openapitest.Input) {
+	t.Helper()
 	want := url.Values{}
 	for name, value := range in.Query {
 		switch value := value.(type) {
@@ -129,6 +131,7 @@ func keys(object map[string]any) []string {
 }
 
 func decoded(t *testing.T, value any) any {
+	t.Helper()
 	data, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
@@ -174,10 +177,10 @@ func zero(value any) bool {
 	return value == nil || value == "" || value == false || value == 0.0
 }
 
-func newClient(t testing.TB, h http.Handler, change ...func(*botpress.Options)) *botpress.Client {
-	t.Helper()
+func newClient(tb testing.TB, h http.Handler, change ...func(*botpress.Options)) *botpress.Client {
+	tb.Helper()
 	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	o := botpress.Options{
 		BaseURL:          server.URL,
 		Token:            "bp_test_token",
@@ -191,8 +194,8 @@ func newClient(t testing.TB, h http.Handler, change ...func(*botpress.Options)) 
 	}
 	c, err := botpress.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(c.CloseIdleConnections)
+	tb.Cleanup(c.CloseIdleConnections)
 	return c
 }

@@ -19,12 +19,6 @@ const (
 	Descending SortDirection = "desc"
 )
 
-// paged is the answer of a list operation.
-type paged[T any] interface {
-	items() []T
-	next() string
-}
-
 // page is what every list operation returns besides its items.
 type page struct {
 	Meta struct {
@@ -32,11 +26,10 @@ type page struct {
 	} `json:"meta"`
 }
 
-func (p page) next() string { return p.Meta.NextToken }
-
-// pages ranges over a list operation. The cursor lives inside the loop, so that
-// ranging again starts again. After an error the iteration ends.
-func pages[Reply paged[T], T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
+// pages ranges over a list operation; open gives the items of an answer and the
+// token of the next one. The cursor lives inside the loop, so that ranging again
+// starts again. After an error the iteration ends.
+func pages[T, Reply any](ctx context.Context, c *Client, r request, open func(Reply) ([]T, string)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		r := r
@@ -47,8 +40,8 @@ func pages[Reply paged[T], T any](ctx context.Context, c *Client, r request) ite
 				yield(zero, err)
 				return
 			}
-			next := reply.next()
-			for _, item := range reply.items() {
+			items, next := open(reply)
+			for _, item := range items {
 				if !yield(item, nil) {
 					return
 				}

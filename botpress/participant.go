@@ -21,8 +21,6 @@ type participantPage struct {
 	Participants []User `json:"participants"`
 }
 
-func (p participantPage) items() []User { return p.Participants }
-
 // AddParticipant lets a user take part in a conversation.
 func (c *Client) AddParticipant(ctx context.Context, conversationID, userID string) (User, error) {
 	body := struct {
@@ -49,5 +47,5 @@ func (c *Client) RemoveParticipant(ctx context.Context, conversationID, userID s
 func (c *Client) ListParticipants(ctx context.Context, conversationID string, p ListParticipantsParams) iter.Seq2[User, error] {
 	r := get("/v1/chat/conversations/{id}/participants", conversationID)
 	r.query = url.Values(query{}.number("pageSize", p.PageSize))
-	return pages[participantPage](ctx, c, r)
+	return pages(ctx, c, r, func(p participantPage) ([]User, string) { return p.Participants, p.Meta.NextToken })
 }

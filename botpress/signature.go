@@ -146,7 +146,7 @@ func parseSignature(header string) (signatureTime, [][]byte, error) {
 	sums := make([][]byte, 0, most)
 	for _, field := range fields[1:] {
 		sum, err := base64.RawURLEncoding.Strict().DecodeString(field)
-		if err != nil || len(sum) != sha256.Size {
+		if err != nil || len(field) != 43 || len(sum) != sha256.Size { // the decoder skips line breaks
 			return signatureTime{}, nil, fmt.Errorf("%w: a hash is not 43 characters of unpadded base64url", ErrBadSignature)
 		}
 		sums = append(sums, sum)

@@ -50,7 +50,7 @@ type State struct {
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
-// Never, as an expiry, makes a state stay until it is deleted.
+// Never is an expiry that makes a state stay until it is deleted.
 const Never time.Duration = -1
 
 // SetStateParams is the new content of a state.

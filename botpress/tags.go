@@ -49,17 +49,15 @@ type tagValue struct {
 	Value string `json:"value"`
 }
 
-func (p tagValuePage) items() []string {
-	values := make([]string, len(p.Tags))
-	for i, t := range p.Tags {
-		values[i] = t.Value
-	}
-	return values
-}
-
 // ListTagValues ranges over the values in use for the tag with the given name.
 func (c *Client) ListTagValues(ctx context.Context, key string, p ListTagValuesParams) iter.Seq2[string, error] {
 	r := get("/v1/chat/tags/{key}/values", key)
 	r.query = url.Values(query{}.text("type", string(p.Type)).number("pageSize", p.PageSize))
-	return pages[tagValuePage](ctx, c, r)
+	return pages(ctx, c, r, func(p tagValuePage) ([]string, string) {
+		values := make([]string, len(p.Tags))
+		for i, t := range p.Tags {
+			values[i] = t.Value
+		}
+		return values, p.Meta.NextToken
+	})
 }

@@ -9,6 +9,8 @@ type Trace struct {
 	// Parent is the value of traceparent. Empty means no trace.
 	Parent string
 	// State is the value of tracestate. It may be empty.
+	//
+	// A trace with characters that a header cannot carry is not sent.
 	State string
 }
 

@@ -16,7 +16,7 @@ import (
 
 // Bounds of what is read from the network.
 const (
-	maxAnswer = 64 << 20 // a success; the reference client allows 100 MB
+	maxAnswer = 16 << 20 // a success
 	maxError  = 64 << 10 // an error needs far less
 )
 

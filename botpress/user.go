@@ -92,8 +92,6 @@ type userPage struct {
 	Users []User `json:"users"`
 }
 
-func (p userPage) items() []User { return p.Users }
-
 // CreateUser creates a user. Called twice it creates two; see
 // [Client.GetOrCreateUser].
 func (c *Client) CreateUser(ctx context.Context, p CreateUserParams) (User, error) {
@@ -139,5 +137,5 @@ func (c *Client) ListUsers(ctx context.Context, p ListUsersParams) iter.Seq2[Use
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
 		number("pageSize", p.PageSize))
-	return pages[userPage](ctx, c, r)
+	return pages(ctx, c, r, func(p userPage) ([]User, string) { return p.Users, p.Meta.NextToken })
 }

@@ -148,8 +148,10 @@ func except(document string, data []byte, used []bool) ([]byte, error) {
 			continue
 		}
 		var value any
-		if err := json.Unmarshal([]byte(e.is), &value); err != nil {
-			return nil, fmt.Errorf("exception at %s: %w", e.at, err)
+		if e.is != "" {
+			if err := json.Unmarshal([]byte(e.is), &value); err != nil {
+				return nil, fmt.Errorf("exception at %s: %w", e.at, err)
+			}
 		}
 		if put(doc, strings.Split(strings.TrimPrefix(e.at, "#/"), "/"), value) {
 			used[i] = true
@@ -158,7 +160,8 @@ func except(document string, data []byte, used []bool) ([]byte, error) {
 	return json.Marshal(doc)
 }
 
-// put sets what a pointer leads to and reports whether it leads anywhere. In a
+// put sets what a pointer leads to, or deletes it if there is nothing to set, and
+// reports whether it leads anywhere. In a
 // pointer ~1 stands for a slash and - for the end of a list.
 func put(at any, pointer []string, value any) bool {
 	key := strings.ReplaceAll(pointer[0], "~1", "/")
@@ -167,6 +170,10 @@ func put(at any, pointer []string, value any) bool {
 		return false
 	}
 	switch {
+	case len(pointer) == 1 && value == nil:
+		_, found := object[key]
+		delete(object, key)
+		return found
 	case len(pointer) == 1:
 		object[key] = value
 		return true

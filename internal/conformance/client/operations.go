@@ -133,16 +133,19 @@ var operations = map[string]operation{
 	"deleteFile":         remove(client.DeleteFile),
 	"listFiles":          list(client.ListFiles),
 
-	"createIntegration":               create(client.CreateIntegration),
-	"validateIntegrationCreation":     validate(client.ValidateIntegrationCreation),
-	"updateIntegration":               update(client.UpdateIntegration),
-	"validateIntegrationUpdate":       validateUpdate(client.ValidateIntegrationUpdate),
-	"getIntegration":                  get(client.GetIntegration, "id"),
-	"getIntegrationByName":            get2(client.GetIntegrationByName, "name", "version"),
-	"listIntegrations":                list(client.ListIntegrations),
-	"deleteIntegration":               remove(client.DeleteIntegration),
-	"getIntegrationLogs":              listOf(client.GetIntegrationLogs, "id"),
-	"rotateIntegrationSigningSecrets": rotate,
+	"createIntegration":           create(client.CreateIntegration),
+	"validateIntegrationCreation": validate(client.ValidateIntegrationCreation),
+	"updateIntegration":           update(client.UpdateIntegration),
+	"validateIntegrationUpdate":   validateUpdate(client.ValidateIntegrationUpdate),
+	"getIntegration":              get(client.GetIntegration, "id"),
+	"getIntegrationByName":        get2(client.GetIntegrationByName, "name", "version"),
+	"listIntegrations":            list(client.ListIntegrations),
+	"deleteIntegration":           remove(client.DeleteIntegration),
+	"getIntegrationLogs":          listOf(client.GetIntegrationLogs, "id"),
+	"rotateIntegrationSigningSecrets": func(c client, ctx context.Context, in openapitest.Input) (any, error) {
+		secret, err := c.RotateIntegrationSigningSecrets(ctx, id(in, "id"))
+		return map[string]any{"newSigningSecret": secret}, err
+	},
 	"requestIntegrationVerification": func(c client, ctx context.Context, in openapitest.Input) (any, error) {
 		return struct{}{}, c.RequestIntegrationVerification(ctx, in.Body["integrationId"].(string))
 	},
@@ -168,13 +171,7 @@ var operations = map[string]operation{
 
 	"createBot": create(client.CreateBot),
 	"updateBot": update(client.UpdateBot),
-	"getBot": func(c client, ctx context.Context, in openapitest.Input) (any, error) {
-		p, err := params[botpress.GetBotParams](in.Query)
-		if err != nil {
-			return nil, err
-		}
-		return c.GetBot(ctx, id(in, "id"), p)
-	},
+	"getBot":    get(client.GetBot, "id"),
 	"listBots":  list(client.ListBots),
 	"deleteBot": remove(client.DeleteBot),
 
@@ -258,11 +255,6 @@ func listOf[P, R any](f func(client, context.Context, string, P) iter.Seq2[R, er
 		}
 		return collect(f(c, ctx, id(in, name), p))
 	}
-}
-
-func rotate(c client, ctx context.Context, in openapitest.Input) (any, error) {
-	secret, err := c.RotateIntegrationSigningSecrets(ctx, id(in, "id"))
-	return map[string]any{"newSigningSecret": secret}, err
 }
 
 func collect[R any](seq iter.Seq2[R, error]) ([]R, error) {

@@ -1,0 +1,342 @@
+package botpress_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// attempts records when requests were sent, in the bubble's time.
+type attempts struct {
+	start  time.Time
+	at     []time.Duration
+	bodies []string
+	answer func(attempt int, r *http.Request) (*http.Response, error)
+}
+
+func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	a.at = append(a.at, time.Since(a.start))
+	if r.Body != nil {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		a.bodies = append(a.bodies, string(data))
+	}
+	return a.answer(len(a.at), r)
+}
+
+// client returns a client whose requests a answers, in fake time.
+func (a *attempts) client(t *testing.T, retry botpress.Retry) *botpress.Client {
+	t.Helper()
+	a.start = time.Now()
+	c, err := botpress.New(botpress.Options{Token: "t", Retry: retry, HTTPClient: &http.Client{Transport: a}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func status(code int, header ...string) func(int, *http.Request) (*http.Response, error) {
+	return func(int, *http.Request) (*http.Response, error) {
+		res := answer(code, `{"type": "Internal", "message": "no"}`)
+		for i := 0; i < len(header); i += 2 {
+			res.Header.Set(header[i], header[i+1])
+		}
+		return res, nil
+	}
+}
+
+func failure(err error) func(int, *http.Request) (*http.Response, error) {
+	return func(int, *http.Request) (*http.Response, error) { return nil, err }
+}
+
+func TestWhatIsTriedAgain(t *testing.T) {
+	const four, one = 4, 1
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	unknown := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
+	for _, test := range []struct {
+		name             string
+		answer           func(int, *http.Request) (*http.Response, error)
+		get, put, remove int
+		post, patch      int
+	}{
+		{"400", status(400), one, one, one, one, one},
+		{"401", status(401), one, one, one, one, one},
+		{"404", status(404), one, one, one, one, one},
+		{"408", status(408), one, one, one, one, one},
+		{"409", status(409), one, one, one, one, one},
+		{"429", status(429), four, four, four, four, four},
+		{"500", status(500), four, four, four, one, one},
+		{"501", status(501), four, four, four, one, one},
+		{"502", status(502), four, four, four, four, four},
+		{"503", status(503), four, four, four, one, one},
+		{"504", status(504), four, four, four, one, one},
+		{"connection reset", failure(reset), four, four, four, one, one},
+		{"connection closed", failure(io.EOF), four, four, four, one, one},
+		{"nothing sent", failure(refused), four, four, four, four, four},
+		{"host unknown", failure(unknown), one, one, one, one, one},
+		{"wrong certificate", failure(&tls.CertificateVerificationError{Err: errors.New("expired")}), one, one, one, one, one},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			id := botpress.StateKey{Type: botpress.StateOfUser, ID: "u", Name: "n"}
+			for _, method := range []struct {
+				name string
+				want int
+				call func(context.Context, *botpress.Client) error
+			}{
+				{"GET", test.get, func(ctx context.Context, c *botpress.Client) error { _, err := c.GetUser(ctx, "u"); return err }},
+				{"PUT", test.put, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.UpdateUser(ctx, "u", botpress.UpdateUserParams{})
+					return err
+				}},
+				{"DELETE", test.remove, func(ctx context.Context, c *botpress.Client) error { return c.DeleteUser(ctx, "u") }},
+				{"POST", test.post, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.CreateUser(ctx, botpress.CreateUserParams{})
+					return err
+				}},
+				{"PATCH", test.patch, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.PatchState(ctx, id, nil)
+					return err
+				}},
+			} {
+				synctest.Test(t, func(t *testing.T) {
+					a := &attempts{answer: test.answer}
+					if err := method.call(t.Context(), a.client(t, botpress.Retry{})); err == nil {
+						t.Errorf("%s: no error", method.name)
+					}
+					if len(a.at) != method.want {
+						t.Errorf("%s: %d attempts, want %d", method.name, len(a.at), method.want)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestTimeoutIsNotTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}}
+		_, err := a.client(t, botpress.Retry{}).GetUser(t.Context(), "u")
+		if !errors.Is(err, context.DeadlineExceeded) || len(a.at) != 1 {
+			t.Errorf("%d attempts, error %v", len(a.at), err)
+		}
+		if took := time.Since(a.start); took != botpress.DefaultTimeout {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A body arrives whole every time.
+func TestBodyIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: status(502)}
+		_, _ = a.client(t, botpress.Retry{}).CreateEvent(t.Context(), botpress.CreateEventParams{Type: "x"})
+		want := strings.Repeat(`{"type":"x","payload":{}}`+"\n", 4)
+		if got := strings.Join(a.bodies, "\n") + "\n"; got != want {
+			t.Errorf("bodies:\n%s", got)
+		}
+	})
+}
+
+func TestRetryStopsAtSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: func(attempt int, _ *http.Request) (*http.Response, error) {
+			switch attempt {
+			case 1:
+				return answer(503, "down"), nil
+			case 2:
+				return nil, io.ErrUnexpectedEOF
+			}
+			return answer(200, `{"user": {"id": "u"}}`), nil
+		}}
+		u, err := a.client(t, botpress.Retry{}).GetUser(t.Context(), "u")
+		if err != nil || u.ID != "u" || len(a.at) != 3 {
+			t.Errorf("user %q, error %v, %d attempts", u.ID, err, len(a.at))
+		}
+	})
+}
+
+func TestRetryMax(t *testing.T) {
+	for max, want := range map[int]int{-1: 1, 0: 4, 1: 2, 5: 6} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &attempts{answer: status(429)}
+			_, err := a.client(t, botpress.Retry{Max: max}).GetUser(t.Context(), "u")
+			if !errors.Is(err, botpress.ErrRateLimited) || len(a.at) != want {
+				t.Errorf("Max %d: %d attempts, error %v", max, len(a.at), err)
+			}
+		})
+	}
+}
+
+// Without a word of the API the waits grow by a second each, give or take a
+// fifth; with one they are as long as it says, or a little longer.
+func TestWaits(t *testing.T) {
+	date := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC).Format(http.TimeFormat) // a bubble starts in 2000
+	seconds := func(n ...float64) []time.Duration {
+		out := make([]time.Duration, len(n))
+		for i := range n {
+			out[i] = time.Duration(n[i] * float64(time.Second))
+		}
+		return out
+	}
+	for _, test := range []struct {
+		name          string
+		header        []string
+		least, beyond []time.Duration
+	}{
+		{"silent", nil, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
+		{"Retry-After", []string{"Retry-After", "5"}, seconds(5, 5, 5), seconds(6, 6, 6)},
+		{"Retry-After now", []string{"Retry-After", "0"}, seconds(0, 0, 0), seconds(0, 0, 0)},
+		{"fraction", []string{"Retry-After", "0.5"}, seconds(0.5, 0.5, 0.5), seconds(0.6, 0.6, 0.6)},
+		{"date", []string{"Retry-After", date}, seconds(10, 0, 0), seconds(12, 0, 0)},
+		{"RateLimit-Reset", []string{"RateLimit-Reset", "3"}, seconds(3, 3, 3), seconds(3.6, 3.6, 3.6)},
+		{"X-RateLimit-Reset", []string{"X-RateLimit-Reset", "3"}, seconds(3, 3, 3), seconds(3.6, 3.6, 3.6)},
+		{"RateLimit-Reset as date", []string{"RateLimit-Reset", date}, seconds(10, 0, 0), seconds(12, 0, 0)},
+		{"all", []string{"Retry-After", "9", "X-RateLimit-Reset", "8", "RateLimit-Reset", "2"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
+		{"nonsense", []string{"Retry-After", "soon"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
+		{"negative", []string{"Retry-After", "-5"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
+		{"not a number", []string{"Retry-After", "NaN"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
+		{"nonsense first", []string{"RateLimit-Reset", "soon", "Retry-After", "2"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &attempts{answer: status(429, test.header...)}
+				_, _ = a.client(t, botpress.Retry{}).GetUser(t.Context(), "u")
+				if len(a.at) != 4 {
+					t.Fatalf("%d attempts", len(a.at))
+				}
+				for i := range 3 {
+					if wait := a.at[i+1] - a.at[i]; wait < test.least[i] || wait > test.beyond[i] {
+						t.Errorf("wait %d: %v, want %v to %v", i+1, wait, test.least[i], test.beyond[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := map[time.Duration]bool{}
+		for range 20 {
+			a := &attempts{answer: status(429)}
+			_, _ = a.client(t, botpress.Retry{Max: 1}).GetUser(t.Context(), "u")
+			seen[a.at[1]] = true
+		}
+		if len(seen) < 10 {
+			t.Errorf("20 waits have only %d lengths", len(seen))
+		}
+	})
+}
+
+// A wait that asks too much, or that the context would cut short, is not begun.
+func TestNoHopelessWait(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		after    string
+		deadline time.Duration
+		attempts int
+	}{
+		{"two minutes, which is too long", "120", 0, 1},
+		{"a year", "31536000", 0, 1},
+		{"a million years", "3e13", 0, 1},
+		{"beyond the deadline", "5", 5 * time.Second, 1},
+		{"the second beyond the deadline", "5", 8 * time.Second, 2},
+		{"silent, beyond the deadline", "", 500 * time.Millisecond, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if test.deadline != 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.deadline)
+					defer cancel()
+				}
+				a := &attempts{answer: status(429, "Retry-After", test.after)}
+				_, err := a.client(t, botpress.Retry{}).GetUser(ctx, "u")
+				if !errors.Is(err, botpress.ErrRateLimited) || len(a.at) != test.attempts {
+					t.Errorf("%d attempts, error %v", len(a.at), err)
+				}
+				if last := a.at[len(a.at)-1]; time.Since(a.start) != last {
+					t.Errorf("it failed %v after its last attempt", time.Since(a.start)-last)
+				}
+			})
+		})
+	}
+}
+
+func TestCancelWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: status(429, "Retry-After", "30")}
+		c := a.client(t, botpress.Retry{})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		_, err := c.GetUser(ctx, "u")
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, botpress.ErrRateLimited) {
+			t.Errorf("the error should tell both what failed and that it was canceled: %v", err)
+		}
+		if took := time.Since(a.start); took != 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestRetryAfterIsInTheError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: status(429, "Retry-After", "300")}
+		_, err := a.client(t, botpress.Retry{}).GetUser(t.Context(), "u")
+		var e *botpress.Error
+		if !errors.As(err, &e) || e.RetryAfter != 5*time.Minute {
+			t.Errorf("error %#v", err)
+		}
+	})
+}
+
+// Over real sockets: connections that break are counted as often as the rule
+// says, and none is left behind.
+func TestBrokenConnections(t *testing.T) {
+	requests := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests[r.Method]++
+		w.Header().Set("Content-Length", "100")
+		fmt.Fprint(w, `{"user":`)
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(server.Close)
+	c, err := botpress.New(botpress.Options{BaseURL: server.URL, Token: "t", Retry: botpress.Retry{Wait: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	_, getErr := c.GetUser(t.Context(), "u")
+	_, postErr := c.CreateUser(t.Context(), botpress.CreateUserParams{})
+	if getErr == nil || postErr == nil {
+		t.Errorf("errors: %v, %v", getErr, postErr)
+	}
+	server.Close() // waits for the handlers
+	if diff := cmp.Diff(map[string]int{"GET": 4, "POST": 1}, requests); diff != "" {
+		t.Error(diff)
+	}
+}
