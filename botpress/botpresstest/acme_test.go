@@ -2,8 +2,10 @@ package botpresstest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,10 +66,19 @@ func (a *acme) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *acme) handle(ctx context.Context, op operation) (any, error) {
 	var in struct {
-		Type    string
-		Input   struct{ Name, Email, UserID, ConversationID string }
-		Payload struct{ UserID string }
-		Req     struct{ Path, Body string }
+		Type  string `json:"type"`
+		Input struct {
+			Name           string `json:"name"`
+			Email          string `json:"email"`
+			UserID         string `json:"userId"`
+			ConversationID string `json:"conversationId"`
+		} `json:"input"`
+		Payload struct {
+			UserID string `json:"userId"`
+		} `json:"payload"`
+		Req struct {
+			Body string `json:"body"`
+		} `json:"req"`
 	}
 	if err := json.Unmarshal(op.body, &in); err != nil {
 		return nil, err
@@ -75,7 +86,7 @@ func (a *acme) handle(ctx context.Context, op operation) (any, error) {
 	switch {
 	case op.name == "action_triggered" && in.Type == "createUser":
 		if strings.HasPrefix(in.Input.Email, "reject") {
-			return nil, fmt.Errorf("Acme Desk rejected the e-mail address") //nolint:revive,staticcheck // As recorded.
+			return nil, errors.New("Acme Desk rejected the e-mail address")
 		}
 		u := a.call(ctx, op, "POST", "/v1/chat/users/get-or-create", map[string]any{
 			"tags": map[string]string{"id": a.next("ext", &a.users), "email": in.Input.Email}, "name": in.Input.Name, "discriminateByTags": []string{"email"},
@@ -91,8 +102,15 @@ func (a *acme) handle(ctx context.Context, op operation) (any, error) {
 		a.call(ctx, op, "GET", "/v1/chat/users/"+in.Payload.UserID, nil)
 	case op.name == "webhook_received" && in.Req.Body != "":
 		var hook struct {
-			Type, TicketID, Text, AdditionalData string
-			Agent                                struct{ ID, Name, Email string }
+			Type           string `json:"type"`
+			TicketID       string `json:"ticketId"`
+			Text           string `json:"text"`
+			AdditionalData string `json:"additionalData"`
+			Agent          struct {
+				ID    string `json:"id"`
+				Name  string `json:"name"`
+				Email string `json:"email"`
+			} `json:"agent"`
 		}
 		if err := json.Unmarshal([]byte(in.Req.Body), &hook); err != nil {
 			return nil, err
@@ -139,10 +157,13 @@ func (a *acme) conversation(ctx context.Context, op operation, ticket string) st
 	}).Conversation.ID
 }
 
-func (a *acme) call(ctx context.Context, op operation, method, path string, body any) (out struct {
-	User, Conversation struct{ ID string }
-},
-) {
+// reply is what acme needs of an answer.
+type reply struct {
+	User         botpresstest.User         `json:"user"`
+	Conversation botpresstest.Conversation `json:"conversation"`
+}
+
+func (a *acme) call(ctx context.Context, op operation, method, path string, body any) (out reply) {
 	status, data := send(ctx, a.server, a.client, op.header, method, path, body)
 	if status >= 300 {
 		panic(fmt.Sprintf("%s %s: %d %s", method, path, status, data))
@@ -171,7 +192,7 @@ func send(ctx context.Context, s *botpresstest.Server, client *http.Client, h ht
 	if err != nil {
 		panic(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.Token)
+	req.Header.Set("Authorization", cmp.Or(h.Get("Authorization"), "Bearer "+s.Token))
 	for _, name := range []string{"x-bot-id", "x-integration-id", "x-integration-alias", "traceparent"} {
 		if v := h.Get(name); v != "" {
 			req.Header.Set(name, v)
@@ -181,7 +202,7 @@ func send(ctx context.Context, s *botpresstest.Server, client *http.Client, h ht
 	if err != nil {
 		panic(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(res.Body)
 	if err != nil {
 		panic(err)
@@ -194,9 +215,10 @@ func installAcme(t *testing.T, opts *botpresstest.Options, spec botpresstest.Int
 	t.Helper()
 	s := botpresstest.NewServer(opts)
 	t.Cleanup(s.Close)
-	a := &acme{server: s, client: http.DefaultClient}
+	a := &acme{server: s}
 	adapter := httptest.NewServer(a)
 	t.Cleanup(adapter.Close)
+	a.client = adapter.Client()
 	spec.Name, spec.URL = "acme-desk", adapter.URL
 	in, err := s.Install(t.Context(), spec)
 	if err != nil {
@@ -216,7 +238,7 @@ func webhook(t *testing.T, in *botpresstest.Installation, client *http.Client, b
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("webhook %s: %s", body, res.Status)
 	}

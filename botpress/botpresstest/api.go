@@ -2,7 +2,6 @@ package botpresstest
 
 import (
 	"bytes"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -23,6 +22,7 @@ type operation struct {
 	status int
 	do     func(*request) (any, *Error) // Called with s.mu held.
 	slow   func(*request) (any, *Error) // Instead of do, without s.mu: for what calls an integration.
+	admin  bool                         // Of the administration, which has no bot.
 }
 
 func operations() []operation {
@@ -76,7 +76,7 @@ func operations() []operation {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	var methods []string
-	for _, op := range operations() {
+	for _, op := range slices.Concat(operations(), adminOperations()) {
 		mux.Handle(op.method+" "+op.path, s.serve(op))
 		if !slices.Contains(methods, op.method) {
 			methods = append(methods, op.method)
@@ -112,7 +112,7 @@ func (s *Server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := Call{
 			Kind: APICall, Operation: op.id, Method: r.Method, Path: r.URL.RequestURI(), At: time.Now(),
-			TraceID: traceID(r.Header.Get("traceparent")),
+			TraceID: traceID(r.Header.Get("traceparent")), Installation: r.Header.Get("x-integration-alias"),
 		}
 		body, tooLong := readBody(w, r)
 		call.Request = body
@@ -136,7 +136,7 @@ func (s *Server) serve(op operation) http.Handler {
 			}
 			var err *Error
 			if err = tooLong; err == nil {
-				answer, call.Installation, err = s.perform(op, &request{Server: s, http: r, body: body})
+				answer, err = s.perform(op, &request{Server: s, http: r, body: body})
 			}
 			status = max(op.status, http.StatusOK)
 			if err != nil {
@@ -158,35 +158,35 @@ func (s *Server) serve(op operation) http.Handler {
 	})
 }
 
-func (s *Server) perform(op operation, r *request) (answer any, alias string, err *Error) {
+func (s *Server) perform(op operation, r *request) (answer any, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.in, err = s.authenticate(r.http); err != nil {
-		return nil, "", err
+	if op.admin {
+		err = s.administrate(r.http)
+	} else {
+		r.in, err = s.authenticate(r.http)
 	}
-	if r.in != nil {
-		alias = r.in.Alias
+	if err != nil {
+		return nil, err
 	}
 	if r.http.Method != http.MethodGet {
 		if err := s.crowded(); err != nil {
-			return nil, alias, err
+			return nil, err
 		}
 	}
-	if op.slow != nil {
-		s.mu.Unlock()
-		defer s.mu.Lock()
-		answer, err = op.slow(r)
-	} else {
-		answer, err = op.do(r)
+	if op.slow == nil {
+		return op.do(r)
 	}
-	return answer, alias, err
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return op.slow(r)
 }
 
 // authenticate says which installation calls, or nil for the bot. Hold s.mu.
 func (s *Server) authenticate(r *http.Request) (*Installation, *Error) {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) == 0 {
-		return nil, &Error{Status: http.StatusUnauthorized, Type: "Unauthorized", Message: "the Authorization header has no valid bearer token"}
+	token, ok := bearer(r)
+	if !ok || !s.mayCall(token, r.Header.Get("x-integration-id")) {
+		return nil, unauthorized()
 	}
 	switch r.Header.Get("x-bot-id") {
 	case s.BotID:

@@ -2,6 +2,7 @@ package botpresstest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,7 @@ func inBubble(t *testing.T, opts botpresstest.Options, f func(t *testing.T, a *a
 		a := &acme{server: s, client: network.Client()}
 		adapter := &http.Server{Handler: a}
 		go func() { _ = adapter.Serve(desk) }()
-		defer adapter.Close()
+		defer func() { _ = adapter.Close() }()
 		defer s.Close()
 		defer a.client.CloseIdleConnections()
 		in, err := s.Install(t.Context(), botpresstest.Integration{
@@ -57,6 +58,7 @@ func read(t *testing.T, u *botpresstest.EndUser) string {
 
 func TestSessionInABubble(t *testing.T) {
 	inBubble(t, botpresstest.Options{}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+		t.Helper()
 		jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 			t.Fatal(err)
@@ -95,6 +97,7 @@ func TestSessionInABubble(t *testing.T) {
 func TestAssignmentTimeout(t *testing.T) {
 	opts := botpresstest.Options{Plugin: botpresstest.PluginConfig{AssignedTimeout: 10 * time.Minute}}
 	inBubble(t, opts, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+		t.Helper()
 		start := time.Now()
 		jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
@@ -131,7 +134,7 @@ func TestAssignmentTimeout(t *testing.T) {
 		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if !jane.Active() {
 			t.Error("the third session has timed out, though the tag of the agent is never cleared")
 		}
@@ -142,6 +145,7 @@ func TestAssignmentTimeout(t *testing.T) {
 func TestWindow(t *testing.T) {
 	opts := botpresstest.Options{Plugin: botpresstest.PluginConfig{ActivationDelay: time.Second}}
 	inBubble(t, opts, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+		t.Helper()
 		jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 		done := make(chan error)
 		go func() { done <- jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}) }()
@@ -178,6 +182,7 @@ func TestFarewell(t *testing.T) {
 		botpresstest.FarewellLast:  {"action_triggered", "message_created"},
 	} {
 		inBubble(t, botpresstest.Options{Plugin: botpresstest.PluginConfig{Farewell: order}}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+			t.Helper()
 			jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 				t.Fatal(err)
@@ -204,6 +209,7 @@ func TestFarewell(t *testing.T) {
 func TestRetries(t *testing.T) {
 	for status, want := range map[int]int{500: 4, 503: 4, 400: 1, 429: 1} {
 		inBubble(t, botpresstest.Options{Attempts: 4}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+			t.Helper()
 			jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 				t.Fatal(err)
@@ -254,6 +260,7 @@ func TestFaultsOnDispatch(t *testing.T) {
 	for kind, want := range tests {
 		t.Run(string(kind), func(t *testing.T) {
 			inBubble(t, botpresstest.Options{}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+				t.Helper()
 				jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 				if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 					t.Fatal(err)
@@ -284,6 +291,7 @@ func TestFaultsOnDispatch(t *testing.T) {
 // TestReorder: a message that is sent late is overtaken.
 func TestReorder(t *testing.T) {
 	inBubble(t, botpresstest.Options{}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+		t.Helper()
 		jane := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
 		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
 			t.Fatal(err)
@@ -300,11 +308,7 @@ func TestReorder(t *testing.T) {
 		}
 		var got []string
 		for _, op := range a.received[before:] {
-			var body struct{ Payload struct{ Text string } }
-			if err := json.Unmarshal(op.body, &body); err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, body.Payload.Text)
+			got = append(got, fmt.Sprint(field(t, op.body, "payload.text")))
 		}
 		if diff := cmp.Diff([]string{"two", "three", "one"}, got); diff != "" {
 			t.Errorf("messages (-want +got):\n%s", diff)

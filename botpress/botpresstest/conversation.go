@@ -14,6 +14,9 @@ type Conversation struct {
 	Channel     string            `json:"channel"`
 	Integration string            `json:"integration"` // The alias of the installation; "webchat" and the like upstream.
 	Tags        map[string]string `json:"tags"`
+	Properties  map[string]string `json:"properties,omitempty"`
+	// MessageCount is the number of messages.
+	MessageCount int `json:"messageCount"`
 }
 
 type conversation struct {
@@ -30,7 +33,7 @@ type conversation struct {
 func (c *conversation) view(in *Installation) Conversation {
 	return Conversation{
 		ID: c.id, CreatedAt: c.createdAt, UpdatedAt: c.updatedAt, Channel: c.channel, Integration: c.integration,
-		Tags: ownTags(in, c.tags),
+		Tags: ownTags(in, c.tags), Properties: c.properties, MessageCount: len(c.messages),
 	}
 }
 
@@ -56,6 +59,7 @@ func (s *Server) Conversations() []Conversation {
 type conversationBody struct {
 	Channel            string            `json:"channel"`
 	Tags               map[string]string `json:"tags"`
+	Properties         map[string]string `json:"properties"`
 	DiscriminateByTags []string          `json:"discriminateByTags"`
 }
 
@@ -92,6 +96,7 @@ func (r *request) conversation(id string) (*conversation, *Error) {
 
 func (r *request) newConversation(p parsedConversation) *conversation {
 	c := &conversation{entity: r.newEntity("conv", r.in, p.tags), channel: p.Channel, integration: r.in.Alias}
+	c.setProperties(p.Properties)
 	r.conversations.add(c)
 	return c
 }
@@ -113,7 +118,7 @@ func (s *Server) retagConversation(c *conversation, tags map[string]string) {
 }
 
 func createConversation(r *request) (any, *Error) {
-	p, err := r.parseConversation(r.body, "channel! tags! integrationName", false)
+	p, err := r.parseConversation(r.body, "channel! tags! properties integrationName", false)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +126,7 @@ func createConversation(r *request) (any, *Error) {
 }
 
 func getOrCreateConversation(r *request) (any, *Error) {
-	p, err := r.parseConversation(r.body, "channel! tags! integrationName discriminateByTags", true)
+	p, err := r.parseConversation(r.body, "channel! tags! properties integrationName discriminateByTags", true)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +147,7 @@ func updateConversation(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := decode[conversationBody](r.body, "tags currentTaskId")
+	body, err := decode[conversationBody](r.body, "tags properties currentTaskId")
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +155,7 @@ func updateConversation(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
+	c.setProperties(body.Properties)
 	r.conversations.retag(c, tags)
 	c.updatedAt = stamp()
 	return map[string]any{"conversation": c.view(r.in)}, nil
@@ -185,7 +191,7 @@ func listConversations(r *request) (any, *Error) {
 		return (q.Get("integrationName") == "" || q.Get("integrationName") == c.integration) &&
 			(q.Get("channel") == "" || q.Get("channel") == c.channel)
 	})
-	return listing(r, q, "conversations", chosen, func(c *conversation) Conversation { return c.view(r.in) })
+	return listing(q, "conversations", chosen, func(c *conversation) Conversation { return c.view(r.in) })
 }
 
 func listParticipants(r *request) (any, *Error) {
@@ -203,7 +209,7 @@ func listParticipants(r *request) (any, *Error) {
 			users = append(users, u)
 		}
 	}
-	return listing(r, q, "participants", users, func(u *user) User { return u.view(r.in) })
+	return listing(q, "participants", users, func(u *user) User { return u.view(r.in) })
 }
 
 func addParticipant(r *request) (any, *Error) {

@@ -78,16 +78,16 @@ func (in *Installation) deliver(ctx context.Context, op, kind string, body any) 
 }
 
 // once sends an operation that nobody retries.
-func (in *Installation) once(ctx context.Context, op, kind string, body any) (answer, error) {
-	d, err := in.delivery(op, kind, body)
+func (in *Installation) once(ctx context.Context, op string, body any) error {
+	d, err := in.delivery(op, "", body)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	a, err := d.send(ctx)
 	if err == nil {
 		err = d.refusal(a)
 	}
-	return a, err
+	return err
 }
 
 // send makes one attempt, with the faults that are due.
@@ -140,7 +140,6 @@ func (d delivery) post(ctx context.Context) (answer, error) {
 	s := d.in.server
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.in.URL, bytes.NewReader(d.body))
 	if err != nil {
 		return answer{}, err
@@ -152,7 +151,7 @@ func (d delivery) post(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
 		return answer{}, err
@@ -192,7 +191,11 @@ func (d delivery) refusal(a answer) error {
 	if a.status >= 200 && a.status < 300 {
 		return nil
 	}
-	var body struct{ ID, Type, Message string }
+	var body struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	}
 	if json.Unmarshal(a.body, &body) != nil || body.Type == "" {
 		body.Type, body.Message = "Unknown", fmt.Sprintf("%.200q", a.body)
 	}
@@ -206,7 +209,9 @@ func (in *Installation) act(ctx context.Context, action string, input, output an
 	if err != nil {
 		return err
 	}
-	var body struct{ Output json.RawMessage }
+	var body struct {
+		Output json.RawMessage `json:"output"`
+	}
 	if err := json.Unmarshal(a.body, &body); err != nil || object("output", body.Output) != nil {
 		return fmt.Errorf("the action %s of %s answered no output: %.200q", action, in.Alias, a.body)
 	}

@@ -209,10 +209,3 @@ func (u *EndUser) show(m *msg) {
 	close(u.more)
 	u.more = make(chan struct{})
 }
-
-// within is a context that also ends with the server.
-func (s *Server) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
-}

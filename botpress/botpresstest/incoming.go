@@ -32,7 +32,7 @@ func initializeIncomingMessage(r *request) (any, *Error) {
 	if body.User == nil {
 		u, err = r.user(body.UserID)
 	} else {
-		newUser, err = r.parseUser(body.User, "tags! discriminateByTags! integrationName name pictureUrl", true)
+		newUser, err = r.parseUser(body.User, "tags! discriminateByTags! properties integrationName name pictureUrl", true)
 	}
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func initializeIncomingMessage(r *request) (any, *Error) {
 	if body.Conversation == nil {
 		c, err = r.conversation(body.ConversationID)
 	} else {
-		newConv, err = r.parseConversation(body.Conversation, "channel! tags! discriminateByTags! integrationName", true)
+		newConv, err = r.parseConversation(body.Conversation, "channel! tags! discriminateByTags! properties integrationName", true)
 	}
 	if err != nil {
 		return nil, err

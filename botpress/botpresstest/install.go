@@ -87,6 +87,9 @@ func (s *Server) Install(ctx context.Context, spec Integration) (*Installation, 
 			in.IntegrationID = other.IntegrationID
 		}
 	}
+	if d := s.deployed(in.Name, in.Version); d != nil {
+		in.IntegrationID = d.id
+	}
 	in.IntegrationID = cmp.Or(in.IntegrationID, s.newID("intver"))
 	in.WebhookID = s.newID("wh")
 	in.WebhookURL = s.URL + "/webhook/" + in.WebhookID
@@ -125,13 +128,17 @@ func (in *Installation) Uninstall(ctx context.Context) error {
 
 // Ping sends the operation ping, which an integration must answer with 200.
 func (in *Installation) Ping(ctx context.Context) error {
-	_, err := in.once(ctx, opPing, "", struct{}{})
-	return err
+	return in.once(ctx, opPing, struct{}{})
 }
 
 func (in *Installation) register(ctx context.Context, op string) error {
-	_, err := in.once(ctx, op, "", map[string]string{"webhookUrl": in.WebhookURL})
-	return err
+	return in.once(ctx, op, map[string]string{"webhookUrl": in.WebhookURL})
+}
+
+func (in *Installation) installed() bool {
+	in.server.mu.Lock()
+	defer in.server.mu.Unlock()
+	return slices.Contains(in.server.installations, in)
 }
 
 func (in *Installation) remove() {

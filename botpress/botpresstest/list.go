@@ -98,7 +98,7 @@ func paged[T any](q query, list []T, id func(T) string) ([]T, map[string]string,
 }
 
 // listing answers a list of records in the caller's view.
-func listing[R record, V any](r *request, q query, name string, chosen []R, view func(R) V) (any, *Error) {
+func listing[R record, V any](q query, name string, chosen []R, view func(R) V) (any, *Error) {
 	page, meta, err := paged(q, chosen, func(x R) string { return x.base().id })
 	if err != nil {
 		return nil, err

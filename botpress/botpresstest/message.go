@@ -176,6 +176,9 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 	}
 	push := func(ctx context.Context) {
 		defer close(over)
+		if !in.installed() {
+			return
+		}
 		if _, err := in.deliver(ctx, opMessageCreated, m.kind, body); err != nil {
 			s.log.WarnContext(ctx, "a message has not reached the integration", "alias", in.Alias, "message", m.id, "error", err)
 		}
@@ -352,5 +355,5 @@ func listMessages(r *request) (any, *Error) {
 		all = r.messages.find(tags)
 	}
 	chosen := choose(r, q, all, func(m *msg) bool { return hasTags(m.tags, tags) })
-	return listing(r, q, "messages", chosen, func(m *msg) Message { return m.view(r.in) })
+	return listing(q, "messages", chosen, func(m *msg) Message { return m.view(r.in) })
 }

@@ -125,7 +125,9 @@ func (s *Server) onUpstreamMessage(ctx context.Context, m *msg) (string, error) 
 	if down == nil {
 		return "", notFound("conversation", up.tags[tagDownstream])
 	}
-	var payload struct{ Text string }
+	var payload struct {
+		Text string `json:"text"`
+	}
 	_ = json.Unmarshal(m.payload, &payload) // A payload without a text has no command.
 	if text := strings.TrimSpace(payload.Text); text != "" && strings.EqualFold(text, strings.TrimSpace(cmp.Or(cfg.CloseCommand, closeCommand))) {
 		if err := s.endSession(ctx, up, down, "patient-used-termination-command"); err != nil {
@@ -166,7 +168,9 @@ func (s *Server) onDownstreamMessage(m *msg) (string, error) {
 		s.assign(up, down, agent)
 	}
 	tags := map[string]string{tagDownstream: m.id}
-	var payload struct{ AdditionalData any }
+	var payload struct {
+		AdditionalData any `json:"additionalData"`
+	}
 	if json.Unmarshal(m.payload, &payload) == nil {
 		if text, ok := payload.AdditionalData.(string); ok {
 			if utf8.RuneCountInString(text) > maxTagValue {
@@ -179,20 +183,26 @@ func (s *Server) onDownstreamMessage(m *msg) (string, error) {
 	return processed, nil
 }
 
-// onAssigned handles the event hitlAssigned. Hold s.mu.
-func (s *Server) onAssigned(e *event) (string, error) {
-	down := s.conversations.byID[e.field("conversationId")]
+// sides are both conversations of an active session, found by the one downstream; up is nil if there is none. Hold s.mu.
+func (s *Server) sides(downID string) (down, up *conversation, err error) {
+	down = s.conversations.byID[downID]
 	switch {
 	case down == nil:
-		return "", notFound("conversation", e.field("conversationId"))
-	case !down.active:
-		return ignored, nil
-	case down.tags[tagUpstream] == "":
-		return processed, nil
+		return nil, nil, notFound("conversation", downID)
+	case !down.active || down.tags[tagUpstream] == "":
+		return down, nil, nil
 	}
-	up := s.conversations.byID[down.tags[tagUpstream]]
+	if up = s.conversations.byID[down.tags[tagUpstream]]; up == nil {
+		return down, nil, notFound("conversation", down.tags[tagUpstream])
+	}
+	return down, up, nil
+}
+
+// onAssigned handles the event hitlAssigned. Hold s.mu.
+func (s *Server) onAssigned(e *event) (string, error) {
+	down, up, err := s.sides(e.field("conversationId"))
 	if up == nil {
-		return "", notFound("conversation", down.tags[tagUpstream])
+		return ignored, err
 	}
 	agent := s.users.byID[e.field("userId")]
 	if agent == nil {
@@ -204,18 +214,9 @@ func (s *Server) onAssigned(e *event) (string, error) {
 
 // onStopped handles the event hitlStopped. Hold s.mu.
 func (s *Server) onStopped(e *event) (string, error) {
-	down := s.conversations.byID[e.field("conversationId")]
-	switch {
-	case down == nil:
-		return "", notFound("conversation", e.field("conversationId"))
-	case !down.active:
-		return ignored, nil
-	case down.tags[tagUpstream] == "":
-		return processed, nil
-	}
-	up := s.conversations.byID[down.tags[tagUpstream]]
+	down, up, err := s.sides(e.field("conversationId"))
 	if up == nil {
-		return "", notFound("conversation", down.tags[tagUpstream])
+		return ignored, err
 	}
 	s.maybeSay(up, up.config.StoppedMessage, stoppedMessage)
 	s.deactivate(down, "agent-closed-ticket")
@@ -293,7 +294,9 @@ func (s *Server) escalate(ctx context.Context, x escalation) error {
 	if x.session != nil {
 		input["hitlSession"] = x.session
 	}
-	var output struct{ ConversationID string }
+	var output struct {
+		ConversationID string `json:"conversationId"`
+	}
 	s.mu.Unlock()
 	err = x.in.act(ctx, x.in.Names.StartHitl, input, &output)
 	s.mu.Lock()
@@ -319,9 +322,10 @@ func (s *Server) escalate(ctx context.Context, x escalation) error {
 	}
 	up.active, down.active = true, true
 	if x.config.AssignedTimeout > 0 {
+		started := time.Now()
 		s.receive(&event{
-			kind: eventTimeout, conversationID: up.id, userID: x.user.id, at: time.Now().Add(x.config.AssignedTimeout),
-			payload: mustJSON(map[string]any{"sessionStartedAt": time.Now().UTC(), "downstreamConversationId": down.id}),
+			kind: eventTimeout, conversationID: up.id, userID: x.user.id, at: started.Add(x.config.AssignedTimeout),
+			payload: mustJSON(map[string]any{"sessionStartedAt": started.UTC(), "downstreamConversationId": down.id}),
 		})
 	}
 	return nil
@@ -341,7 +345,9 @@ func (s *Server) link(ctx context.Context, x escalation) (string, error) {
 	if u.picture != "" {
 		input["pictureUrl"] = u.picture
 	}
-	var output struct{ UserID string }
+	var output struct {
+		UserID string `json:"userId"`
+	}
 	s.mu.Unlock()
 	err := x.in.act(ctx, x.in.Names.CreateUser, input, &output)
 	s.mu.Lock()

@@ -41,7 +41,7 @@ type Options struct {
 	Seed uint64
 	// Plugin is the HITL plugin's configuration. An [Escalation] can override it.
 	Plugin PluginConfig
-	// Bot answers what an end user says while no session is active. Nil: the bot is silent. It must not call the server.
+	// Bot answers what an end user says while no session is active. Nil: the bot is silent.
 	Bot func(message.Message) []message.Message
 	// PageSize is how many items a list answers at once. Zero: 20.
 	PageSize int
@@ -57,7 +57,7 @@ type Options struct {
 }
 
 // maxPending bounds the work that waits: beyond it, the API answers 429.
-const maxPending = 1 << 16
+const maxPending = 1 << 14
 
 // Server is a Botpress cloud with one workspace and one bot. Create it with [NewServer]; its methods and those of the
 // values it hands out are safe for concurrent use.
@@ -71,7 +71,7 @@ type Server struct {
 	handler http.Handler
 	http    *http.Server
 	client  *http.Client
-	ctx     context.Context // Ends with Close: the context of all work that no caller waits for.
+	ctx     context.Context //nolint:containedctx // It ends with Close, and is for the work that no caller waits for.
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup // The server's goroutines and the requests under way.
 
@@ -93,6 +93,7 @@ type Server struct {
 	timer         *time.Timer
 	faults        []*armedFault
 	calls         ring
+	admin         admin
 }
 
 // NewServer starts a server. Nil options are the zero [Options]. Close it when done. It panics if it cannot listen on
@@ -106,7 +107,7 @@ func NewServer(opts *Options) *Server {
 		rand:  rand.New(rand.NewPCG(opts.Seed, 0)),
 		users: newTable[*user](), conversations: newTable[*conversation](), messages: newTable[*msg](),
 		eventByID: make(map[string]*event), states: make(map[stateKey]*state), copies: make(map[string]*user),
-		lines: make(map[string][]func(context.Context)), calls: newRing(),
+		lines: make(map[string][]func(context.Context)), calls: newRing(), admin: newAdmin(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -183,9 +184,15 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 		s.wg.Add(1)
 		s.mu.Unlock()
 		defer s.wg.Done()
-		ctx, cancel := context.WithCancel(r.Context())
+		ctx, cancel := s.within(r.Context())
 		defer cancel()
-		defer context.AfterFunc(s.ctx, cancel)()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// within is a context that also ends with the server.
+func (s *Server) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }

@@ -33,6 +33,9 @@ func (r *request) viewState(k stateKey, x *state) any {
 		"id": x.id, "createdAt": x.createdAt, "updatedAt": x.updatedAt, "botId": r.BotID,
 		"name": k.name, "type": k.kind, "payload": x.payload,
 	}
+	if x.expiry > 0 {
+		view["expiry"], view["expiresAt"] = x.expiry.Milliseconds(), x.updatedAt.Add(x.expiry)
+	}
 	switch k.kind {
 	case "conversation":
 		view["conversationId"] = k.id
@@ -81,19 +84,32 @@ func (r *request) state(k stateKey) *state {
 	return nil
 }
 
+// stateBody is the body of what changes a state, checked.
 type stateBody struct {
 	Payload json.RawMessage `json:"payload"`
 	Expiry  *float64        `json:"expiry"`
+
+	expiry time.Duration
 }
 
-func (b stateBody) expiry() (time.Duration, *Error) {
-	if b.Expiry == nil {
-		return 0, nil
+// stateCall reads the path and the body of a call that changes a state.
+func (r *request) stateCall(shape string) (k stateKey, body stateBody, err *Error) {
+	if k, err = r.stateKey(); err != nil {
+		return k, body, err
 	}
-	if !(*b.Expiry >= 1 && *b.Expiry <= 2_592_000_000) {
-		return 0, invalidPayload("expiry must be milliseconds from 1 to 2592000000")
+	if body, err = decode[stateBody](r.body, shape); err != nil {
+		return k, body, err
 	}
-	return time.Duration(*b.Expiry * float64(time.Millisecond)), nil
+	if x := body.Expiry; x != nil {
+		if !(*x >= 1 && *x <= 2_592_000_000) {
+			return k, body, invalidPayload("expiry must be milliseconds from 1 to 2592000000")
+		}
+		body.expiry = time.Duration(*x * float64(time.Millisecond))
+	}
+	if body.Payload != nil && string(body.Payload) != "null" {
+		err = object("payload", body.Payload)
+	}
+	return k, body, err
 }
 
 func (r *request) writeState(k stateKey, payload json.RawMessage, expiry time.Duration) *state {
@@ -120,15 +136,7 @@ func getState(r *request) (any, *Error) {
 
 // setState replaces a state; a null payload deletes it.
 func setState(r *request) (any, *Error) {
-	k, err := r.stateKey()
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[stateBody](r.body, "payload!? expiry?")
-	if err != nil {
-		return nil, err
-	}
-	expiry, err := body.expiry()
+	k, body, err := r.stateCall("payload!? expiry?")
 	if err != nil {
 		return nil, err
 	}
@@ -137,47 +145,26 @@ func setState(r *request) (any, *Error) {
 		delete(r.states, k)
 		return map[string]any{"state": r.viewState(k, x)}, nil
 	}
-	if err := object("payload", body.Payload); err != nil {
-		return nil, err
-	}
-	return map[string]any{"state": r.viewState(k, r.writeState(k, body.Payload, expiry))}, nil
+	return map[string]any{"state": r.viewState(k, r.writeState(k, body.Payload, body.expiry))}, nil
 }
 
 // getOrSetState is the API's one compare-and-set: of many callers at once, one sets and all get what it has set.
 func getOrSetState(r *request) (any, *Error) {
-	k, err := r.stateKey()
+	k, body, err := r.stateCall("payload! expiry?")
 	if err != nil {
-		return nil, err
-	}
-	body, err := decode[stateBody](r.body, "payload! expiry?")
-	if err != nil {
-		return nil, err
-	}
-	expiry, err := body.expiry()
-	if err != nil {
-		return nil, err
-	}
-	if err := object("payload", body.Payload); err != nil {
 		return nil, err
 	}
 	x := r.state(k)
 	if x == nil {
-		x = r.writeState(k, body.Payload, expiry)
+		x = r.writeState(k, body.Payload, body.expiry)
 	}
 	return map[string]any{"state": r.viewState(k, x), "meta": map[string]bool{"cached": false}}, nil
 }
 
 // patchState sets the given keys of a state that is there, and removes those that are null.
 func patchState(r *request) (any, *Error) {
-	k, err := r.stateKey()
+	k, body, err := r.stateCall("payload!")
 	if err != nil {
-		return nil, err
-	}
-	body, err := decode[stateBody](r.body, "payload!")
-	if err != nil {
-		return nil, err
-	}
-	if err := object("payload", body.Payload); err != nil {
 		return nil, err
 	}
 	x := r.state(k)
@@ -190,23 +177,11 @@ func patchState(r *request) (any, *Error) {
 	}
 	maps.Copy(keys, changes)
 	maps.DeleteFunc(keys, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
-	payload, wrong := json.Marshal(keys)
-	if wrong != nil {
-		return nil, invalidPayload("payload cannot be merged: %v", wrong)
-	}
-	return map[string]any{"state": r.viewState(k, r.writeState(k, payload, x.expiry))}, nil
+	return map[string]any{"state": r.viewState(k, r.writeState(k, mustJSON(keys), x.expiry))}, nil
 }
 
 func setStateExpiry(r *request) (any, *Error) {
-	k, err := r.stateKey()
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[stateBody](r.body, "expiry!?")
-	if err != nil {
-		return nil, err
-	}
-	expiry, err := body.expiry()
+	k, body, err := r.stateCall("expiry!?")
 	if err != nil {
 		return nil, err
 	}
@@ -214,5 +189,5 @@ func setStateExpiry(r *request) (any, *Error) {
 	if x == nil {
 		return nil, notFound("state", k.name)
 	}
-	return map[string]any{"state": r.viewState(k, r.writeState(k, x.payload, expiry))}, nil
+	return map[string]any{"state": r.viewState(k, r.writeState(k, x.payload, body.expiry))}, nil
 }

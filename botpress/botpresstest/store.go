@@ -8,14 +8,26 @@ import (
 
 // entity is what users, conversations and messages have in common.
 type entity struct {
-	id        string
-	owner     *Installation // Nil for what belongs to the bot or to the end user's channel.
-	createdAt time.Time
-	updatedAt time.Time
-	tags      map[string]string // By full name: "alias:name" for an integration's, "hitl#name" for the plugin's.
+	id         string
+	owner      *Installation // Nil for what belongs to the bot or to the end user's channel.
+	createdAt  time.Time
+	updatedAt  time.Time
+	tags       map[string]string // By full name: "alias:name" for an integration's, "hitl#name" for the plugin's.
+	properties map[string]string // Shared by everybody.
 }
 
 func (e *entity) base() *entity { return e }
+
+// setProperties merges properties; an empty value unsets one.
+func (e *entity) setProperties(properties map[string]string) {
+	merged := maps.Clone(e.properties) // The old ones may be in a view.
+	if merged == nil {
+		merged = make(map[string]string)
+	}
+	maps.Copy(merged, properties)
+	maps.DeleteFunc(merged, func(_, value string) bool { return value == "" })
+	e.properties = merged
+}
 
 // record is a pointer to a struct that embeds an entity.
 type record interface {

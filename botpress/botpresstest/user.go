@@ -11,6 +11,7 @@ type User struct {
 	CreatedAt  time.Time         `json:"createdAt"`
 	UpdatedAt  time.Time         `json:"updatedAt"`
 	Tags       map[string]string `json:"tags"`
+	Properties map[string]string `json:"properties,omitempty"`
 	Name       string            `json:"name,omitempty"`
 	PictureURL string            `json:"pictureUrl,omitempty"`
 }
@@ -24,7 +25,7 @@ type user struct {
 func (u *user) view(in *Installation) User {
 	return User{
 		ID: u.id, CreatedAt: u.createdAt, UpdatedAt: u.updatedAt, Tags: ownTags(in, u.tags),
-		Name: u.name, PictureURL: u.picture,
+		Properties: u.properties, Name: u.name, PictureURL: u.picture,
 	}
 }
 
@@ -43,6 +44,7 @@ func (s *Server) Users() []User {
 // userBody is the body of what creates, finds or changes a user.
 type userBody struct {
 	Tags               map[string]string `json:"tags"`
+	Properties         map[string]string `json:"properties"`
 	Name               *string           `json:"name"`
 	PictureURL         *string           `json:"pictureUrl"`
 	DiscriminateByTags []string          `json:"discriminateByTags"`
@@ -86,6 +88,7 @@ func (r *request) user(id string) (*user, *Error) {
 func (r *request) newUser(p parsedUser) *user {
 	u := &user{entity: r.newEntity("user", r.in, p.tags)}
 	u.name, u.picture = value(p.Name), value(p.PictureURL)
+	u.setProperties(p.Properties)
 	r.users.add(u)
 	return u
 }
@@ -108,7 +111,7 @@ func (s *Server) retagUser(u *user, tags map[string]string) {
 }
 
 func createUser(r *request) (any, *Error) {
-	p, err := r.parseUser(r.body, "tags! integrationName name pictureUrl", false)
+	p, err := r.parseUser(r.body, "tags! properties integrationName name pictureUrl", false)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func createUser(r *request) (any, *Error) {
 }
 
 func getOrCreateUser(r *request) (any, *Error) {
-	p, err := r.parseUser(r.body, "tags! integrationName name pictureUrl discriminateByTags", true)
+	p, err := r.parseUser(r.body, "tags! properties integrationName name pictureUrl discriminateByTags", true)
 	if err != nil {
 		return nil, err
 	}
@@ -137,17 +140,19 @@ func updateUser(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.parseUser(r.body, "tags name? pictureUrl?", false)
+	const shape = "tags properties name? pictureUrl?"
+	p, err := r.parseUser(r.body, shape, false)
 	if err != nil {
 		return nil, err
 	}
-	given, _ := decode[map[string]any](r.body, "tags name? pictureUrl?")
+	given, _ := decode[map[string]any](r.body, shape) // A null is not the same as nothing.
 	if _, ok := given["name"]; ok {
 		u.name = value(p.Name)
 	}
 	if _, ok := given["pictureUrl"]; ok {
 		u.picture = value(p.PictureURL)
 	}
+	u.setProperties(p.Properties)
 	r.users.retag(u, p.tags)
 	u.updatedAt = stamp()
 	return map[string]any{"user": u.view(r.in)}, nil
@@ -181,7 +186,7 @@ func listUsers(r *request) (any, *Error) {
 		}
 	}
 	chosen := choose(r, q, r.users.find(tags), func(u *user) bool { return in == nil || in.has(u.id) })
-	return listing(r, q, "users", chosen, func(u *user) User { return u.view(r.in) })
+	return listing(q, "users", chosen, func(u *user) User { return u.view(r.in) })
 }
 
 // value is what a pointer points to, or the zero value.

@@ -121,12 +121,13 @@ type appointment struct {
 // schedule is a heap of appointments.
 type schedule []appointment
 
-func (h schedule) Len() int { return len(h) }
-func (h schedule) Less(i, j int) bool {
-	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].tie < h[j].tie
+func (h *schedule) Len() int { return len(*h) }
+func (h *schedule) Less(i, j int) bool {
+	a, b := (*h)[i], (*h)[j]
+	return a.at.Before(b.at) || a.at.Equal(b.at) && a.tie < b.tie
 }
-func (h schedule) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *schedule) Push(x any)   { *h = append(*h, x.(appointment)) } //nolint:forcetypeassert // Only later pushes.
+func (h *schedule) Swap(i, j int) { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
+func (h *schedule) Push(x any)    { *h = append(*h, x.(appointment)) } //nolint:forcetypeassert // Only later pushes.
 func (h *schedule) Pop() any {
 	last := (*h)[len(*h)-1]
 	(*h)[len(*h)-1] = appointment{}

@@ -22,11 +22,11 @@ func TestHTTPInABubble(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 			_, _ = io.WriteString(w, "done")
 		})}
 		go func() { _ = srv.Serve(l) }()
-		defer srv.Close()
+		defer func() { _ = srv.Close() }()
 		client := network.Client()
 		defer client.CloseIdleConnections()
 
@@ -39,7 +39,7 @@ func TestHTTPInABubble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		body, err := io.ReadAll(res.Body)
 		if err != nil || string(body) != "done" {
 			t.Errorf("body = %q, %v", body, err)
@@ -82,7 +82,7 @@ func TestDialGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := network.DialContext(ctx, "tcp", "a:1"); !errors.Is(err, context.Canceled) {

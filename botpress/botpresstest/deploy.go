@@ -1,0 +1,360 @@
+package botpresstest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// deployed is an integration as it was deployed.
+type deployed struct {
+	id, name, version string
+	createdAt         time.Time
+	updatedAt         time.Time
+	definition        map[string]any // By the keys of the API; see [definitionKeys].
+	secrets           map[string]string
+	signing           []string // Signing secrets, the newest first.
+}
+
+// Deployed returns an integration that was deployed, for [Server.Install]: where it is, what it declares and its newest signing
+// secret. What is left to choose is the alias and the configuration.
+func (s *Server) Deployed(name, version string) (Integration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.deployed(name, version)
+	if d == nil {
+		return Integration{}, false
+	}
+	in := Integration{Name: d.name, Version: d.version, SigningSecret: d.signing[0]}
+	in.URL, _ = d.definition["url"].(string)
+	_, in.Alias, _ = strings.Cut(d.name, "/")
+	for _, statement := range objectAt(d.definition, "interfaces") {
+		statement, _ := statement.(map[string]any)
+		as := func(group, part string) string {
+			name, _ := objectAt(statement, group, part)["name"].(string)
+			return name
+		}
+		in.Names = Names{
+			CreateUser: as("actions", "createUser"), StartHitl: as("actions", "startHitl"), StopHitl: as("actions", "stopHitl"),
+			Assigned: as("events", "hitlAssigned"), Stopped: as("events", "hitlStopped"), Channel: as("channels", "hitl"),
+		}
+	}
+	in.Tags.User = keysOf(objectAt(d.definition, "user", "tags"))
+	in.Tags.Conversation = keysOf(objectAt(d.definition, "channels", in.Names.Channel, "conversation", "tags"))
+	in.Tags.Message = keysOf(objectAt(d.definition, "channels", in.Names.Channel, "message", "tags"))
+	in.Events, in.Channels = keysOf(objectAt(d.definition, "events")), keysOf(objectAt(d.definition, "channels"))
+	in.States = append([]string{}, keysOf(objectAt(d.definition, "states"))...)
+	return in, true
+}
+
+// deployed finds an integration. Hold s.mu.
+func (s *Server) deployed(name, version string) *deployed {
+	for _, d := range s.admin.deployed {
+		if d.name == name && d.version == version {
+			return d
+		}
+	}
+	return nil
+}
+
+// definitionKeys are what a body may hold of a definition, besides name and version.
+const definitionKeys = "title description configuration configurations states events actions entities attributes identifier channels user " +
+	"interfaces extraOperations sdkVersion icon readme url visibility public dev code layers secrets maxExecutionTime"
+
+func createIntegration(r *request) (any, *Error) {
+	d, err := r.newIntegration()
+	if err != nil {
+		return nil, err
+	}
+	d.id, d.createdAt, d.updatedAt = r.newID("intver"), stamp(), stamp()
+	d.signing = []string{r.newSecret()}
+	r.admin.deployed = append(r.admin.deployed, d)
+	view := d.view()
+	view["signingSecret"] = d.signing[0]
+	return map[string]any{"integration": view}, nil
+}
+
+func validateIntegrationCreation(r *request) (any, *Error) {
+	_, err := r.newIntegration()
+	return struct{}{}, err
+}
+
+func (r *request) newIntegration() (*deployed, *Error) {
+	shape := "name! version! " + definitionKeys
+	body, err := decode[map[string]any](r.body, shape)
+	if err != nil {
+		return nil, err
+	}
+	d := &deployed{definition: map[string]any{}, secrets: map[string]string{}}
+	d.name, _ = body["name"].(string)
+	d.version, _ = body["version"].(string)
+	delete(body, "name")
+	delete(body, "version")
+	switch handle, name, ok := strings.Cut(d.name, "/"); {
+	case r.admin.handle == "":
+		return nil, forbidden("the workspace has no handle, and without one nothing can be deployed from it")
+	case !ok || handle != r.admin.handle || name == "":
+		return nil, forbidden("the name of an integration of this workspace must begin with %q", r.admin.handle+"/")
+	case d.version == "":
+		return nil, invalidPayload("version must not be empty")
+	case r.deployed(d.name, d.version) != nil:
+		return nil, &Error{Status: http.StatusConflict, Type: "AlreadyExists", Message: fmt.Sprintf("integration %s %s exists already", d.name, d.version)}
+	}
+	if err := r.change(d, body); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// change makes d what the body says, if that is allowed. It may leave a change half done if not.
+func (r *request) change(d *deployed, body map[string]any) *Error {
+	secrets := objectAt(body, "secrets")
+	delete(body, "secrets")
+	for name, value := range secrets {
+		if text, ok := value.(string); ok {
+			d.secrets[name] = text
+		} else {
+			delete(d.secrets, name)
+		}
+	}
+	before := keysOfParts(d.definition)
+	wasPublic := d.definition["visibility"] == "public" || d.definition["visibility"] == "unlisted"
+	merge(d.definition, body)
+	if err := r.checkDefinition(d.definition); err != nil {
+		return err
+	}
+	after := keysOfParts(d.definition)
+	for _, part := range before {
+		if wasPublic && !slices.Contains(after, part) {
+			return &Error{Status: http.StatusBadRequest, Type: "BreakingChanges", Message: part + " is gone, which bots may use"}
+		}
+	}
+	return nil
+}
+
+// keysOfParts names the parts that bots depend on.
+func keysOfParts(definition map[string]any) []string {
+	var all []string
+	for _, group := range []string{"actions", "events", "channels", "entities"} {
+		for _, name := range keysOf(objectAt(definition, group)) {
+			all = append(all, group+"."+name)
+		}
+	}
+	return all
+}
+
+func (r *request) checkDefinition(definition map[string]any) *Error {
+	if v, ok := definition["visibility"]; ok && v != "public" && v != "private" && v != "unlisted" {
+		return invalidPayload("visibility must be public, private or unlisted")
+	}
+	for _, part := range []string{"icon", "readme"} {
+		text, _ := definition[part].(string)
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || part == "icon" && text != "" && !bytes.Contains(data, []byte("<svg")) {
+			return invalidPayload("%s must be base64 of an SVG or of Markdown", part)
+		}
+	}
+	if err := checkSchemas("definition", definition); err != nil {
+		return err
+	}
+	for key, value := range objectAt(definition, "interfaces") {
+		statement, _ := value.(map[string]any)
+		i := slices.IndexFunc(r.admin.interfaces, func(i publicInterface) bool { return i.id == statement["id"] })
+		if i < 0 {
+			return unknownReference("interface", fmt.Sprint(statement["id"]))
+		}
+		published := r.admin.interfaces[i]
+		for group, names := range map[string][]string{
+			"actions": published.actions, "events": published.events, "channels": published.channels, "entities": published.entities,
+		} {
+			for _, part := range names {
+				as, _ := objectAt(statement, group, part)["name"].(string)
+				if objectAt(definition, group, as) == nil {
+					return invalidPayload("interface %s: there is nothing called %q in %s for its %s", key, as, group, part)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkSchemas refuses references, which nobody resolves.
+func checkSchemas(path string, v any) *Error {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["$ref"].(string); ok {
+			return &Error{Status: http.StatusBadRequest, Type: "InvalidJsonSchema", Message: path + " has a reference"}
+		}
+		for key, part := range v {
+			if err := checkSchemas(path+"."+key, part); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, part := range v {
+			if err := checkSchemas(path, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func updateIntegration(r *request) (any, *Error) {
+	d, changed, err := r.changedIntegration()
+	if err != nil {
+		return nil, err
+	}
+	d.definition, d.secrets, d.updatedAt = changed.definition, changed.secrets, stamp()
+	return map[string]any{"integration": d.view()}, nil
+}
+
+func validateIntegrationUpdate(r *request) (any, *Error) {
+	_, _, err := r.changedIntegration()
+	return struct{}{}, err
+}
+
+func (r *request) changedIntegration() (old, changed *deployed, _ *Error) {
+	d, err := r.integration(r.http.PathValue("id"))
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := decode[map[string]any](r.body, definitionKeys)
+	if err != nil {
+		return nil, nil, err
+	}
+	changed = &deployed{definition: cloned(d.definition), secrets: map[string]string{}}
+	for name, value := range d.secrets {
+		changed.secrets[name] = value
+	}
+	return d, changed, r.change(changed, body)
+}
+
+// integration finds what is deployed under an id. Hold s.mu.
+func (s *Server) integration(id string) (*deployed, *Error) {
+	for _, d := range s.admin.deployed {
+		if d.id == id {
+			return d, nil
+		}
+	}
+	return nil, notFound("integration", id)
+}
+
+func getIntegration(r *request) (any, *Error) {
+	d, err := r.integration(r.http.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"integration": d.view()}, nil
+}
+
+func getIntegrationByName(r *request) (any, *Error) {
+	name, version := r.http.PathValue("name"), r.http.PathValue("version")
+	d := r.deployed(name, version)
+	if d == nil {
+		return nil, notFound("integration", name+" "+version)
+	}
+	return map[string]any{"integration": d.view()}, nil
+}
+
+func getPublicIntegration(r *request) (any, *Error) {
+	name, version := r.http.PathValue("name"), r.http.PathValue("version")
+	d := r.deployed(name, version)
+	if d == nil || d.definition["visibility"] != "public" {
+		return nil, notFound("integration", name+" "+version)
+	}
+	view := d.view()
+	view["ownerWorkspace"] = map[string]any{"id": WorkspaceID, "handle": r.admin.handle, "name": "Acme Inc."}
+	view["meta"] = map[string]any{"installs": 0, "views": 0}
+	return map[string]any{"integration": view}, nil
+}
+
+func listIntegrations(r *request) (any, *Error) {
+	q := r.http.URL.Query()
+	all := []any{}
+	for _, d := range r.admin.deployed {
+		if q.Has("name") && q.Get("name") != d.name || q.Has("version") && q.Get("version") != d.version {
+			continue
+		}
+		view, summary := d.view(), map[string]any{}
+		for _, key := range []string{
+			"id", "name", "version", "createdAt", "updatedAt", "title", "description", "iconUrl", "public", "visibility",
+			"verificationStatus", "lifecycleStatus",
+		} {
+			summary[key] = view[key]
+		}
+		all = append(all, summary)
+	}
+	return map[string]any{"integrations": all, "meta": map[string]any{}}, nil
+}
+
+func deleteIntegration(r *request) (any, *Error) {
+	d, err := r.integration(r.http.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range r.installations {
+		if in.IntegrationID == d.id {
+			return nil, &Error{Status: http.StatusConflict, Type: "ReferenceConstraint", Message: "the integration is installed in a bot"}
+		}
+	}
+	r.admin.deployed = slices.DeleteFunc(r.admin.deployed, func(other *deployed) bool { return other == d })
+	return struct{}{}, nil
+}
+
+// rotateSigningSecret makes a new signing secret. Here the old one stops at once: no operation is signed with it any more.
+func rotateSigningSecret(r *request) (any, *Error) {
+	d, err := r.integration(r.http.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	d.signing = slices.Insert(d.signing, 0, r.newSecret())
+	return map[string]any{"newSigningSecret": d.signing[0]}, nil
+}
+
+// view is the integration as the API tells it.
+func (d *deployed) view() map[string]any {
+	view := cloned(d.definition)
+	for _, key := range []string{"icon", "readme", "code", "layers", "sdkVersion", "extraOperations", "visibility", "public"} {
+		delete(view, key)
+	}
+	for _, key := range []string{"identifier", "configuration", "configurations", "channels", "states", "events", "actions", "user", "entities", "interfaces", "attributes"} {
+		if _, ok := view[key].(map[string]any); !ok {
+			view[key] = map[string]any{}
+		}
+	}
+	for _, key := range []string{"title", "description", "url"} {
+		if _, ok := view[key].(string); !ok {
+			view[key] = ""
+		}
+	}
+	if view["title"] == "" {
+		view["title"] = d.name
+	}
+	if view["user"].(map[string]any)["tags"] == nil {
+		view["user"] = map[string]any{"tags": map[string]any{}}
+	}
+	visibility, _ := d.definition["visibility"].(string)
+	if visibility == "" {
+		visibility = "private"
+	}
+	secrets := []string{}
+	for name := range d.secrets {
+		secrets = append(secrets, name)
+	}
+	slices.Sort(secrets)
+	dev, _ := d.definition["dev"].(bool)
+	for key, value := range map[string]any{
+		"id": d.id, "name": d.name, "version": d.version, "createdAt": d.createdAt, "updatedAt": d.updatedAt, "dev": dev,
+		"iconUrl": "", "readmeUrl": "", "visibility": visibility, "public": visibility == "public", "secrets": secrets,
+		"verificationStatus": "unapproved", "lifecycleStatus": "published",
+	} {
+		view[key] = value
+	}
+	return view
+}
+
