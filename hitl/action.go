@@ -14,15 +14,11 @@ import (
 
 // action runs what a bot, most often its HITL plugin, asks of us.
 func (c *call) action(ctx context.Context, body []byte) (response, error) {
-	var a wire.Action
-	if err := decode(body, &a); err != nil {
+	a, err := decodeAction(body)
+	if err != nil {
 		return response{}, err
 	}
-	if a.Type == "" {
-		return response{}, invalidf("Missing action type")
-	}
 	var output any
-	var err error
 	switch a.Type {
 	case c.def.Names.CreateUser:
 		output, err = c.createUser(ctx, a.Input)
@@ -31,8 +27,9 @@ func (c *call) action(ctx context.Context, body []byte) (response, error) {
 	case c.def.Names.StopHitl:
 		output, err = c.stopHitl(ctx, a.Input)
 	default:
-		return response{}, invalidf("Action %s not found", a.Type)
+		return c.added(ctx, a.Type, a.Input)
 	}
+	observed(ctx).action = a.Type
 	if err != nil {
 		return response{}, err
 	}
@@ -90,10 +87,12 @@ func (c *call) findOrCreateUser(ctx context.Context, email string, in wire.Creat
 	if email == "" {
 		return c.client.CreateUser(ctx, botpress.CreateUserParams{Name: name, PictureURL: picture})
 	}
-	user, _, err := c.client.GetOrCreateUser(ctx, botpress.GetOrCreateUserParams{
-		Tags: botpress.Tags{tagEmail: email}, DiscriminateByTags: []string{tagEmail}, Name: name, PictureURL: picture,
+	return again(ctx, func() (botpress.User, error) {
+		user, _, err := c.client.GetOrCreateUser(ctx, botpress.GetOrCreateUserParams{
+			Tags: botpress.Tags{tagEmail: email}, DiscriminateByTags: []string{tagEmail}, Name: name, PictureURL: picture,
+		})
+		return user, err
 	})
-	return user, err
 }
 
 // startHitl opens a session once, however often and by however many replicas it is asked to. The start key finds the
@@ -104,7 +103,7 @@ func (c *call) startHitl(ctx context.Context, input json.RawMessage) (wire.Conve
 	if err := decode(input, &in); err != nil {
 		return wire.ConversationRef{}, err
 	}
-	if in.UserID == "" {
+	if !isID(in.UserID) {
 		return wire.ConversationRef{}, invalidf("startHitl needs a userId")
 	}
 	extra, err := c.decodeSession(in.Session)
@@ -121,11 +120,9 @@ func (c *call) startHitl(ctx context.Context, input json.RawMessage) (wire.Conve
 	}
 	defer c.starts.begin(c.scope())()
 
-	conv, _, err := c.client.GetOrCreateConversation(ctx, botpress.GetOrCreateConversationParams{
-		Channel: c.def.Names.Channel, Tags: botpress.Tags{tagStartKey: key}, DiscriminateByTags: []string{tagStartKey},
-	})
+	conv, err := c.startConversation(ctx, key)
 	if err != nil {
-		return wire.ConversationRef{}, fmt.Errorf("hitl: create the conversation: %w", err)
+		return wire.ConversationRef{}, err
 	}
 	unlock, err := c.conversations.Lock(ctx, c.key(conv.ID))
 	if err != nil {
@@ -133,22 +130,72 @@ func (c *call) startHitl(ctx context.Context, input json.RawMessage) (wire.Conve
 	}
 	defer unlock()
 
-	claimed, err := c.claimStart(ctx, conv)
-	if err != nil || !claimed {
-		return wire.ConversationRef{ConversationID: conv.ID}, err
-	}
-	ref, err := c.adapter.StartHitl(ctx, StartHitlRequest[any]{
+	err = c.openInDesk(ctx, conv, StartHitlRequest[any]{
 		ConversationID: conv.ID, UserID: in.UserID, User: user,
 		Title: in.Title, Description: in.Description, Session: extra, History: in.History, name: c.userName,
 	})
+	if err != nil {
+		return wire.ConversationRef{}, err
+	}
+	return wire.ConversationRef{ConversationID: conv.ID}, nil
+}
+
+// startConversation finds the conversation of an earlier attempt, or creates one. What was over before that can have
+// been an attempt of this one is never resumed.
+func (c *call) startConversation(ctx context.Context, key string) (botpress.Conversation, error) {
+	for {
+		conv, err := again(ctx, func() (botpress.Conversation, error) {
+			conv, _, err := c.client.GetOrCreateConversation(ctx, botpress.GetOrCreateConversationParams{
+				Channel: c.def.Names.Channel, Tags: botpress.Tags{tagStartKey: key}, DiscriminateByTags: []string{tagStartKey},
+			})
+			return conv, err
+		})
+		if err != nil {
+			return conv, fmt.Errorf("hitl: create the conversation: %w", err)
+		}
+		ses := c.sessionOf(conv)
+		if !ses.closed() || time.Since(ses.closedAt) < maxRetrying {
+			return conv, nil
+		}
+		_, err = c.client.UpdateConversation(ctx, conv.ID, botpress.UpdateConversationParams{Tags: botpress.Tags{tagStartKey: ""}})
+		if err != nil {
+			return conv, fmt.Errorf("hitl: let go of conversation %s, which is over: %w", conv.ID, err)
+		}
+	}
+}
+
+// maxRetrying is how long after its end a session may still be asked for by an attempt to start it: Botpress repeats a
+// request whose answer was lost, and the desk may have closed the session in the meantime.
+const maxRetrying = 10 * time.Minute
+
+// openInDesk opens the session, unless it is open already. Whoever has opened it keeps the claim until it expires, so that
+// nobody can get it whose view of the conversation is older than that.
+func (c *call) openInDesk(ctx context.Context, conv botpress.Conversation, r StartHitlRequest[any]) error {
+	if ses := c.sessionOf(conv); !ses.startedAt.IsZero() {
+		return c.startedAgain(ctx, ses)
+	}
+	release, err := c.claim(ctx, conv.ID, stateStart, func() (bool, error) {
+		now, err := c.client.GetConversation(ctx, conv.ID)
+		if err != nil {
+			return false, fmt.Errorf("hitl: read conversation %s: %w", conv.ID, err)
+		}
+		ses := c.sessionOf(now)
+		if ses.startedAt.IsZero() {
+			return false, nil
+		}
+		return true, c.startedAgain(ctx, ses)
+	})
+	if err != nil || release == nil {
+		return err
+	}
+	ref, err := c.adapter.StartHitl(ctx, r)
 	if err == nil {
 		err = c.started(ctx, conv.ID, ref)
 	}
 	if err != nil {
-		c.releaseStart(ctx, conv.ID)
-		return wire.ConversationRef{}, err
+		release()
 	}
-	return wire.ConversationRef{ConversationID: conv.ID}, nil
+	return err
 }
 
 // started writes down that the session is open. It is one call, so that no one sees half of it.
@@ -172,7 +219,7 @@ func (c *call) stopHitl(ctx context.Context, input json.RawMessage) (struct{}, e
 	if err := decode(input, &in); err != nil {
 		return struct{}{}, err
 	}
-	if in.ConversationID == "" {
+	if !isID(in.ConversationID) {
 		return struct{}{}, invalidf("stopHitl needs a conversationId")
 	}
 	unlock, err := c.conversations.Lock(ctx, c.key(in.ConversationID))
@@ -189,25 +236,53 @@ func (c *call) stopHitl(ctx context.Context, input json.RawMessage) (struct{}, e
 		return struct{}{}, fmt.Errorf("hitl: read conversation %s: %w", in.ConversationID, err)
 	}
 	ses := c.sessionOf(conv)
-	if ses.ref.ID == "" || ses.closed {
+	if ses.ref.ID == "" || ses.closed() {
 		return struct{}{}, nil
 	}
-	if err := c.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: conv.ID, Session: ses.ref}); err != nil {
-		return struct{}{}, err
-	}
-	return struct{}{}, c.closed(ctx, ses)
+	return struct{}{}, c.closeInDesk(ctx, ses)
 }
 
-// closed writes down that the session is over, and lets go of the start key: what is over is never resumed.
+// closeInDesk asks the desk to close the session, several times if need be. When the desk is down all that while, the
+// session is over all the same: if Botpress got an error, the plugin would not even tell the end user. What is left to do
+// is noted in the conversation, and done when the desk reports anything about the session again.
+func (c *call) closeInDesk(ctx context.Context, ses *session) error {
+	trying, cancel := context.WithTimeout(ctx, c.opts.Timeout/2)
+	defer cancel()
+	err := c.stop(trying, ses)
+	for wait := 500 * time.Millisecond; err != nil && wait < 5*time.Second; wait *= 2 {
+		if final := (*Error)(nil); errors.As(err, &final) || sleep(trying, wait) != nil {
+			break
+		}
+		err = c.stop(trying, ses)
+	}
+	if err != nil && !outage(err) {
+		return err
+	}
+	if err != nil {
+		c.in.Logger.ErrorContext(ctx, "the desk could not be told that a session is over; it will be when it reports anything about it",
+			"conversation", ses.conversationID, "session", ses.ref.ID, "error", err)
+	}
+	over := *ses
+	over.stopping = err != nil
+	return c.closed(ctx, &over)
+}
+
+func (c *call) stop(ctx context.Context, ses *session) error {
+	return c.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
+}
+
+// closed writes down that the session is over.
 func (c *call) closed(ctx context.Context, ses *session) error {
-	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{
-		Tags: botpress.Tags{tagClosedAt: timestamp(time.Now()), tagStartKey: ""},
-	})
+	over := *ses
+	over.closedAt = time.Now()
+	tags := botpress.Tags{tagClosedAt: timestamp(over.closedAt)}
+	if ses.stopping {
+		tags[tagStopping] = "true"
+	}
+	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{Tags: tags})
 	if err != nil {
 		return fmt.Errorf("hitl: mark conversation %s as closed: %w", ses.conversationID, err)
 	}
-	over := *ses
-	over.closed = true
 	c.remember(&over)
 	return nil
 }

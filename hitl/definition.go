@@ -2,33 +2,61 @@ package hitl
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// Definition describes the integration to Botpress and to the people who install it.
+// Definition describes the integration to Botpress and to the people who install it. Name and Version are required.
+// [NewServer] checks it, and takes the schemas of the configuration and of the session from the types it is given.
 type Definition struct {
-	// Name identifies the integration in its workspace: lower-case letters, digits and hyphens. Version is semantic.
-	Name    string
+	// Name identifies the integration: lower-case letters, digits and hyphens. Where the workspace has a handle,
+	// its name on Botpress is handle/name; deploying takes care of that.
+	Name string
+
+	// Version is a semantic one: "1.0.0". Bots stay on the version they have installed. Botpress refuses to
+	// change a version so that it breaks them: that needs a new one.
 	Version string
 
+	// Title has at most 64 characters, Description 256.
 	Title       string
 	Description string
 
-	// Names renames parts of the HITL interface for this integration.
-	Names Names
+	// Icon is an SVG and Readme a Markdown text, both best embedded with go:embed. They may be empty.
+	Icon   []byte
+	Readme []byte
 
-	// UserTags, ConversationTags and MessageTags declare the names of the tags that the adapter sets through [Ref.Tags].
-	UserTags         []string
-	ConversationTags []string
-	MessageTags      []string
+	// Attributes are facts for the hub, such as its category.
+	Attributes map[string]string
+
+	// InterfaceVersion is the version of the HITL interface that is declared. Empty means [Interface2_1].
+	InterfaceVersion string
+
+	// Names renames parts of the HITL interface for this integration, and Texts says what the parts are called in
+	// the Studio. Empty ones stay as in the interface.
+	Names Names
+	Texts Texts
+
+	// UserTags, ConversationTags and MessageTags declare, by their names, the tags that the adapter sets through
+	// [Ref.Tags]. The server's own tags are declared without being named here.
+	UserTags         map[string]Text
+	ConversationTags map[string]Text
+	MessageTags      map[string]Text
+
+	// Configurations are alternatives to the configuration that [NewServer] takes its schema from, by name.
+	// Whoever installs the integration chooses one. Its values are decoded into the same type, which therefore has the
+	// fields of all of them; [Installation.ConfigurationType] tells which one it is.
+	Configurations map[string]ConfigurationDefinition
+
+	// Events are events of the integration besides those of the interface, by name. [Installation.Client]
+	// emits them.
+	Events map[string]EventDefinition
+
+	// States are what the integration remembers, by name. [Installation.State] reads and writes them.
+	States map[string]StateDefinition
+
+	// Secrets are the names of values that Botpress keeps for integrations that it hosts. One that hosts itself
+	// seldom needs any.
+	Secrets []string
 }
 
 // Names is what the integration calls the parts of the HITL interface. Empty fields keep the interface's own names.
@@ -42,32 +70,50 @@ type Names struct {
 	Session    string // entity, hitlSession
 }
 
-// Tags and states that the server keeps for itself.
-const (
-	tagID        = "id"        // user, conversation, message: the desk's id
-	tagEmail     = "email"     // user: finds an end user again
-	tagAgentID   = "agentId"   // user: the desk's id of an agent
-	tagStartKey  = "startKey"  // conversation: finds an earlier attempt to start the session
-	tagStartedAt = "startedAt" // conversation: since when the session is open
-	tagClosedAt  = "closedAt"  // conversation: since when it is over
-	tagSent      = "sent"      // message: how many parts of it the desk has
+// Text is what people read about a part of a definition. A title has at most 64 characters, a description 256.
+type Text struct {
+	Title       string
+	Description string
+}
 
-	stateStart    = "hitlStart"    // conversation: who is opening the session
-	stateAssigned = "hitlAssigned" // conversation: which agent was announced last
-)
+// Texts are the texts of the parts of the HITL interface. Empty fields keep the interface's own texts.
+type Texts struct {
+	CreateUser Text
+	StartHitl  Text
+	StopHitl   Text
+	Assigned   Text
+	Stopped    Text
+	Channel    Text
+	Session    Text
+}
 
-func (d Definition) validate() error {
-	var errs []error
-	if d.Name == "" {
-		errs = append(errs, errors.New("hitl: Definition.Name is empty"))
-	}
-	if d.Version == "" {
-		errs = append(errs, errors.New("hitl: Definition.Version is empty"))
-	}
-	return errors.Join(errs...)
+// ConfigurationDefinition is an alternative configuration.
+type ConfigurationDefinition struct {
+	Text
+
+	// Type is a value of the struct that gives the schema, such as OAuth{}. Its fields do not matter.
+	Type any
+}
+
+// EventDefinition is an event of the integration.
+type EventDefinition struct {
+	Text
+
+	// Payload is a value of the struct that gives the schema, such as TicketRated{}. Its fields do not matter.
+	Payload any
+}
+
+// StateDefinition is something that the integration remembers.
+type StateDefinition struct {
+	// Of is what the state belongs to. Empty means the installation: [botpress.StateOfIntegration].
+	Of botpress.StateType
+
+	// Payload is a value of the struct that gives the schema, such as Credentials{}. Its fields do not matter.
+	Payload any
 }
 
 func (d Definition) withDefaults() Definition {
+	d.InterfaceVersion = cmp.Or(d.InterfaceVersion, Interface2_1)
 	d.Names = Names{
 		CreateUser: cmp.Or(d.Names.CreateUser, "createUser"),
 		StartHitl:  cmp.Or(d.Names.StartHitl, "startHitl"),
@@ -78,71 +124,4 @@ func (d Definition) withDefaults() Definition {
 		Session:    cmp.Or(d.Names.Session, "hitlSession"),
 	}
 	return d
-}
-
-// From a Ref to tags.
-
-func (d Definition) userTags(ref Ref) (botpress.Tags, error) {
-	return refTags("CreateUser", ref, d.UserTags)
-}
-
-func (d Definition) conversationTags(ref Ref) (botpress.Tags, error) {
-	return refTags("StartHitl", ref, d.ConversationTags)
-}
-
-func refTags(method string, ref Ref, declared []string) (botpress.Tags, error) {
-	if ref.ID == "" {
-		return nil, fmt.Errorf("hitl: %s returned a Ref that cannot be kept: %w", method, errNoID)
-	}
-	return appendRefTags(method, botpress.Tags{}, ref, declared)
-}
-
-// appendRefTags adds what a Ref says to tags. Nothing is cut: half an id is another thing's id.
-func appendRefTags(method string, tags botpress.Tags, ref Ref, declared []string) (botpress.Tags, error) {
-	if ref.ID != "" {
-		tags[tagID] = ref.ID
-	}
-	for name, value := range ref.Tags {
-		if !slices.Contains(declared, name) {
-			return nil, fmt.Errorf("hitl: %s returned the tag %q, which the Definition does not declare", method, name)
-		}
-		tags[name] = value
-	}
-	for name, value := range tags {
-		if utf8.RuneCountInString(value) > maxTag {
-			return nil, fmt.Errorf("hitl: %s returned %d characters for the tag %q, and Botpress keeps %d", method, utf8.RuneCountInString(value), name, maxTag)
-		}
-	}
-	return tags, nil
-}
-
-// From tags to a Ref.
-
-func (d Definition) userRef(tags botpress.Tags) Ref { return refOf(tags, d.UserTags) }
-
-func (d Definition) conversationRef(tags botpress.Tags) Ref { return refOf(tags, d.ConversationTags) }
-
-func refOf(tags botpress.Tags, declared []string) Ref {
-	ref := Ref{ID: tags[tagID]}
-	for name, value := range maps.All(tags) {
-		if slices.Contains(declared, name) {
-			if ref.Tags == nil {
-				ref.Tags = map[string]string{}
-			}
-			ref.Tags[name] = value
-		}
-	}
-	return ref
-}
-
-// maxTag is how many characters the API keeps of a tag.
-const maxTag = 500
-
-// tagValue makes any text a tag's value. A long one is replaced by its hash, which is as good for finding it again.
-func tagValue(s string) string {
-	if utf8.RuneCountInString(s) <= maxTag {
-		return s
-	}
-	sum := sha256.Sum256([]byte(s))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }

@@ -18,20 +18,20 @@
 //
 // Everything else is done around your methods:
 //
-//	         Botpress                          Server                        your Integration
-//	            │  createUser                     │                                 │
-//	            ├────────────────────────────────►│ find or create the user         │
-//	            │                                 ├── CreateUser ──────────────────►│ desk
-//	            │  startHitl                      │ keep the desk's id              │
-//	            ├────────────────────────────────►│ find or create the conversation │
-//	            │                                 ├── StartHitl ───────────────────►│ desk
-//	            │  message_created                │                                 │
-//	            ├────────────────────────────────►├── SendMessage ─────────────────►│ desk
-//	            │  webhook_received               │                                 │
-//	 desk ─────►├────────────────────────────────►├── HandleWebhook ───────────────►│
-//	            │◄──────── message, events ───────┤◄─ Replied, Assigned, Stopped ───┤
-//	            │  stopHitl                       │                                 │
-//	            ├────────────────────────────────►├── StopHitl ────────────────────►│ desk
+//	        Botpress                          Server                        your Integration
+//	           │  createUser                     │                                 │
+//	           ├────────────────────────────────►│ find or create the user         │
+//	           │                                 ├── CreateUser ──────────────────►│ desk
+//	           │  startHitl                      │ keep the desk's id              │
+//	           ├────────────────────────────────►│ find or create the conversation │
+//	           │                                 ├── StartHitl ───────────────────►│ desk
+//	           │  message_created                │                                 │
+//	           ├────────────────────────────────►├── SendMessage ─────────────────►│ desk
+//	           │  webhook_received               │                                 │
+//	desk ─────►├────────────────────────────────►├── HandleWebhook ───────────────►│
+//	           │◄──────── message, events ───────┤◄─ Replied, Assigned, Stopped ───┤
+//	           │  stopHitl                       │                                 │
+//	           ├────────────────────────────────►├── StopHitl ────────────────────►│ desk
 //
 // The server checks signatures and bounds what comes in, decodes configuration and session into your types, maps users,
 // sessions and messages both ways, recognises what was done already, keeps a conversation's things in order, delivers

@@ -1,19 +1,20 @@
 package hitl
 
 import (
-	"context"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -43,7 +44,7 @@ func Errorf(format string, args ...any) *Error {
 	return &Error{Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
-// Error returns the message, and the cause unless the message has it already.
+// Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
 // Unwrap returns the cause.
@@ -83,24 +84,32 @@ type failure struct {
 // failureOf decides what an error looks like from outside. Only words that were written for the bot's owner
 // get there: those of an [Error], and those of the Botpress API itself.
 func failureOf(err error) failure {
+	f := classify(err)
+	if f.body.ID == "" {
+		f.body.ID = newErrorID()
+	}
+	if !json.Valid(f.body.Metadata) {
+		f.body.Metadata = nil
+	}
+	return f
+}
+
+func classify(err error) failure {
 	var own *Error
 	var api *botpress.Error
 	var retry *retryableError
 	var refused *statusError
 	switch {
 	case errors.As(err, &refused):
-		return failure{status: refused.status, body: Error{Message: refused.message, Type: refused.kind}}
+		return failure{refused.status, Error{Message: refused.message, Type: refused.kind}, refused.retryAfter}
+	case errors.Is(err, verify.ErrInvalid):
+		return failure{status: http.StatusUnauthorized, body: Error{Message: "the request is not genuine", Type: botpress.TypeUnauthorized}}
 	case errors.As(err, &own):
 		f := failure{status: http.StatusBadRequest, body: *own}
-		if f.body.Type == "" {
-			f.body.Type = botpress.TypeRuntime
-		}
+		f.body.Type = cmp.Or(f.body.Type, botpress.TypeRuntime)
 		return f
 	case errors.As(err, &retry):
-		return failure{
-			status: http.StatusServiceUnavailable, retryAfter: retry.after,
-			body: Error{Message: unexpected, Type: botpress.TypeRuntime},
-		}
+		return failure{http.StatusServiceUnavailable, Error{Message: unexpected, Type: botpress.TypeRuntime}, retry.after}
 	case errors.As(err, &api):
 		// The reference passes these two on as they are and calls any other API error a failure of its own.
 		if api.Type == botpress.TypeRuntime || api.Type == botpress.TypeInvalidPayload {
@@ -115,44 +124,15 @@ func failureOf(err error) failure {
 	}
 }
 
-// statusError is a refusal before any work: its words and status go out as they are.
-type statusError struct {
-	status  int
-	kind    botpress.ErrorType
-	message string
-}
-
-func (e *statusError) Error() string { return e.message }
-
-// panicked makes an error of what a panic left.
-func panicked(v any) error {
-	return fmt.Errorf("hitl: panic: %v\n%s", v, debug.Stack())
-}
-
-// fail answers an error, and logs it with its cause under the id that the answer carries.
-func (s *Server) fail(ctx context.Context, op wire.Operation, err error) response {
-	f := failureOf(err)
-	if f.body.ID == "" {
-		f.body.ID = newErrorID()
-	}
-	level := slog.LevelWarn
-	if f.status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	attrs := []any{"operation", op, "status", f.status, "error_id", f.body.ID, "error", err}
-	if f.body.Err != nil {
-		attrs = append(attrs, "cause", f.body.Err)
-	}
-	s.log.Log(ctx, level, "operation failed", attrs...)
-
-	res, encodeErr := encodeResponse(f.status, wire.Error{
+// response writes the failure as the API writes errors.
+func (f failure) response() response {
+	body, err := json.Marshal(wire.Error{
 		ID: f.body.ID, Code: f.code(), Type: string(f.body.Type), Message: f.body.Message, Metadata: f.body.Metadata,
 	})
-	if encodeErr != nil { // only metadata that is no JSON gets us here
-		f.body.Metadata = nil
-		return s.fail(ctx, op, &f.body)
+	if err != nil {
+		panic(err) // only metadata that is no JSON could get us here
 	}
-	res.errorID = f.body.ID
+	res := response{status: f.status, header: jsonHeader(), body: body}
 	if f.retryAfter > 0 {
 		res.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
 	}
@@ -165,6 +145,36 @@ func (f failure) code() int {
 		return http.StatusBadRequest
 	}
 	return f.status
+}
+
+// causeOf is what an error keeps to itself, for the log.
+func causeOf(err error) error {
+	var own *Error
+	var refused *statusError
+	switch {
+	case errors.As(err, &refused):
+		return refused.cause
+	case errors.As(err, &own) && own.Err != nil && !strings.Contains(own.Message, own.Err.Error()):
+		return own.Err
+	}
+	return nil
+}
+
+// statusError is a refusal before any work: its words and status go out as they are.
+type statusError struct {
+	status     int
+	kind       botpress.ErrorType
+	message    string
+	cause      error
+	retryAfter time.Duration
+}
+
+func (e *statusError) Error() string { return e.message }
+func (e *statusError) Unwrap() error { return e.cause }
+
+// panicked makes an error of what a panic left.
+func panicked(v any) error {
+	return fmt.Errorf("hitl: panic: %v\n%s", v, debug.Stack())
 }
 
 // newErrorID makes an id in the API's form: err_, the time, a random part.

@@ -3,9 +3,11 @@ package hitl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
@@ -51,23 +53,48 @@ func (c *call) messageCreated(ctx context.Context, body []byte) (response, error
 	if err != nil {
 		return response{}, err
 	}
+	return c.send(ctx, request, parts, sent)
+}
+
+// send hands over the parts that the desk does not have yet, and writes down what it has, also when it stops half-way:
+// the next attempt goes on from there.
+func (c *call) send(ctx context.Context, request SendMessageRequest, parts []message.Message, sent int) (response, error) {
 	tags := botpress.Tags{}
+	var others []botpress.ImportedMessage
+	defer func() {
+		if len(tags) > 0 {
+			c.acknowledge(ctx, request.MessageID, tags, others)
+		}
+	}()
 	for i, part := range parts[sent:] {
 		request.Part, request.Message = sent+i, part
 		ref, err := c.adapter.SendMessage(ctx, request)
-		if err == nil && i == 0 && sent == 0 {
-			_, err = appendRefTags("SendMessage", tags, ref, c.def.MessageTags)
-		}
 		if err != nil {
-			if i > 0 {
-				c.acknowledge(ctx, b.Message.ID, tags) // the next attempt goes on from here
-			}
 			return response{}, err
 		}
-		tags[tagSent] = strconv.Itoa(sent + i + 1)
+		tags[tagSent] = strconv.Itoa(request.Part + 1)
+		if request.Part == 0 {
+			if err := c.def.addMessageTags(tags, ref); err != nil {
+				return response{}, err
+			}
+		} else if ref.ID != "" {
+			others = append(others, c.partOfBloc(request, ref))
+		}
 	}
-	c.acknowledge(ctx, b.Message.ID, tags)
 	return jsonResponse(struct{}{})
+}
+
+// partOfBloc is a message of the past that carries the desk's id of a later part of a bloc: a message has one such tag,
+// and by it, the desk's own report of that part is recognised as ours.
+func (c *call) partOfBloc(r SendMessageRequest, ref Ref) botpress.ImportedMessage {
+	kind, payload, err := message.Encode(r.Message)
+	if err != nil {
+		kind, payload = message.TypeText, nil
+	}
+	return botpress.ImportedMessage{
+		ConversationID: r.ConversationID, UserID: c.in.BotUserID, Type: string(kind), Payload: payload, CreatedAt: time.Now(),
+		Tags: botpress.Tags{tagID: tagValue(ref.ID), tagSent: "1"}, DiscriminateByTags: []string{tagID},
+	}
 }
 
 // alreadySent is how many parts of the message the desk has already. The tags that came along may be older
@@ -98,10 +125,19 @@ func sentParts(tags map[string]string) int {
 }
 
 // acknowledge writes down what the desk has. If that fails the message is still sent, and saying otherwise would send it
-// again: so it is only logged, and this process remembers.
-func (c *call) acknowledge(ctx context.Context, messageID string, tags botpress.Tags) {
+// again: so it is only logged, and this process remembers. It has a time of its own, since the desk may have used up ours.
+func (c *call) acknowledge(ctx context.Context, messageID string, tags botpress.Tags, others []botpress.ImportedMessage) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
 	c.sent.Add(c.key(messageID), sentParts(tags))
-	if _, err := c.client.UpdateMessage(ctx, messageID, botpress.UpdateMessageParams{Tags: tags}); err != nil {
+	_, err := again(ctx, func() (botpress.Message, error) {
+		return c.client.UpdateMessage(ctx, messageID, botpress.UpdateMessageParams{Tags: tags})
+	})
+	for parts := range slices.Chunk(others, 100) { // as many as the API takes at once
+		_, importErr := again(ctx, func() ([]botpress.Message, error) { return c.client.ImportMessages(ctx, parts) })
+		err = errors.Join(err, importErr)
+	}
+	if err != nil {
 		c.in.Logger.WarnContext(ctx, "the desk has the message, but Botpress did not take the acknowledgement",
 			"message", messageID, "sent", tags[tagSent], "error", err)
 	}
@@ -124,7 +160,7 @@ func (c *call) sendRequest(ctx context.Context, b wire.Message, extras wire.Extr
 		}
 	}
 	c.remember(ses)
-	r.Session, r.Stopped = ses.ref, ses.closed
+	r.Session, r.Stopped = ses.ref, ses.closed()
 	if extras.UserID == "" {
 		r.BotName = b.User.Name
 		return r, nil

@@ -7,10 +7,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
@@ -30,9 +32,8 @@ func (s *Server) operate(ctx context.Context, op wire.Operation, header http.Hea
 	if err != nil {
 		return response{}, err
 	}
-	ctx = botpress.ContextWithTrace(ctx, botpress.Trace{
-		Parent: header.Get(wire.HeaderTraceParent), State: header.Get(wire.HeaderTraceState),
-	})
+	observed(ctx).configuration = configuration
+	ctx = botpress.ContextWithTrace(ctx, traceOf(header))
 
 	var run func(*call, context.Context, []byte) (response, error)
 	switch op {
@@ -66,6 +67,7 @@ func (s *Server) operate(ctx context.Context, op wire.Operation, header http.Hea
 // installation reads the context that Botpress sends in headers.
 func (s *Server) installation(header http.Header) (Installation, json.RawMessage, error) {
 	var in Installation
+	var op string
 	for _, h := range []struct {
 		name string
 		into *string
@@ -75,9 +77,13 @@ func (s *Server) installation(header http.Header) (Installation, json.RawMessage
 		{wire.HeaderIntegrationID, &in.IntegrationID},
 		{wire.HeaderIntegrationAlias, &in.Alias},
 		{wire.HeaderWebhookID, &in.WebhookID},
+		{wire.HeaderOperation, &op},
 	} {
 		if *h.into = header.Get(h.name); *h.into == "" {
 			return in, nil, invalidf("the header %s is missing", strings.ToLower(h.name))
+		}
+		if !printable(*h.into) {
+			return in, nil, invalidf("the header %s has characters that no such value has", strings.ToLower(h.name))
 		}
 	}
 	in.ConfigurationType = header.Get(wire.HeaderConfigurationType)
@@ -86,11 +92,31 @@ func (s *Server) installation(header http.Header) (Installation, json.RawMessage
 	if err != nil {
 		return in, nil, err
 	}
-	in.Logger = s.log.With("bot", in.BotID, "alias", in.Alias)
+	in.Logger = redacted(s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias), configuration)
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
 	in.State = State{client: in.Client, integrationID: in.IntegrationID}
 	return in, configuration, nil
 }
+
+// traceOf reads the trace, which travels on to the API. One that is malformed is none, as its standard says.
+func traceOf(header http.Header) botpress.Trace {
+	t := botpress.Trace{Parent: header.Get(wire.HeaderTraceParent), State: header.Get(wire.HeaderTraceState)}
+	if !printable(t.Parent) {
+		return botpress.Trace{}
+	}
+	if !printable(t.State) {
+		t.State = ""
+	}
+	return t
+}
+
+// printable tells whether a header of a request to the API can carry s: incoming ones carry more.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// isID tells whether s can be an id in Botpress: an empty one and dots would make another path of a request's.
+func isID(s string) bool { return s != "" && s != "." && s != ".." }
 
 // decodeConfiguration reads base64, of either alphabet and with or without padding as the reference does, of JSON.
 func decodeConfiguration(header string) (json.RawMessage, error) {
@@ -116,25 +142,17 @@ func (s *Server) call(ctx context.Context, in Installation, configuration json.R
 	if c, ok := s.connections.Get(key); ok {
 		return &call{Server: s, in: in, adapter: c.adapter, client: in.Client}, nil
 	}
+	if err := s.checkConfiguration(in.ConfigurationType, configuration); err != nil {
+		return nil, err
+	}
 	connect, err := s.configure(configuration)
 	if err != nil {
 		return nil, err
 	}
-	made := s.connecting.DoChan(key, func() (_ any, err error) {
-		defer func() {
-			if v := recover(); v != nil {
-				err = panicked(v)
-			}
-		}()
-		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
-		defer cancel()
-		adapter, err := connect(shared, in)
-		if err != nil {
-			return nil, err
-		}
-		c := &connection{adapter}
-		s.connections.Add(key, c)
-		return c, nil
+	made := make(chan singleflight.Result, 1)
+	s.waiting.Go(func() {
+		c, err, shared := s.connecting.Do(key, func() (any, error) { return s.connect(ctx, connect, in, key) })
+		made <- singleflight.Result{Val: c, Err: err, Shared: shared}
 	})
 	select {
 	case <-ctx.Done():
@@ -145,6 +163,41 @@ func (s *Server) call(ctx context.Context, in Installation, configuration json.R
 		}
 		return &call{Server: s, in: in, adapter: res.Val.(*connection).adapter, client: in.Client}, nil
 	}
+}
+
+func (s *Server) connect(ctx context.Context, connect connector, in Installation, key string) (c *connection, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout)
+	defer cancel()
+	adapter, err := connect(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	c = &connection{adapter}
+	s.connections.Add(key, c)
+	return c, nil
+}
+
+// decodeAction reads which action is asked for, and refuses what names none with the words of the reference.
+func decodeAction(body []byte) (wire.Action, error) {
+	var a struct {
+		Type  any             `json:"type"`
+		Input json.RawMessage `json:"input"`
+	}
+	err := json.Unmarshal(body, &a)
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &mismatch): // JSON, but no object
+	case err != nil:
+		return wire.Action{}, invalidf("the body is not valid: %w", err)
+	case a.Type != nil && a.Type != "" && a.Type != false && a.Type != 0.0:
+		return wire.Action{Type: fmt.Sprint(a.Type), Input: a.Input}, nil
+	}
+	return wire.Action{}, invalidf("Missing action type")
 }
 
 func (c *call) register(ctx context.Context, body []byte) (response, error) {
@@ -194,13 +247,14 @@ func (s *Server) checkChannel(channel string) error {
 type untyped[Session any] struct{ Integration[Session] }
 
 func (u untyped[Session]) StartHitl(ctx context.Context, r StartHitlRequest[any]) (Ref, error) {
+	session, _ := r.Session.(Session) // the zero value if Session is an interface and holds nothing
 	return u.Integration.StartHitl(ctx, StartHitlRequest[Session]{
 		ConversationID: r.ConversationID,
 		UserID:         r.UserID,
 		User:           r.User,
 		Title:          r.Title,
 		Description:    r.Description,
-		Session:        r.Session.(Session),
+		Session:        session,
 		History:        r.History,
 		name:           r.name,
 	})
@@ -223,6 +277,9 @@ func decode(body []byte, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return invalidf("the body is not valid: %w", err)
 	}
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		return invalidf("the body is not valid: it has null where an object belongs")
+	}
 	return nil
 }
 
@@ -235,6 +292,3 @@ func decodeStrictly[T any](raw json.RawMessage) (T, error) {
 	err := json.Unmarshal(raw, &v)
 	return v, err
 }
-
-// timestamp is how moments are written into tags: sortable, in UTC, to the millisecond.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2"
@@ -17,7 +18,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/keyed"
-	"github.com/hitl-go/sdk/internal/wire"
+	"github.com/hitl-go/sdk/internal/schema"
 )
 
 // Options changes what a [Server] does by default. The zero value of each field is its default.
@@ -32,10 +33,17 @@ type Options struct {
 	// Insecure accepts unsigned requests: whoever can reach the server can act as Botpress. For tests only.
 	Insecure bool
 
-	// Logger receives one line an operation, and the causes of failures. Nil discards them.
+	// Logger receives one line an operation, with the cause if it failed. Values of configurations that are longer than a
+	// few characters, tokens and signing secrets do not appear in it, nor in what is logged through [Installation.Logger].
+	// Nil discards all.
 	Logger *slog.Logger
 
-	// Timeout is the deadline of one operation, the author's part included. The default is 50 seconds.
+	// OnOperation, if set, is called for each operation once it is answered, for metrics. It must be safe for concurrent
+	// use and should return quickly; the context has the operation's trace.
+	OnOperation func(context.Context, Operation)
+
+	// Timeout is the deadline of one operation, the author's part included; their contexts end then, and not when the sender
+	// hangs up. The default is 50 seconds.
 	Timeout time.Duration
 
 	// MaxBody is the largest request body in bytes. The default is 10 MiB.
@@ -62,12 +70,16 @@ type Server struct {
 
 	configure     func(configuration json.RawMessage) (connector, error)
 	decodeSession func(json.RawMessage) (any, error)
-	configType    reflect.Type
-	sessionType   reflect.Type
+	types         types
+	configs       map[string]*schema.Checker // of the configurations, by the name of the alternative
+	actions       map[string]*addedAction
 
-	slots       *semaphore.Weighted
+	closing     atomic.Bool
+	slots       *semaphore.Weighted // operations at work
+	large       *semaphore.Weighted // large bodies that are being read
 	connections *lru.Cache[string, *connection]
 	connecting  singleflight.Group
+	waiting     sync.WaitGroup // goroutines that wait for an adapter
 
 	conversations keyed.Mutex // one thing at a time in a conversation, in both directions
 	users         keyed.Mutex // one createUser at a time for an end user
@@ -85,7 +97,7 @@ const (
 	maxRefs        = 10_000 // users whose desk ids are remembered
 	maxSessions    = 20_000 // names of sessions that are remembered; each has two
 	maxSent        = 10_000 // messages whose delivery to the desk is remembered
-	maxWaiting     = 1_000  // operations that wait for one conversation
+	maxWaiting     = 64     // operations that wait for one conversation: below MaxConcurrent, so that one cannot starve the others
 )
 
 // NewServer makes the server of an integration.
@@ -104,15 +116,14 @@ func NewServer[Config, Session any, I Integration[Session]](
 		env := FromEnv()
 		opts = &env
 	}
-	s, err := newServer(def, *opts)
+	s, err := newServer(def, types{reflect.TypeFor[Config](), reflect.TypeFor[Session](), reflect.TypeFor[I]()}, *opts)
 	if err != nil {
 		return nil, err
 	}
-	s.configType, s.sessionType = reflect.TypeFor[Config](), reflect.TypeFor[Session]()
 	s.configure = func(raw json.RawMessage) (connector, error) {
 		config, err := decodeStrictly[Config](raw)
 		if err != nil {
-			return nil, Errorf("The configuration does not fit: %w", err)
+			return nil, Errorf("The configuration does not fit: %s", hiding(scalars(raw)...).Replace(err.Error()))
 		}
 		return func(ctx context.Context, in Installation) (Integration[any], error) {
 			i, err := connect(ctx, in, config)
@@ -129,8 +140,14 @@ func NewServer[Config, Session any, I Integration[Session]](
 	return s, nil
 }
 
-func newServer(def Definition, opts Options) (*Server, error) {
-	if err := def.validate(); err != nil {
+func newServer(def Definition, t types, opts Options) (*Server, error) {
+	def = def.withDefaults()
+	body, err := def.describe(t)
+	if err != nil {
+		return nil, err
+	}
+	configs, err := configCheckers(body)
+	if err != nil {
 		return nil, err
 	}
 	if opts.Logger == nil {
@@ -148,8 +165,11 @@ func newServer(def Definition, opts Options) (*Server, error) {
 	if opts.Handover == 0 {
 		opts.Handover = 5 * time.Second
 	}
-	s := &Server{def: def.withDefaults(), opts: opts, log: opts.Logger}
+	s := &Server{def: def, types: t, configs: configs, actions: map[string]*addedAction{}, opts: opts}
+	secrets := hiding(append(slices.Clone(opts.Secrets), opts.Botpress.Token)...)
+	s.log = slog.New(redactor{opts.Logger.Handler(), func() *strings.Replacer { return secrets }})
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
+	s.large = semaphore.NewWeighted(maxLarge)
 	s.conversations.MaxWaiting = maxWaiting
 	s.users.MaxWaiting = maxWaiting
 	s.connections = newCache[string, *connection](maxConnections)
@@ -172,7 +192,9 @@ func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
 func (s *Server) connectBotpress() error {
 	var errs []error
 	var err error
-	if s.client, err = botpress.New(s.opts.Botpress); err != nil {
+	api := s.opts.Botpress
+	api.OnCall = counting(api.OnCall)
+	if s.client, err = botpress.New(api); err != nil {
 		errs = append(errs, err)
 	}
 	switch {
@@ -187,94 +209,4 @@ func (s *Server) connectBotpress() error {
 			"integration was created (or Options.Insecure in a test)"))
 	}
 	return errors.Join(errs...)
-}
-
-// Ready reports what keeps the server from working: a missing token or signing secret, for instance.
-// Until it returns nil, every request from Botpress is answered 503.
-func (s *Server) Ready() error { return s.notReady }
-
-// ServeHTTP answers Botpress. GET or HEAD of /health answers 200 "ok"; everything else must be a POST from Botpress.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/health" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		_, _ = io.WriteString(w, "ok")
-		return
-	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.Timeout)
-	defer cancel()
-
-	op := wire.Operation(r.Header.Get(wire.HeaderOperation))
-	res, err := s.serve(ctx, op, w, r)
-	if err != nil {
-		res = s.fail(ctx, op, err)
-	}
-	res.write(w)
-	s.log.InfoContext(ctx, "operation", "operation", op, "bot", r.Header.Get(wire.HeaderBotID),
-		"alias", r.Header.Get(wire.HeaderIntegrationAlias), "status", res.status,
-		"duration", time.Since(start), "error_id", res.errorID)
-}
-
-// serve lets a request in and runs its operation. Panics of the author's code become errors here.
-func (s *Server) serve(ctx context.Context, op wire.Operation, w http.ResponseWriter, r *http.Request) (res response, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicked(v)
-		}
-	}()
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return response{}, &statusError{http.StatusMethodNotAllowed, botpress.TypeMethodNotFound, "only POST is served here"}
-	}
-	if s.notReady != nil {
-		return response{}, &statusError{http.StatusServiceUnavailable, botpress.TypeInternal, "the integration is not set up: " + s.notReady.Error()}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.MaxBody))
-	if err != nil {
-		if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-			return response{}, &statusError{
-				http.StatusRequestEntityTooLarge, botpress.TypePayloadTooLarge,
-				fmt.Sprintf("the body is larger than %d bytes", tooBig.Limit),
-			}
-		}
-		return response{}, invalidf("the body could not be read to its end")
-	}
-	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
-	if s.verifier != nil && op != wire.Ping {
-		if err := s.verifier.Verify(r, body); err != nil {
-			s.log.WarnContext(ctx, "request refused", "operation", op, "reason", err)
-			return response{}, &statusError{http.StatusUnauthorized, botpress.TypeUnauthorized, "the signature of the request is not valid"}
-		}
-	}
-	if !s.slots.TryAcquire(1) {
-		return response{}, Retryable(time.Second, errors.New("hitl: too many operations at once"))
-	}
-	defer s.slots.Release(1)
-	return s.operate(ctx, op, r.Header, body)
-}
-
-// response is what goes back to Botpress.
-type response struct {
-	status  int
-	header  http.Header
-	body    []byte
-	errorID string // for the log
-}
-
-func (res response) write(w http.ResponseWriter) {
-	for name, values := range res.header {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
-	}
-	w.WriteHeader(res.status)
-	_, _ = w.Write(res.body) // the sender is gone if this fails, and will ask again
-}
-
-// jsonResponse answers 200 with v.
-func jsonResponse(v any) (response, error) { return encodeResponse(http.StatusOK, v) }
-
-func encodeResponse(status int, v any) (response, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return response{}, fmt.Errorf("hitl: encode the answer: %w", err)
-	}
-	return response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: body}, nil
 }

@@ -2,7 +2,6 @@ package hitl
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,15 +15,18 @@ import (
 	"github.com/hitl-go/sdk/internal/keyed"
 )
 
-// session is what we know of a HITL session. Once it has started, only closed changes, and that once.
+// session is what we know of a HITL session. Once it has started, it changes only by being closed.
 type session struct {
 	conversationID string
 	ref            Ref
 	startedAt      time.Time // zero while startHitl has not finished
-	closed         bool
+	closedAt       time.Time // zero while it is open
+	stopping       bool      // closed, but the desk could not be told yet
 
 	handover *handover // shared by all copies
 }
+
+func (ses *session) closed() bool { return !ses.closedAt.IsZero() }
 
 // handover puts what happens while the plugin prepares the session behind that moment, in order.
 type handover struct {
@@ -37,12 +39,23 @@ func (c *call) sessionOf(conv botpress.Conversation) *session {
 	ses := &session{
 		conversationID: conv.ID,
 		ref:            c.def.conversationRef(conv.Tags),
-		closed:         conv.Tags[tagClosedAt] != "",
-	}
-	if at, err := time.Parse(time.RFC3339, conv.Tags[tagStartedAt]); err == nil {
-		ses.startedAt = at
+		startedAt:      moment(conv.Tags[tagStartedAt]),
+		closedAt:       moment(conv.Tags[tagClosedAt]),
+		stopping:       conv.Tags[tagStopping] != "",
 	}
 	return ses
+}
+
+// timestamp is how moments are written into tags: sortable, in UTC, to the millisecond.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// moment reads a [timestamp]; what is none is no moment.
+func moment(tag string) time.Time {
+	t, err := time.Parse(time.RFC3339, tag)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // remember keeps a started session at hand, under both its names.
@@ -80,7 +93,7 @@ func (c *call) find(ctx context.Context, k sessionKey) (*session, error) {
 }
 
 func (c *call) lookUp(ctx context.Context, k sessionKey) (*session, error) {
-	if k.conversationID != "" {
+	if isID(k.conversationID) {
 		conv, err := c.client.GetConversation(ctx, k.conversationID)
 		switch {
 		case err == nil && conv.Channel == c.def.Names.Channel:
@@ -101,10 +114,10 @@ func (c *call) lookUp(ctx context.Context, k sessionKey) (*session, error) {
 			continue
 		}
 		// The newest comes first. An older one that is still open is the better match: desks reopen tickets.
-		if ses := c.sessionOf(conv); found == nil || found.closed && !ses.closed {
+		if ses := c.sessionOf(conv); found == nil || found.closed() && !ses.closed() {
 			found = ses
 		}
-		if !found.closed {
+		if !found.closed() {
 			break
 		}
 	}
@@ -159,86 +172,40 @@ const maxOpening = 15 * time.Second
 // The plugin ignores a session until shortly after startHitl has answered. Moments of that time are mapped to moments
 // after it, at half speed, so that they keep their order and meet the present where the delay has shrunk to nothing.
 func (c *call) schedule(ses *session) *botpress.Schedule {
-	now := time.Now()
-	since := now.Sub(ses.startedAt)
-	if since >= 2*c.opts.Handover {
+	if !c.young(ses) {
 		return nil
 	}
-	due := ses.startedAt.Add(c.opts.Handover + since/2)
+	due := ses.startedAt.Add(c.opts.Handover + time.Since(ses.startedAt)/2)
 	ses.handover.mu.Lock()
 	defer ses.handover.mu.Unlock()
-	// Things due at one instant arrive in any order.
-	if next := ses.handover.last.Add(10 * time.Millisecond); due.Before(next) {
+	// Things due at one instant arrive in any order, and the API counts in milliseconds. More than one would overtake what
+	// another replica schedules.
+	if next := ses.handover.last.Add(time.Millisecond); due.Before(next) {
 		due = next
 	}
 	ses.handover.last = due
 	return &botpress.Schedule{DateTime: due}
 }
 
-// claim is the state that says who is opening a session, and until when he may take.
-type claim struct {
-	Owner string    `json:"owner"`
-	Until time.Time `json:"until"`
-}
+// young tells that what happens in the session may have to wait for the plugin.
+func (c *call) young(ses *session) bool { return time.Since(ses.startedAt) < 2*c.opts.Handover }
 
-// claimStart makes sure that nobody else is opening the session, and reports false if it is open already.
-func (c *call) claimStart(ctx context.Context, conv botpress.Conversation) (bool, error) {
-	for {
-		if ses := c.sessionOf(conv); !ses.startedAt.IsZero() {
-			c.remember(ses)
-			return false, nil
-		}
-		if mine, err := c.takeClaim(ctx, conv.ID); mine || err != nil {
-			return mine, err
-		}
-		err := sleep(ctx, 500*time.Millisecond)
-		if err != nil {
-			return false, Retryable(5*time.Second, fmt.Errorf("hitl: conversation %s is being opened elsewhere: %w", conv.ID, err))
-		}
-		if conv, err = c.client.GetConversation(ctx, conv.ID); err != nil {
-			return false, fmt.Errorf("hitl: read conversation %s: %w", conv.ID, err)
-		}
-	}
-}
-
-// takeClaim tries to become the one who opens the session. Who held the claim beyond its time has crashed.
-func (c *call) takeClaim(ctx context.Context, conversationID string) (bool, error) {
-	lifetime := c.opts.Timeout + 10*time.Second // an operation that holds it has ended by then
-	me := claim{Owner: rand.Text(), Until: time.Now().Add(lifetime)}
-	payload, err := json.Marshal(me)
+// startedAgain notes that startHitl was asked for again: the plugin has not heard our answer, so for it the session is
+// still to begin. If it is over by now, the plugin has to hear that too, and later.
+func (c *call) startedAgain(ctx context.Context, ses *session) error {
+	now := *ses
+	now.startedAt = time.Now()
+	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{
+		Tags: botpress.Tags{tagStartedAt: timestamp(now.startedAt)},
+	})
 	if err != nil {
-		return false, err
+		return fmt.Errorf("hitl: note that conversation %s starts now: %w", ses.conversationID, err)
 	}
-	p := botpress.SetStateParams{Payload: payload, Expiry: lifetime}
-	state, err := c.client.GetOrSetState(ctx, c.startState(conversationID), p)
-	if err != nil {
-		return false, fmt.Errorf("hitl: claim conversation %s: %w", conversationID, err)
+	c.remember(&now)
+	if now.closed() {
+		return c.emitStopped(ctx, &now)
 	}
-	var holder claim
-	if err := json.Unmarshal(state.Payload, &holder); err != nil {
-		return false, fmt.Errorf("hitl: read the claim on conversation %s: %w", conversationID, err)
-	}
-	if holder.Owner == me.Owner {
-		return true, nil
-	}
-	if time.Now().After(holder.Until) { // the API counts the expiry of a state from its last use, and we keep asking
-		c.releaseStart(ctx, conversationID)
-	}
-	return false, nil
-}
-
-// releaseStart gives the claim back, so that the next attempt need not wait for its expiry.
-func (c *call) releaseStart(ctx context.Context, conversationID string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // also when the operation's own time is up
-	defer cancel()
-	if _, err := c.client.SetState(ctx, c.startState(conversationID), botpress.SetStateParams{}); err != nil {
-		c.in.Logger.WarnContext(ctx, "the claim on a conversation could not be given back; it expires by itself",
-			"conversation", conversationID, "error", err)
-	}
-}
-
-func (c *call) startState(conversationID string) botpress.StateKey {
-	return botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: stateStart}
+	return nil
 }
 
 // startKey is the same for each attempt to start the same session, and for no other session: the history sees to that.
@@ -270,17 +237,6 @@ func busy(err error) error {
 		return Retryable(5*time.Second, fmt.Errorf("hitl: %w", err))
 	}
 	return fmt.Errorf("hitl: waited too long for other work on the same session: %w", err)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // starts knows which installations are opening sessions in this process.

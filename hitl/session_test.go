@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/internal/acme"
@@ -62,10 +63,8 @@ func TestSession(t *testing.T) {
 			"Jane: one",
 			"Jane: two",
 		}}}
-		if diff := cmp.Diff(tickets, w.desk.Tickets(), cmp.AllowUnexported(acme.Ticket{}), ignoreConversation); diff != "" {
+		if diff := cmp.Diff(tickets, w.desk.Tickets(), cmpopts.IgnoreUnexported(acme.Ticket{})); diff != "" {
 			t.Errorf("the desk has (-want +got):\n%s", diff)
 		}
 	})
 }
-
-var ignoreConversation = cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "conversationID" }, cmp.Ignore())

@@ -34,16 +34,21 @@ func (c *call) userName(ctx context.Context, userID string) (string, error) {
 	return user.Name, err
 }
 
-// agent makes an agent known to Botpress as they are now: the end user is shown what stands there.
-func (c *call) agent(ctx context.Context, ses *session, a Agent) (botpress.User, error) {
-	user, _, err := c.client.GetOrCreateUser(ctx, botpress.GetOrCreateUserParams{
-		Tags: agentTags(ses, a), DiscriminateByTags: []string{tagAgentID},
-		Name: userName(a.Name), PictureURL: pictureURL(a.PictureURL),
+// agent makes an agent known to Botpress as they are now: the end user is shown what stands there. The same call brings
+// the session up to date, which matters while it is young: its start moves when startHitl is asked for again.
+func (c *call) agent(ctx context.Context, ses *session, a Agent) (botpress.User, *session, error) {
+	params := agentParams(ses, a)
+	p := botpress.InitializeIncomingMessageParams{ConversationID: ses.conversationID, User: &params}
+	got, err := again(ctx, func() (botpress.InitializeIncomingMessageResult, error) {
+		return c.client.InitializeIncomingMessage(ctx, p)
 	})
 	if err != nil {
-		return user, fmt.Errorf("hitl: make agent %s known: %w", a.ID, err)
+		return botpress.User{}, ses, fmt.Errorf("hitl: make agent %s known: %w", a.ID, err)
 	}
-	return c.refreshAgent(ctx, user, a)
+	ses = c.sessionOf(got.Conversation)
+	c.remember(ses)
+	user, err := c.refreshAgent(ctx, got.User, a)
+	return user, ses, err
 }
 
 // refreshAgent brings name and picture up to date. An existing user is found as it was, whatever the finder says of it.
@@ -59,13 +64,14 @@ func (c *call) refreshAgent(ctx context.Context, user botpress.User, a Agent) (b
 	return user, nil
 }
 
-// agentTags identify an agent. They are kept apart from end users: a desk may count both from one. An agent
-// whom the desk does not name is somebody else in each session.
-func agentTags(ses *session, a Agent) botpress.Tags {
-	if a.ID == "" {
-		return botpress.Tags{tagAgentID: tagValue("of session " + ses.conversationID)}
+// agentParams identify an agent. Agents are kept apart from end users: a desk may count both from one. An agent whom the
+// desk does not name is somebody else in each session.
+func agentParams(ses *session, a Agent) botpress.GetOrCreateUserParams {
+	id := cmp.Or(a.ID, "of session "+ses.conversationID)
+	return botpress.GetOrCreateUserParams{
+		Tags: botpress.Tags{tagAgentID: tagValue(id)}, DiscriminateByTags: []string{tagAgentID},
+		Name: userName(a.Name), PictureURL: pictureURL(a.PictureURL),
 	}
-	return botpress.Tags{tagAgentID: tagValue(a.ID)}
 }
 
 // madeUpAddress is what the HITL plugin invents for end users without an address: <user>@no-reply.<bot>.botpress.com.

@@ -1,11 +1,10 @@
 package hitl
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -44,25 +43,27 @@ func (c *call) webhookReceived(ctx context.Context, body []byte) (response, erro
 	return reply(hook.Reply)
 }
 
-// rebuild makes the request that the desk sent, byte for byte, so that any verifier of signatures works on it.
+// rebuild makes the request that the desk sent, byte for byte, so that any verifier of signatures works on it. What cannot
+// be read as a path is kept as it is, in URL.Path and RequestURI: senders are not ours to correct.
 func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, w.Method, "/", strings.NewReader(w.Body))
+	if err != nil {
+		return nil, invalidf("the webhook's method is not valid")
+	}
+	if w.Body == "" {
+		r.Body = http.NoBody
+	}
 	path := w.Path
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	target, err := url.ParseRequestURI(path)
-	if err != nil {
-		return nil, invalidf("the webhook's path is not valid: %w", err)
+	r.URL = &url.URL{Path: path, RawQuery: w.Query}
+	if plain, err := url.PathUnescape(path); err == nil {
+		r.URL.Path, r.URL.RawPath = plain, path
 	}
-	target.RawQuery = w.Query
-	r, err := http.NewRequestWithContext(ctx, w.Method, target.String(), strings.NewReader(w.Body))
-	if err != nil {
-		return nil, invalidf("the webhook's request is not valid: %w", err)
-	}
-	r.URL = target
-	r.RequestURI = target.RequestURI()
-	if w.Body == "" {
-		r.Body = http.NoBody
+	r.RequestURI = path
+	if w.Query != "" {
+		r.RequestURI += "?" + w.Query
 	}
 	for name, value := range w.Headers {
 		r.Header.Set(name, value)
@@ -71,17 +72,23 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 	return r, nil
 }
 
-// reply answers the sender of a webhook request. Without words of the adapter's own, it is an empty object.
+// reply answers the sender of a webhook request. What the adapter leaves out is as in the reference: status 200, an
+// empty object.
 func reply(res *Response) (response, error) {
-	if res == nil || res.Status == 0 && res.Header == nil && res.Body == nil {
-		return jsonResponse(struct{}{})
+	if res == nil {
+		res = &Response{}
 	}
-	out := response{status: res.Status, header: res.Header, body: res.Body}
-	if out.status == 0 {
-		out.status = http.StatusOK
-	}
+	out := response{status: cmp.Or(res.Status, http.StatusOK), header: http.Header{}, body: res.Body}
 	if out.status < 200 || out.status > 599 {
 		return response{}, fmt.Errorf("hitl: HandleWebhook replied with the status %d, which is none", out.status)
+	}
+	if out.body == nil && out.status != http.StatusNoContent && out.status != http.StatusNotModified {
+		out.header, out.body = jsonHeader(), []byte("{}")
+	}
+	for name, values := range res.Header {
+		if name = http.CanonicalHeaderKey(name); name != "Content-Length" && name != "Transfer-Encoding" { // they are our own
+			out.header[name] = values
+		}
 	}
 	return out, nil
 }
@@ -136,48 +143,29 @@ func (c *call) inSession(ctx context.Context, e Event, do func(*session) error) 
 			"session", e.session().sessionID, "conversation", e.session().conversationID)
 		return nil
 	}
+	if ses.stopping {
+		if err := c.catchUp(ctx, ses); err != nil {
+			return err
+		}
+	}
 	return do(ses)
 }
 
-// assigned announces the agent who took the session over: once, and again only after somebody else had it.
-func (c *call) assigned(ctx context.Context, ses *session, agent Agent) error {
-	user, err := c.agent(ctx, ses, agent)
-	if err != nil {
+// catchUp tells the desk, which was down when the session ended, that it has.
+func (c *call) catchUp(ctx context.Context, ses *session) error {
+	if err := c.stop(ctx, ses); err != nil {
 		return err
 	}
-	me := announced{UserID: user.ID, By: rand.Text()}
-	payload, err := json.Marshal(me)
+	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{
+		Tags: botpress.Tags{tagStopping: ""},
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("hitl: mark conversation %s as closed in the desk: %w", ses.conversationID, err)
 	}
-	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: ses.conversationID, Name: stateAssigned}
-	state, err := c.client.GetOrSetState(ctx, key, botpress.SetStateParams{Payload: payload})
-	if err != nil {
-		return fmt.Errorf("hitl: read who was announced in conversation %s: %w", ses.conversationID, err)
-	}
-	var before announced
-	if err := json.Unmarshal(state.Payload, &before); err != nil || before.By != me.By {
-		if before.UserID == user.ID {
-			return nil
-		}
-		if _, err := c.client.SetState(ctx, key, botpress.SetStateParams{Payload: payload}); err != nil {
-			return fmt.Errorf("hitl: note who is announced in conversation %s: %w", ses.conversationID, err)
-		}
-	}
-	err = c.emit(ctx, ses, c.def.Names.Assigned, wire.AssignedPayload{ConversationID: ses.conversationID, UserID: user.ID})
-	if err != nil {
-		// The next attempt must announce it.
-		if _, undo := c.client.SetState(context.WithoutCancel(ctx), key, botpress.SetStateParams{}); undo != nil {
-			err = errors.Join(err, undo)
-		}
-	}
-	return err
-}
-
-// announced is the state that says which agent the end user was told of last, and which attempt said so.
-type announced struct {
-	UserID string `json:"userId"`
-	By     string `json:"by"`
+	told := *ses
+	told.stopping = false
+	c.remember(&told)
+	return nil
 }
 
 // replied sends an agent's message to the end user. Botpress finds the message by the desk's id, so it is there once,
@@ -189,14 +177,18 @@ func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied
 	}
 	tags := botpress.Tags{tagID: tagValue(e.ID)}
 
-	if later := c.schedule(ses); later != nil {
-		user, err := c.agent(ctx, ses, agent)
+	if c.young(ses) {
+		user, ses, err := c.agent(ctx, ses, agent)
 		if err != nil {
 			return err
 		}
-		_, _, err = c.client.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-			ConversationID: ses.conversationID, UserID: user.ID, Type: string(kind), Payload: payload,
-			Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
+		later := c.schedule(ses)
+		_, err = again(ctx, func() (botpress.Message, error) {
+			msg, _, err := c.client.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+				ConversationID: ses.conversationID, UserID: user.ID, Type: string(kind), Payload: payload,
+				Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
+			})
+			return msg, err
 		})
 		if err != nil {
 			return fmt.Errorf("hitl: schedule the agent's message %s: %w", e.ID, err)
@@ -204,45 +196,20 @@ func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied
 		return nil
 	}
 
-	got, err := c.client.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
+	user := agentParams(ses, agent)
+	p := botpress.InitializeIncomingMessageParams{
 		ConversationID: ses.conversationID,
-		User: &botpress.GetOrCreateUserParams{
-			Tags: agentTags(ses, agent), DiscriminateByTags: []string{tagAgentID},
-			Name: userName(agent.Name), PictureURL: pictureURL(agent.PictureURL),
-		},
+		User:           &user,
 		Message: &botpress.IncomingMessage{
 			Type: string(kind), Payload: payload, Tags: tags, DiscriminateByTags: []string{tagID},
 		},
+	}
+	got, err := again(ctx, func() (botpress.InitializeIncomingMessageResult, error) {
+		return c.client.InitializeIncomingMessage(ctx, p)
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: send the agent's message %s: %w", e.ID, err)
 	}
 	_, err = c.refreshAgent(ctx, got.User, agent)
 	return err
-}
-
-// stopped tells the bot that the session is over.
-func (c *call) stopped(ctx context.Context, ses *session) error {
-	if ses.closed {
-		return nil // by us, or reported before
-	}
-	if err := c.emit(ctx, ses, c.def.Names.Stopped, wire.ConversationRef{ConversationID: ses.conversationID}); err != nil {
-		return err
-	}
-	return c.closed(ctx, ses)
-}
-
-// emit sends an event to the bot, now or when its plugin is ready for it.
-func (c *call) emit(ctx context.Context, ses *session, name string, payload any) error {
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		return err
-	}
-	_, err = c.client.CreateEvent(ctx, botpress.CreateEventParams{
-		Type: name, Payload: raw, ConversationID: ses.conversationID, Schedule: c.schedule(ses),
-	})
-	if err != nil {
-		return fmt.Errorf("hitl: send the event %s: %w", name, err)
-	}
-	return nil
 }

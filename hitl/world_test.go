@@ -86,7 +86,7 @@ func acmeIntegration(url string) botpresstest.Integration {
 			Conversation: []string{"startKey", "startedAt", "closedAt", "stopping"},
 			Message:      []string{"sent"},
 		},
-		States: []string{"hitlStart", "hitlAssigned"},
+		States: []string{"hitlStart", "hitlAssigned", "hitlAssigning"},
 	}
 }
 
@@ -108,10 +108,14 @@ func (w *world) serve(network *memnet.Network, addr string, h http.Handler) {
 	})
 }
 
+// latency is how long a request takes to get through, at least: on the bubble's clock, nothing else takes any time.
+const latency = 5 * time.Millisecond
+
 // roundRobin is a load balancer.
 func roundRobin(handlers []http.Handler) http.Handler {
 	var n atomic.Uint64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(latency)
 		handlers[n.Add(1)%uint64(len(handlers))].ServeHTTP(w, r)
 	})
 }

@@ -2,32 +2,45 @@ package acme
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
 )
 
 // Config is what an installation of the integration is configured with.
 type Config struct {
-	APIURL   string `json:"apiUrl"`
-	APIToken string `json:"apiToken"`
+	APIURL   string          `json:"apiUrl" jsonschema:"title=API URL,description=Where Acme Desk is"`
+	APIToken botpress.Secret `json:"apiToken" jsonschema:"title=API token" jsonschema_description:"Made in Acme Desk, under Settings"`
 }
 
 // Session is what a bot may say about a session.
 type Session struct {
-	Priority string `json:"priority,omitempty" jsonschema:"enum=low,enum=normal,enum=high"`
+	Priority string `json:"priority,omitempty" jsonschema:"title=Priority,description=How urgent it is,enum=low,enum=normal,enum=high"`
 }
+
+//go:embed icon.svg
+var icon []byte
+
+//go:embed readme.md
+var readme []byte
 
 // Definition returns the integration's definition, with the renames or without.
 func Definition(renamed bool) hitl.Definition {
 	def := hitl.Definition{
 		Name: "acme-desk", Version: "1.0.0",
 		Title: "Acme Desk", Description: "Hands conversations over to the agents of Acme Desk.",
+		Icon: icon, Readme: readme,
 		Names: hitl.Names{Session: "ticket"},
+		Texts: hitl.Texts{
+			Session: hitl.Text{Title: "Ticket", Description: "A ticket in Acme Desk"},
+			Channel: hitl.Text{Title: "Support ticket", Description: "What is said in a ticket"},
+		},
 	}
 	if renamed {
 		def.Names.StartHitl, def.Names.Assigned, def.Names.Channel = "createTicket", "agentAssigned", "supportTicket"
@@ -48,38 +61,51 @@ func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options) (*hitl.Serve
 
 type adapter struct{ desk *Desk }
 
-func (a *adapter) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
-	if strings.HasPrefix(r.Email, "reject") {
-		return hitl.Ref{}, hitl.Errorf("Acme Desk rejected the e-mail address")
-	}
-	return hitl.Ref{ID: a.desk.upsertUser(r.UserID, r.Name)}, nil
-}
-
-func (a *adapter) StartHitl(_ context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
-	var log []string
-	for _, turn := range r.History {
-		who := "user"
-		if turn.UserID == "" {
-			who = "bot"
+func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (ref hitl.Ref, err error) {
+	err = a.desk.around(ctx, "CreateUser", func() error {
+		if strings.HasPrefix(r.Email, "reject") {
+			return hitl.Errorf("Acme Desk rejected the e-mail address")
 		}
-		log = append(log, "history "+who+": "+message.PlainText(turn.Message))
-	}
-	return hitl.Ref{ID: a.desk.openTicket(r.ConversationID, r.Title, log)}, nil
+		ref.ID = a.desk.upsertUser(r.UserID, r.Name)
+		return nil
+	})
+	return ref, err
 }
 
-func (a *adapter) StopHitl(_ context.Context, r hitl.StopHitlRequest) error {
-	a.desk.closeTicket(r.Session.ID)
-	return nil
+func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (ref hitl.Ref, err error) {
+	err = a.desk.around(ctx, "StartHitl", func() error {
+		var log []string
+		for _, turn := range r.History {
+			who := "user"
+			if turn.UserID == "" {
+				who = "bot"
+			}
+			log = append(log, "history "+who+": "+message.PlainText(turn.Message))
+		}
+		ref.ID = a.desk.openTicket(r.ConversationID, r.Title, log)
+		return nil
+	})
+	return ref, err
 }
 
-func (a *adapter) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
+	return a.desk.around(ctx, "StopHitl", func() error {
+		a.desk.closeTicket(r.Session.ID)
+		return nil
+	})
+}
+
+func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (ref hitl.Ref, err error) {
 	who := r.BotName
 	if r.UserID != "" {
 		who = a.desk.userName(r.Author.ID)
 	}
 	key := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
-	id, err := a.desk.comment(r.Session.ID, key, who+": "+line(r.Message))
-	return hitl.Ref{ID: id}, err
+	err = a.desk.around(ctx, "SendMessage", func() error {
+		ref.ID, err = a.desk.comment(r.Session.ID, key, who+": "+line(r.Message))
+		return err
+	})
+	return ref, err
 }
 
 // line is a message as the desk's log has it.
@@ -121,17 +147,18 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 	if err := json.NewDecoder(r.Body).Decode(&rep); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook that is no JSON: %w", err)
 	}
+	conversation := a.desk.conversationOf(rep.TicketID)
 	var event hitl.Event
 	switch rep.Type {
 	case "assigned":
-		event = hitl.Assigned{SessionID: rep.TicketID, Agent: rep.agent()}
+		event = hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent()}
 	case "comment":
 		event = hitl.Replied{
-			SessionID: rep.TicketID, Author: rep.agent(), ID: rep.CommentID,
+			SessionID: rep.TicketID, ConversationID: conversation, Author: rep.agent(), ID: rep.CommentID,
 			Message: message.Text{Text: rep.Text}, AdditionalData: rep.AdditionalData,
 		}
 	case "closed":
-		event = hitl.Stopped{SessionID: rep.TicketID}
+		event = hitl.Stopped{SessionID: rep.TicketID, ConversationID: conversation}
 	default:
 		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook of the type %q, which this integration does not know", rep.Type)
 	}

@@ -3,6 +3,7 @@
 package acme
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,13 @@ import (
 
 // Desk is the help desk. The zero value is an empty one. It is safe for concurrent use.
 type Desk struct {
+	// Forgetful is a desk without idempotency keys: it takes a comment as often as it is sent.
+	Forgetful bool
+
+	// Before and After are called around each method of the adapter, with its name; nil does nothing. An error of Before
+	// keeps the desk from working, one of After loses the desk's answer.
+	Before, After func(ctx context.Context, method string) error
+
 	mu       sync.Mutex
 	users    []user
 	tickets  []*Ticket
@@ -30,6 +38,7 @@ type Ticket struct {
 	Log    []string `json:"log"`
 
 	conversationID string
+	comments       []string
 }
 
 // upsertUser finds or creates the user who has this id in Botpress.
@@ -75,6 +84,17 @@ func (d *Desk) openTicket(conversationID, title string, log []string) string {
 	return t.ID
 }
 
+// conversationOf is the external reference of a ticket: it was stored when the ticket was opened, so that what the desk
+// reports can be told whose it is even before the opening has been answered.
+func (d *Desk) conversationOf(ticketID string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := d.ticket(ticketID); t != nil {
+		return t.conversationID
+	}
+	return ""
+}
+
 // comment adds a line to a ticket, once for each key, and returns the comment's id.
 func (d *Desk) comment(ticketID, key, line string) (string, error) {
 	d.mu.Lock()
@@ -83,7 +103,7 @@ func (d *Desk) comment(ticketID, key, line string) (string, error) {
 	if t == nil {
 		return "", fmt.Errorf("acme: there is no ticket %s", ticketID)
 	}
-	if id, ok := d.seen[key]; ok {
+	if id, ok := d.seen[key]; ok && !d.Forgetful {
 		return id, nil
 	}
 	if d.seen == nil {
@@ -93,7 +113,39 @@ func (d *Desk) comment(ticketID, key, line string) (string, error) {
 	id := fmt.Sprintf("C-%d", d.comments)
 	d.seen[key] = id
 	t.Log = append(t.Log, line)
+	t.comments = append(t.comments, id)
 	return id, nil
+}
+
+// Comments returns the ids of the comments that came from Botpress to a ticket, oldest first.
+func (d *Desk) Comments(ticketID string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := d.ticket(ticketID); t != nil {
+		return slices.Clone(t.comments)
+	}
+	return nil
+}
+
+// around calls the hooks.
+func (d *Desk) around(ctx context.Context, method string, do func() error) error {
+	for _, step := range []func() error{
+		func() error { return call(ctx, d.Before, method) },
+		do,
+		func() error { return call(ctx, d.After, method) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func call(ctx context.Context, hook func(context.Context, string) error, method string) error {
+	if hook == nil {
+		return nil
+	}
+	return hook(ctx, method)
 }
 
 // closeTicket closes a ticket; one that is closed or gone stays so.

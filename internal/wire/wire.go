@@ -57,34 +57,34 @@ type Cost struct {
 
 // CreateUserInput is the input of the action createUser.
 type CreateUserInput struct {
-	Name       string `json:"name"`
-	PictureURL string `json:"pictureUrl"`
-	Email      string `json:"email"`
+	Name       string `json:"name" jsonschema:"title=Name,description=What the end user is called"`
+	PictureURL string `json:"pictureUrl,omitempty" jsonschema:"title=Picture URL,description=Where a picture of the end user is"`
+	Email      string `json:"email,omitempty" jsonschema:"title=Email address,description=Address by which the end user is found again"`
 }
 
-// StartHitlInput is the input of the action startHitl.
+// StartHitlInput is the input of the action startHitl. Its schema refers to that of the session, which is the author's.
 type StartHitlInput struct {
-	UserID      string          `json:"userId"`
-	Title       string          `json:"title"`
-	Description string          `json:"description"`
-	Session     json.RawMessage `json:"hitlSession"`
-	History     []message.Turn  `json:"messageHistory"`
+	UserID      string          `json:"userId" jsonschema:"title=User ID,description=The end user in Botpress"`
+	Title       string          `json:"title,omitempty" jsonschema:"title=Title,description=What the session is about in a few words"`
+	Description string          `json:"description,omitempty" jsonschema:"title=Description,description=What the session is about in detail"`
+	Session     json.RawMessage `json:"hitlSession,omitempty" jsonschema:"title=Session,description=More about the session" jsonschema_extras:"$ref=hitlSession"`
+	History     []message.Turn  `json:"messageHistory" jsonschema:"title=History,description=What was said before the session"`
 }
 
 // ConversationRef is the input of stopHitl, the output of startHitl and the payload of hitlStopped.
 type ConversationRef struct {
-	ConversationID string `json:"conversationId"`
+	ConversationID string `json:"conversationId" jsonschema:"title=Session ID,description=The conversation in Botpress that is the session"`
 }
 
 // UserRef is the output of createUser.
 type UserRef struct {
-	UserID string `json:"userId"`
+	UserID string `json:"userId" jsonschema:"title=User ID,description=The end user in Botpress"`
 }
 
 // AssignedPayload is the payload of the event hitlAssigned.
 type AssignedPayload struct {
-	ConversationID string `json:"conversationId"`
-	UserID         string `json:"userId"`
+	ConversationID string `json:"conversationId" jsonschema:"title=Session ID,description=The conversation in Botpress that is the session"`
+	UserID         string `json:"userId" jsonschema:"title=Agent ID,description=The user in Botpress that is the agent"`
 }
 
 // Message is the body of [MessageCreated]. The fields hold what the server reads of it.
@@ -109,9 +109,9 @@ type Message struct {
 // Extras are the fields that the hitl channel adds to the payload of every message.
 type Extras struct {
 	// UserID is the end user who speaks; empty when the bot does.
-	UserID string `json:"userId,omitempty"`
+	UserID string `json:"userId,omitempty" jsonschema:"description=The end user who speaks instead of the bot"`
 	// AdditionalData is handed through to the end user's channel, at most 500 characters.
-	AdditionalData string `json:"additionalData,omitempty"`
+	AdditionalData string `json:"additionalData,omitempty" jsonschema:"maxLength=500" jsonschema_description:"Data for the end user's channel, in any format"`
 }
 
 // Webhook is the body of [WebhookReceived].

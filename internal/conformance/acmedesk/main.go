@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,6 +37,8 @@ func run(ctx context.Context, args []string) error {
 	secret := flags.String("secret", "", "signing secret that requests must be signed with")
 	insecure := flags.Bool("insecure", false, "accept unsigned requests")
 	plain := flags.Bool("plain", false, "keep the interface's own names")
+	version := flags.String("interface", hitl.Interface2_1, "version of the HITL interface to declare")
+	definition := flags.Bool("definition", false, "print what creates the integration in Botpress, and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,10 +50,16 @@ func run(ctx context.Context, args []string) error {
 		opts.Secrets = []string{*secret}
 	}
 
+	def := acme.Definition(!*plain)
+	def.InterfaceVersion = *version
+	if *definition {
+		return printDefinition(def, &opts)
+	}
+
 	var desk acme.Desk
 	replicas, ctx := errgroup.WithContext(ctx)
 	for addr := range strings.SplitSeq(*addrs, ",") {
-		s, err := acme.NewServer(acme.Definition(!*plain), &desk, &opts)
+		s, err := acme.NewServer(def, &desk, &opts)
 		if err != nil {
 			return err
 		}
@@ -60,6 +69,21 @@ func run(ctx context.Context, args []string) error {
 		replicas.Go(func() error { return serve(ctx, addr, s) })
 	}
 	return replicas.Wait()
+}
+
+// printDefinition prints the definition, deployed as it was when it was recorded.
+func printDefinition(def hitl.Definition, opts *hitl.Options) error {
+	s, err := acme.NewServer(def, &acme.Desk{}, opts)
+	if err != nil {
+		return err
+	}
+	body := s.Describe()
+	body.URL = "https://example.com/acme"
+	body.Interfaces["hitl<ticket>"].ID = "iface_hitl"
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(body)
 }
 
 func serve(ctx context.Context, addr string, handler http.Handler) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
@@ -199,7 +200,7 @@ func (r *replay) compareTickets(text string, body []byte) {
 			}
 		}
 	}
-	if diff := cmp.Diff(recorded, got, cmp.AllowUnexported(acme.Ticket{})); diff != "" {
+	if diff := cmp.Diff(recorded, got, cmpopts.IgnoreUnexported(acme.Ticket{})); diff != "" {
 		t.Errorf("the desk's tickets differ (-recorded +got):\n%s", diff)
 	}
 }

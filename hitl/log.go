@@ -1,0 +1,182 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// visibleToBotOwner is the attribute by which Botpress tells whom a line is for.
+const visibleToBotOwner = "visible_to_bot_owner"
+
+// ForBotOwner is the attribute of a line that the bot's owner is meant to read, among the logs of the bot:
+//
+//	in.Logger.Warn("The desk is closed until Monday", hitl.ForBotOwner())
+func ForBotOwner() slog.Attr { return slog.Bool(visibleToBotOwner, true) }
+
+// NewLogHandler writes logs as Botpress' own SDK does when BP_LOG_FORMAT is json: one JSON object a line, which
+// Botpress sorts by bot and shows to the bot's owner if it is marked by [ForBotOwner]. A nil level lets
+// everything through.
+//
+// The attributes bot, integration, alias, conversation and user, and the trace in the context, become fields
+// of that format; all others are appended to the message.
+func NewLogHandler(w io.Writer, level slog.Leveler) slog.Handler {
+	if level == nil {
+		level = slog.LevelDebug
+	}
+	return &logHandler{mu: &sync.Mutex{}, w: w, level: level}
+}
+
+type logHandler struct {
+	mu    *sync.Mutex // of w, shared by all that With and WithGroup made
+	w     io.Writer
+	level slog.Leveler
+	attrs []slog.Attr // with their groups in their keys
+	group string      // with a dot at its end, or empty
+}
+
+// logLine has the fields, and their order, of the reference.
+type logLine struct {
+	Message          string     `json:"msg"`
+	Level            string     `json:"level"`
+	BotID            string     `json:"botId,omitempty"`
+	IntegrationID    string     `json:"integrationId,omitempty"`
+	IntegrationAlias string     `json:"integrationAlias,omitempty"`
+	Visible          bool       `json:"visible_to_bot_owner"`
+	Hidden           bool       `json:"hidden_to_integration_owner"`
+	Options          logOptions `json:"options"`
+}
+
+// logOptions says some of it again, in other words.
+type logOptions struct {
+	Visible          bool   `json:"visibleToBotOwners"`
+	Hidden           bool   `json:"hiddenToIntegrationOwners"`
+	TraceID          string `json:"traceId,omitempty"`
+	BotID            string `json:"botId,omitempty"`
+	IntegrationID    string `json:"integrationId,omitempty"`
+	IntegrationAlias string `json:"integrationAlias,omitempty"`
+	UserID           string `json:"userId,omitempty"`
+	ConversationID   string `json:"conversationId,omitempty"`
+}
+
+func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	var line logLine
+	var text strings.Builder
+	text.WriteString(r.Message)
+	attrs := slices.Clone(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = h.flatten(attrs, h.group, a)
+		return true
+	})
+	for _, a := range attrs {
+		if !line.take(a) {
+			text.WriteString(" " + a.Key + "=" + quoted(a.Value))
+		}
+	}
+	// The second of four parts: version, trace, span, flags.
+	if parts := strings.Split(botpress.TraceFromContext(ctx).Parent, "-"); len(parts) == 4 {
+		line.Options.TraceID = parts[1]
+	}
+	line.Message, line.Level = text.String(), levelName(r.Level)
+	line.Options.BotID, line.Options.IntegrationID, line.Options.IntegrationAlias = line.BotID, line.IntegrationID, line.IntegrationAlias
+	line.Options.Visible = line.Visible
+
+	raw, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err = h.w.Write(append(raw, '\n'))
+	return err
+}
+
+// take puts an attribute into the field that the format has for it, if it has one.
+func (line *logLine) take(a slog.Attr) bool {
+	switch a.Key {
+	case "bot":
+		line.BotID = a.Value.String()
+	case "integration":
+		line.IntegrationID = a.Value.String()
+	case "alias":
+		line.IntegrationAlias = a.Value.String()
+	case "user":
+		line.Options.UserID = a.Value.String()
+	case "conversation":
+		line.Options.ConversationID = a.Value.String()
+	case visibleToBotOwner:
+		line.Visible = a.Value.Kind() == slog.KindBool && a.Value.Bool()
+	default:
+		return false
+	}
+	return true
+}
+
+// flatten appends an attribute with its groups in its key.
+func (h *logHandler) flatten(attrs []slog.Attr, group string, a slog.Attr) []slog.Attr {
+	a.Value = a.Value.Resolve()
+	switch {
+	case a.Value.Kind() == slog.KindGroup:
+		if a.Key != "" {
+			group += a.Key + "."
+		}
+		for _, member := range a.Value.Group() {
+			attrs = h.flatten(attrs, group, member)
+		}
+	case !a.Equal(slog.Attr{}):
+		attrs = append(attrs, slog.Attr{Key: group + a.Key, Value: a.Value})
+	}
+	return attrs
+}
+
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	with.attrs = slices.Clone(h.attrs)
+	for _, a := range attrs {
+		with.attrs = h.flatten(with.attrs, h.group, a)
+	}
+	return &with
+}
+
+func (h *logHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	with := *h
+	with.group += name + "."
+	return &with
+}
+
+// levelName is the reference's name of a level; there are four.
+func levelName(l slog.Level) string {
+	switch {
+	case l < slog.LevelInfo:
+		return "debug"
+	case l < slog.LevelWarn:
+		return "info"
+	case l < slog.LevelError:
+		return "warn"
+	default:
+		return "error"
+	}
+}
+
+// quoted is a value as [slog.TextHandler] writes it, more or less.
+func quoted(v slog.Value) string {
+	s := v.String()
+	if s == "" || strings.ContainsAny(s, " =\"\n\t") {
+		return strconv.Quote(s)
+	}
+	return s
+}

@@ -1,0 +1,175 @@
+package hitl_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+)
+
+func TestLogHandler(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(hitl.NewLogHandler(&out, nil))
+	ctx := botpress.ContextWithTrace(t.Context(), botpress.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+
+	log.Info("plain")
+	log.With("bot", "bot_1", "integration", "int_1", "alias", "acme").WarnContext(ctx, "The desk is closed", hitl.ForBotOwner())
+	log.With("conversation", "conv_1").With(slog.Group("desk", "ticket", "T-1", slog.Group("", "n", 1))).
+		WithGroup("call").With("a", 1).Debug("two words", "err", errors.New(`"quoted"`), "user", "not the field", "", "")
+	log.Error("bad", "user", "user_1", "empty", "")
+
+	want := strings.Join([]string{
+		`{"msg":"plain","level":"info","visible_to_bot_owner":false,"hidden_to_integration_owner":false,"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false}}`,
+		`{"msg":"The desk is closed","level":"warn","botId":"bot_1","integrationId":"int_1","integrationAlias":"acme","visible_to_bot_owner":true,"hidden_to_integration_owner":false,` +
+			`"options":{"visibleToBotOwners":true,"hiddenToIntegrationOwners":false,"traceId":"0af7651916cd43dd8448eb211c80319c","botId":"bot_1","integrationId":"int_1","integrationAlias":"acme"}}`,
+		`{"msg":"two words desk.ticket=T-1 desk.n=1 call.a=1 call.err=\"\\\"quoted\\\"\" call.user=\"not the field\" call.=\"\"","level":"debug","visible_to_bot_owner":false,"hidden_to_integration_owner":false,` +
+			`"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false,"conversationId":"conv_1"}}`,
+		`{"msg":"bad empty=\"\"","level":"error","visible_to_bot_owner":false,"hidden_to_integration_owner":false,"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false,"userId":"user_1"}}`,
+		"",
+	}, "\n")
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+
+	out.Reset()
+	strict := slog.New(hitl.NewLogHandler(&out, slog.LevelWarn))
+	strict.Info("no")
+	strict.Error("yes")
+	if got := strings.Count(out.String(), "\n"); got != 1 {
+		t.Errorf("from warn on, %d lines, want 1:\n%s", got, &out)
+	}
+}
+
+func TestFromEnv(t *testing.T) {
+	t.Setenv("BP_TOKEN", apiToken)
+	t.Setenv("BP_SIGNING_SECRET", " one , two,")
+	o := hitl.FromEnv()
+	if diff := cmp.Diff([]string{"one", "two"}, o.Secrets); diff != "" || o.Botpress.Token != apiToken || o.Logger != nil || o.Insecure {
+		t.Errorf("FromEnv: %+v", o)
+	}
+	t.Setenv("BP_LOG_FORMAT", "json")
+	for level, debug := range map[string]bool{"": true, "debug": true, "WARN": false, "verbose": true} {
+		t.Setenv("LOG_LEVEL", level)
+		if o := hitl.FromEnv(); o.Logger == nil || o.Logger.Enabled(t.Context(), slog.LevelDebug) != debug {
+			t.Errorf("LOG_LEVEL %q: debug is enabled? want %t", level, debug)
+		}
+	}
+}
+
+// One operation, one line, with all that is needed to find it again.
+func TestOperationLine(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		switch a.Key {
+		case slog.TimeKey:
+			return slog.Attr{}
+		case "duration", "error_id":
+			return slog.String(a.Key, "…")
+		}
+		return a
+	}}))
+	desk := &fakeDesk{handleWebhook: func(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+		return hitl.Webhook{}, map[string]error{
+			"/":        nil,
+			"/refused": &hitl.Error{Message: "no seat is free", Err: errors.New("the cause")},
+			"/failed":  errors.New("out of order"),
+		}[r.URL.Path]
+	}}
+	s := desk.server(t, hitl.Options{Logger: log})
+	for _, path := range []string{"/", "/refused", "/failed"} {
+		ask(s, request([2]string{"webhook_received", `{"req":{"method":"POST","path":"` + path + `"}}`}))
+	}
+	ask(s, request(createUser))
+	want := `level=INFO msg=operation operation=webhook_received bot=bot_1 alias=fake status=200 duration=… api_calls=0
+level=WARN msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=400 duration=… api_calls=0 error_id=… error="no seat is free" cause="the cause"
+level=ERROR msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=500 duration=… api_calls=0 error_id=… error="out of order"
+level=INFO msg=operation operation=action_triggered action=createUser bot=bot_1 alias=fake status=200 duration=… api_calls=2
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// In Botpress' format the bot's owner reads what they are meant to read, and not why.
+func TestBotOwnerReadsErrors(t *testing.T) {
+	var out bytes.Buffer
+	desk := &fakeDesk{createUser: func(context.Context, hitl.CreateUserRequest) (hitl.Ref, error) {
+		return hitl.Ref{}, &hitl.Error{Message: "no seat is free", Err: errors.New("the cause")}
+	}}
+	s := desk.server(t, hitl.Options{Logger: slog.New(hitl.NewLogHandler(&out, nil)), Secrets: []string{signingSecret}})
+	ask(s, request(createUser)) // a stranger
+	if strings.Contains(out.String(), `"visible_to_bot_owner":true`) {
+		t.Errorf("strangers write into the bot's log:\n%s", &out)
+	}
+	out.Reset()
+	ask(s, signed(t, request(createUser), signingSecret))
+	for line := range strings.Lines(out.String()) {
+		visible := strings.Contains(line, `"visible_to_bot_owner":true`)
+		if visible == strings.Contains(line, "the cause") || !strings.Contains(line, "no seat is free") || !strings.Contains(line, `"botId":"bot_1"`) {
+			t.Errorf("a line for the wrong eyes: %s", line)
+		}
+	}
+	if got := strings.Count(out.String(), "\n"); got != 2 {
+		t.Errorf("%d lines, want one for the owner of the bot and one for that of the integration:\n%s", got, &out)
+	}
+}
+
+// valuer is what slog asks for its value.
+type valuer struct{ secret string }
+
+func (v valuer) LogValue() slog.Value { return slog.StringValue(v.secret) }
+
+func TestLogHidesSecrets(t *testing.T) {
+	const token = `hunter2 & "söns" <3`
+	const configuration = `{"token":"hunter2 & \"söns\" <3","limit":98765432,"more":{"list":["https://user:pa55word@desk.example.com",true,null]}}`
+	hidden := []string{
+		"hunter2", "98765432", "pa55word", apiToken, signingSecret,
+	}
+	for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
+		"text":     func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+		"JSON":     func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+		"Botpress": func(b *bytes.Buffer) slog.Handler { return hitl.NewLogHandler(b, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			desk := &fakeDesk{connect: func(_ context.Context, in hitl.Installation, c fakeConfig) error {
+				if c.Token != token {
+					t.Errorf("the adapter got the token %q", c.Token)
+				}
+				log := in.Logger
+				log.Info("connect with "+c.Token, "token", c.Token, "config", c, "pointer", &c, "pointers", []*fakeConfig{&c},
+					"limit", c.Limit, "bytes", []byte(c.Token), "group", slog.GroupValue(slog.String("token", c.Token)), "valuer", valuer{c.Token})
+				log.With("token", c.Token).WithGroup("a").With("b", c).Info("with")
+				log.Info("ours", "api", apiToken, "secret", signingSecret)
+				return fmt.Errorf("connect to %s: %w", "https://desk.example.com?token="+url.QueryEscape(c.Token), fmt.Errorf("%q is wrong", c.Token))
+			}}
+			s := desk.server(t, hitl.Options{Logger: slog.New(handler(&out)), Secrets: []string{signingSecret}})
+			r := signed(t, configured(request(createUser), configuration), signingSecret)
+			a := ask(s, r)
+			if a.status != http.StatusInternalServerError {
+				t.Fatalf("got %d %s", a.status, a.body)
+			}
+			for _, secret := range append(hidden, r.Header.Get(botpress.SignatureHeader), r.Header.Get("X-Bp-Configuration")) {
+				if strings.Contains(out.String(), secret) {
+					t.Errorf("the log has %q", secret)
+				}
+			}
+			if !strings.Contains(out.String(), "[secret]") || !strings.Contains(out.String(), "is wrong") || !strings.Contains(out.String(), "with") {
+				t.Error("the log does not have the rest")
+			}
+			if t.Failed() {
+				t.Logf("\n%s", &out)
+			}
+		})
+	}
+}

@@ -1,0 +1,281 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+)
+
+// Bounds of what strangers can make a server hold: until its signature is checked, a request is a stranger's.
+const (
+	maxHeader     = 64 << 10 // bytes; the configuration travels in one
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 15 * time.Second
+	idleTimeout   = 2 * time.Minute
+	smallBody     = 64 << 10 // bytes that anybody may send; few requests are larger
+	maxLarge      = 8        // how many larger ones are read at once
+)
+
+// ServeHTTP answers Botpress, which sends POST requests to any path. Besides, it answers those who watch over the
+// server: GET of /health is 200 "ok" while the process lives, and GET of /ready is 200 while it can and will
+// work, else 503 with the reason.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.monitor(w, r) {
+		return
+	}
+	start := time.Now()
+	// What has begun is finished, whether the sender still listens or not: it would ask again, and get it twice.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.opts.Timeout)
+	defer cancel()
+	ctx, seen := observe(ctx)
+
+	body, err := s.receive(w, r)
+	var res response
+	if err != nil {
+		// The body may be unread, and need not be: a connection that is kept is read to the end of the request first.
+		w.Header().Set("Connection", "close")
+	} else {
+		var leave func()
+		if leave, err = s.enter(); err == nil {
+			defer leave() // only then: the answer belongs to what is in flight
+			res, err = s.run(ctx, r.Header, body)
+		}
+	}
+	done := Operation{
+		Name: operationName(r.Header), Action: seen.action, Err: err,
+		BotID: r.Header.Get(wire.HeaderBotID), Alias: r.Header.Get(wire.HeaderIntegrationAlias),
+	}
+	if err != nil {
+		f := failureOf(err)
+		res, done.ErrorID = f.response(), f.body.ID
+		s.tellOwner(ctx, done, f)
+	}
+	res.write(w)
+	done.Status, done.Duration, done.APICalls = res.status, time.Since(start), int(seen.apiCalls.Load())
+	s.report(ctx, done, seen)
+}
+
+// monitor answers those who watch over the server, and reports whether it was one of them. The reference answers
+// a POST of /health as well.
+func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	ok := response{status: http.StatusOK, body: []byte("ok")}
+	switch {
+	case r.URL.Path == "/health" && (get || r.Method == http.MethodPost):
+		ok.write(w)
+	case r.URL.Path == "/ready" && get:
+		if err := s.Ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			break
+		}
+		ok.write(w)
+	default:
+		return false
+	}
+	return true
+}
+
+// receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// The hosting server may have no such limit.
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout)) // a recorder in a test cannot do it
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &statusError{status: http.StatusMethodNotAllowed, kind: botpress.TypeMethodNotFound, message: "only POST is served here"}
+	}
+	if err := s.Ready(); err != nil {
+		return nil, &statusError{
+			status: http.StatusServiceUnavailable, kind: botpress.TypeInternal, message: err.Error(), retryAfter: time.Second,
+		}
+	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return nil, &statusError{
+			status: http.StatusUnsupportedMediaType, kind: botpress.TypeUnsupportedMediaType, message: "bodies must not be compressed",
+		}
+	}
+	if r.ContentLength > s.opts.MaxBody {
+		return nil, tooLarge(s.opts.MaxBody)
+	}
+	limited := http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
+	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
+	if err == nil && len(body) == smallBody {
+		if !s.large.TryAcquire(1) {
+			return nil, busyError("too many large requests at once")
+		}
+		defer s.large.Release(1)
+		var rest []byte
+		rest, err = io.ReadAll(limited)
+		body = append(body, rest...)
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	_ = conn.SetReadDeadline(time.Time{}) // net/http takes a late one for a sender who hung up
+	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
+	if s.verifier != nil && r.Header.Get(wire.HeaderOperation) != string(wire.Ping) {
+		if err := s.verifier.Verify(r, body); err != nil {
+			return nil, &statusError{
+				status: http.StatusUnauthorized, kind: botpress.TypeUnauthorized, message: "the signature of the request is not valid", cause: err,
+			}
+		}
+	}
+	return body, nil
+}
+
+// unreadable says why a body could not be read.
+func unreadable(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return tooLarge(large.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &statusError{status: http.StatusRequestTimeout, kind: botpress.TypeOperationTimeout, message: "the body did not arrive in time"}
+	default:
+		return invalidf("the body could not be read to its end")
+	}
+}
+
+func tooLarge(limit int64) error {
+	return &statusError{
+		status: http.StatusRequestEntityTooLarge, kind: botpress.TypePayloadTooLarge, message: fmt.Sprintf("the body is larger than %d bytes", limit),
+	}
+}
+
+// busyError asks the sender to come back in a second.
+func busyError(message string) error {
+	return &statusError{status: http.StatusServiceUnavailable, kind: botpress.TypeRuntime, message: message, retryAfter: time.Second}
+}
+
+// enter takes one of the places for operations at work, and does not wait for one: Botpress has the better queue.
+func (s *Server) enter() (leave func(), err error) {
+	if !s.slots.TryAcquire(1) {
+		return nil, busyError("too many operations at once")
+	}
+	if s.closing.Load() { // since it was received
+		s.slots.Release(1)
+		return nil, busyError(errClosing.Error())
+	}
+	return func() { s.slots.Release(1) }, nil
+}
+
+// run runs an operation. Panics of the author's code become errors here.
+func (s *Server) run(ctx context.Context, header http.Header, body []byte) (res response, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return s.operate(ctx, wire.Operation(header.Get(wire.HeaderOperation)), header, body)
+}
+
+var errClosing = errors.New("hitl: the server is shutting down")
+
+// Ready reports what keeps the server from working: a missing token or signing secret, for instance, or that it
+// is shutting down. Until it returns nil, every request from Botpress is answered 503.
+func (s *Server) Ready() error {
+	if s.closing.Load() {
+		return errClosing
+	}
+	return s.notReady
+}
+
+// Shutdown refuses new operations with 503, so that Botpress sends them to another replica or again, and waits
+// until those at work are done. Its error says that the context ended first. A server cannot be started again.
+//
+// An [http.Server] in front of it should be shut down afterwards; [Server.Serve] does both.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
+	all := int64(s.opts.MaxConcurrent)
+	if err := s.slots.Acquire(ctx, all); err != nil {
+		return fmt.Errorf("hitl: shut down while operations are at work: %w", err)
+	}
+	defer s.slots.Release(all)
+
+	connected := make(chan struct{})
+	go func() {
+		defer close(connected)
+		s.waiting.Wait()
+	}()
+	select {
+	case <-connected:
+	case <-ctx.Done():
+		return fmt.Errorf("hitl: shut down while an adapter is being made: %w", context.Cause(ctx))
+	}
+	if s.client != nil {
+		s.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+// HTTPServer returns an HTTP server for s with limits on time and headers, as a server on the internet needs
+// them. It may be changed before it is started; its Addr is empty.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       headerTimeout + bodyTimeout,
+		WriteTimeout:      bodyTimeout + s.opts.Timeout + headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Serve answers on a listener until ctx ends. Then it shuts down, see [Server.Shutdown], for which operations have the
+// time that they may take anyway; it returns nil if they needed no more. Otherwise it returns what broke the listener.
+// The listener is closed in either case.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := s.HTTPServer()
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+headerTimeout)
+		defer cancel()
+		closed <- errors.Join(s.Shutdown(last), srv.Shutdown(last), srv.Close())
+	})
+	err := srv.Serve(l)
+	if stop() { // so nobody has asked for it
+		return fmt.Errorf("hitl: serve: %w", err)
+	}
+	return <-closed
+}
+
+// response is what goes back to Botpress.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (res response) write(w http.ResponseWriter) {
+	header := w.Header()
+	header["Content-Type"] = nil // not to be guessed
+	for name, values := range res.header {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	w.WriteHeader(res.status)
+	_, _ = w.Write(res.body) // the sender is gone if this fails, and will ask again
+}
+
+// jsonResponse answers 200 with v.
+func jsonResponse(v any) (response, error) { return encodeResponse(http.StatusOK, v) }
+
+func encodeResponse(status int, v any) (response, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return response{}, fmt.Errorf("hitl: encode the answer: %w", err)
+	}
+	return response{status: status, header: jsonHeader(), body: body}, nil
+}
+
+func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json"}} }

@@ -1,0 +1,220 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/schema"
+)
+
+type everything struct {
+	Text     string            `json:"text" jsonschema:"title=Text\\, please,minLength=1,maxLength=9,pattern=^a{1\\,2}$" jsonschema_description:"One, two"`
+	Choice   string            `json:"choice,omitempty" jsonschema:"enum=low,enum=high,default=low,example=high"`
+	Count    int               `json:"count,omitzero" jsonschema:"minimum=1,maximum=10,multipleOf=2,default=0,enum=2,enum=4"`
+	Ratio    *float64          `json:"ratio" jsonschema:"exclusiveMinimum=0,exclusiveMaximum=0.5"`
+	On       bool              `json:"on,omitempty" jsonschema:"default=false"`
+	Tags     []string          `json:"tags,omitempty" jsonschema:"minItems=1,maxItems=3,uniqueItems=true,enum=a,enum=b"`
+	Numbers  [2]int            `json:"numbers,omitempty" jsonschema:"minimum=0"`
+	Labels   map[string]int    `json:"labels,omitempty"`
+	Token    botpress.Secret   `json:"token" jsonschema:"title=Token"`
+	PIN      *botpress.Secret  `json:"pin,omitempty"`
+	At       time.Time         `json:"at,omitempty"`
+	Host     netip.Addr        `json:"host,omitempty" jsonschema:"format=ipv4"`
+	Address  string            `json:"address,omitempty" jsonschema:"format=email"`
+	Anything json.RawMessage   `json:"anything,omitempty"`
+	Things   []json.RawMessage `json:"things,omitempty" jsonschema:"title=Things"`
+	Data     []byte            `json:"data,omitempty"`
+	Inner    struct {
+		Deep struct{} `json:"deep,omitempty"`
+	} `json:"inner,omitempty" jsonschema:"title=Inner"`
+	embedded
+	Plain  string
+	Hidden func() `json:"-"`
+	secret chan int
+}
+
+type embedded struct {
+	Promoted string `json:"promoted,omitempty"`
+}
+
+func TestOf(t *testing.T) {
+	got, err := schema.Of(reflect.TypeFor[*everything](), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{
+		"type": "object",
+		"properties": {
+			"text": {"type": "string", "description": "One, two", "minLength": 1, "maxLength": 9, "pattern": "^a{1,2}$", "x-zui": {"title": "Text, please"}},
+			"choice": {"type": "string", "enum": ["low", "high"], "default": "low", "examples": ["high"]},
+			"count": {"type": "integer", "minimum": 1, "maximum": 10, "multipleOf": 2, "default": 0, "enum": [2, 4]},
+			"ratio": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5},
+			"on": {"type": "boolean", "default": false},
+			"tags": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "minItems": 1, "maxItems": 3, "uniqueItems": true},
+			"numbers": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2},
+			"labels": {"type": "object", "additionalProperties": {"type": "integer"}},
+			"token": {"type": "string", "x-zui": {"title": "Token", "secret": true}},
+			"pin": {"type": "string", "x-zui": {"secret": true}},
+			"at": {"type": "string", "format": "date-time"},
+			"host": {"type": "string", "format": "ipv4"},
+			"address": {"type": "string", "format": "email"},
+			"anything": {},
+			"things": {"type": "array", "items": {}, "x-zui": {"title": "Things"}},
+			"data": {"type": "string", "contentEncoding": "base64"},
+			"inner": {
+				"type": "object", "additionalProperties": false, "x-zui": {"title": "Inner"},
+				"properties": {"deep": {"type": "object", "properties": {}, "additionalProperties": false}}
+			},
+			"promoted": {"type": "string"},
+			"Plain": {"type": "string"}
+		},
+		"required": ["text", "ratio", "token", "Plain"],
+		"additionalProperties": false
+	}`
+	if diff := cmp.Diff(decode(t, []byte(want)), decode(t, got)); diff != "" {
+		t.Errorf("the schema is another one (-want +got):\n%s", diff)
+	}
+}
+
+func decode(t *testing.T, data []byte) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// A tree contains itself by way of a slice, a map and a pointer.
+type tree struct {
+	Name     string          `json:"name"`
+	Children []tree          `json:"children"`
+	ByName   map[string]tree `json:"byName"`
+	Parent   *tree           `json:"parent"`
+}
+
+type first struct{ Second *second }
+
+type second struct{ First []first }
+
+type ouroboros *ouroboros
+
+type marshals struct{ A int }
+
+func (*marshals) MarshalJSON() ([]byte, error) { return []byte("1"), nil }
+
+type tagged[T any] struct{ V T }
+
+func TestOfWhatHasNoSchema(t *testing.T) {
+	for name, tc := range map[string]struct {
+		typ  reflect.Type
+		want []string
+	}{
+		"recursion": {reflect.TypeFor[tree](), []string{
+			"children[]: tree contains itself", "byName[]: tree contains itself", "parent: tree contains itself",
+		}},
+		"mutual recursion": {reflect.TypeFor[first](), []string{"Second.First[]: first contains itself"}},
+		"recursion by embedding": {reflect.TypeFor[struct{ tagged[*tree] }](), []string{
+			"V.children[]: tree contains itself", "V.byName[]: tree contains itself", "V.parent: tree contains itself",
+		}},
+		"channel":                         {reflect.TypeFor[struct{ C []map[string]chan int }](), []string{"C[][]: a chan has no JSON"}},
+		"function":                        {reflect.TypeFor[func()](), []string{"it: a func has no JSON"}},
+		"nothing but a pointer to itself": {reflect.TypeFor[ouroboros](), []string{"it: ouroboros contains itself"}},
+		"pointer to itself":               {reflect.TypeFor[struct{ P ouroboros }](), []string{"P: ouroboros contains itself"}},
+		"complex":                         {reflect.TypeFor[struct{ Z complex128 }](), []string{"Z: a complex128 has no JSON"}},
+		"interface":                       {reflect.TypeFor[struct{ V any }](), []string{"V: an interface can hold anything; use a concrete type, or json.RawMessage"}},
+		"map keys":                        {reflect.TypeFor[struct{ M map[int]bool }](), []string{"M: keys of JSON objects are strings; use a map[string]bool"}},
+		"marshaler":                       {reflect.TypeFor[struct{ M marshals }](), []string{"M: marshals has a MarshalJSON method"}},
+		"same name": {reflect.TypeFor[struct {
+			A string
+			B string `json:"A"`
+		}](), []string{"A: there are two fields of this name"}},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want...) })
+	}
+}
+
+func TestOfTagsThatSayNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		typ  reflect.Type
+		want string
+	}{
+		"comma in a description": {reflect.TypeFor[struct {
+			A string `jsonschema:"title=A,description=one, two"`
+		}](), `A: the description in the jsonschema tag ends at its first comma, before " two": put a description into a jsonschema_description tag`},
+		"comma in a title": {reflect.TypeFor[struct {
+			A string `jsonschema:"title=one, two"`
+		}](), `A: the title in the jsonschema tag ends at its first comma, before " two"`},
+		"unknown word": {reflect.TypeFor[struct {
+			A string `jsonschema:"optional"`
+		}](), `A: the jsonschema tag says "optional", which means nothing`},
+		"unknown keyword": {reflect.TypeFor[struct {
+			A string `jsonschema:"enums=a"`
+		}](), `A: the jsonschema tag says "enums=a", which means nothing for the type string`},
+		"keyword of another type": {reflect.TypeFor[struct {
+			A []string `jsonschema:"minimum=1"`
+		}](), `A: the jsonschema tag says "minimum=1", which means nothing for an array of strings`},
+		"not a number": {reflect.TypeFor[struct {
+			A int `jsonschema:"maximum=ten"`
+		}](), `A: the jsonschema tag says "maximum=ten", and "ten" is not a value for that`},
+		"negative length": {reflect.TypeFor[struct {
+			A string `jsonschema:"minLength=-1"`
+		}](), `A: the jsonschema tag says "minLength=-1", and "-1" is not a value for that`},
+		"default of numbers": {reflect.TypeFor[struct {
+			A []int `jsonschema:"default=1"`
+		}](), `A: the jsonschema tag says "default=1", and "1" is not a value for that`},
+		"bad pattern": {reflect.TypeFor[struct {
+			A string `jsonschema:"pattern=["`
+		}](), `A: the jsonschema tag says "pattern=[", and "[" is not a value for that`},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want) })
+	}
+}
+
+// refused checks that a type has no schema, with one line of the error for each of the wanted ones.
+func refused(t *testing.T, typ reflect.Type, want ...string) {
+	t.Helper()
+	_, err := schema.Of(typ, nil)
+	if err == nil {
+		t.Fatal("there is no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("got %d errors, want %d:\n%v", len(lines), len(want), err)
+	}
+	for i := range want {
+		if !strings.HasPrefix(lines[i], want[i]) {
+			t.Errorf("got  %s\nwant %s", lines[i], want[i])
+		}
+	}
+}
+
+type celsius float64
+
+type fahrenheit float64
+
+func TestOfSwappedTypes(t *testing.T) {
+	got, err := schema.Of(reflect.TypeFor[struct {
+		T []celsius `json:"t"`
+	}](), map[reflect.Type]reflect.Type{
+		reflect.TypeFor[celsius](): reflect.TypeFor[struct {
+			F fahrenheit `json:"f"`
+		}](),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"type":"object","properties":{"t":{"type":"array","items":
+		{"type":"object","properties":{"f":{"type":"number"}},"required":["f"],"additionalProperties":false}
+	}},"required":["t"],"additionalProperties":false}`
+	if diff := cmp.Diff(decode(t, []byte(want)), decode(t, got)); diff != "" {
+		t.Errorf("the schema is another one (-want +got):\n%s", diff)
+	}
+}
