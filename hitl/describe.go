@@ -20,7 +20,7 @@ type types struct{ config, session, adapter reflect.Type }
 const protocolVersion = "7.2.2"
 
 // Describe returns what is sent to Botpress to create the integration. What only its deployment knows is left out:
-// the URL, the values of secrets, and the id of the HITL interface. The result is the caller's.
+// the URL, the values of secrets, which are empty, and the id of the HITL interface. The result is the caller's.
 func (s *Server) Describe() botpress.CreateIntegrationParams {
 	body, err := s.def.describe(s.types)
 	if err != nil {
@@ -52,6 +52,9 @@ func (d Definition) describe(t types) (botpress.CreateIntegrationParams, error) 
 	body.SDKVersion = protocolVersion
 	body.Visibility = botpress.Private
 	body.Secrets = botpress.Removable{}
+	for _, name := range d.Secrets {
+		body.Secrets[name] = "" // only the deployment knows the value
+	}
 	body.Attributes = d.Attributes
 	body.Identifier = &botpress.IdentifierDefinition{}
 	body.Configuration = &botpress.ConfigurationDefinition{Schema: config, Identifier: &botpress.ConfigurationIdentifierDefinition{}}

@@ -23,12 +23,18 @@ func (c *call) messageCreated(ctx context.Context, body []byte) (response, error
 	if err := c.checkChannel(b.Conversation.Channel); err != nil {
 		return response{}, err
 	}
-	if b.Conversation.ID == "" || b.Message.ID == "" {
+	if !slices.Contains(channelTypes(), message.Type(b.Type)) {
+		return response{}, invalidf("Message of type %s not found in channel %s", b.Type, b.Conversation.Channel)
+	}
+	if !isID(b.Conversation.ID) || !isID(b.Message.ID) {
 		return response{}, invalidf("the body has no conversation or no message")
 	}
 	var extras wire.Extras
 	if err := decode(b.Payload, &extras); err != nil {
 		return response{}, err
+	}
+	if extras.UserID != "" && !isID(extras.UserID) {
+		return response{}, invalidf("the payload's userId is none")
 	}
 	msg, err := message.Decode(message.Type(b.Type), b.Payload)
 	if err != nil {
@@ -54,6 +60,13 @@ func (c *call) messageCreated(ctx context.Context, body []byte) (response, error
 		return response{}, err
 	}
 	return c.send(ctx, request, parts, sent)
+}
+
+// channelTypes are the messages that the hitl channel has: Botpress refuses to create others in it.
+func channelTypes() []message.Type {
+	return []message.Type{
+		message.TypeText, message.TypeImage, message.TypeAudio, message.TypeVideo, message.TypeFile, message.TypeBloc,
+	}
 }
 
 // send hands over the parts that the desk does not have yet, and writes down what it has, also when it stops half-way:

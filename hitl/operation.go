@@ -138,7 +138,7 @@ type connection struct{ adapter Integration[any] }
 // own and does not end with the request that happened to come first.
 func (s *Server) call(ctx context.Context, in Installation, configuration json.RawMessage) (*call, error) {
 	sum := sha256.Sum256(configuration)
-	key := strings.Join([]string{in.WebhookID, in.BotID, in.IntegrationID, in.Alias, in.ConfigurationType, hex.EncodeToString(sum[:])}, " ")
+	key := strings.Join([]string{in.WebhookID, in.BotID, in.BotUserID, in.IntegrationID, in.Alias, in.ConfigurationType, hex.EncodeToString(sum[:])}, " ")
 	if c, ok := s.connections.Get(key); ok {
 		return &call{Server: s, in: in, adapter: c.adapter, client: in.Client}, nil
 	}

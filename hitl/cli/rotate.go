@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a App) rotate() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "rotate-secret",
+		Short: "Make a new signing secret",
+		Long: `Makes a new signing secret for this version of the integration and prints it. Botpress does not show it again.
+
+The old one keeps working for 24 hours. Set BP_SIGNING_SECRET to both, new,old, and restart the adapter; when the day is
+over, leave the old one out.
+
+` + environment,
+		Args: noArgs,
+	}
+	workspaceID := a.workspaceFlags(c)
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.rotateSecret(c.Context(), *workspaceID, yes) }
+	return c
+}
+
+func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool) error {
+	w, err := a.workspace(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	body := a.Server.Describe()
+	name, err := w.nameOf(body.Name)
+	if err != nil {
+		return err
+	}
+	full := name + " " + body.Version
+	deployed, err := w.find(ctx, name, body.Version)
+	switch {
+	case err != nil:
+		return err
+	case deployed == nil:
+		return fmt.Errorf("%s is not deployed in workspace %q; 'deploy' does that, and prints its first secret", full, w.Name)
+	case !yes:
+		if err := a.confirm(fmt.Sprintf("Make a new signing secret for %s in workspace %q?", full, w.Name)); err != nil {
+			return err
+		}
+	}
+	secret, err := w.client.RotateIntegrationSigningSecrets(ctx, deployed.ID)
+	if err != nil {
+		return refusal("make a new secret for "+full, err)
+	}
+	a.say("The old secret keeps working for 24 hours: put this one before it, with a comma between, and restart the adapter.\n")
+	_, err = fmt.Fprintf(a.Stdout, "BP_SIGNING_SECRET=%s\n", string(secret))
+	return err
+}

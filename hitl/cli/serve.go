@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+)
+
+func (a App) serve() *cobra.Command {
+	addr := ":8072"
+	if port := a.Getenv("PORT"); port != "" {
+		addr = ":" + port
+	}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer Botpress (the default)",
+		Long: `Answers Botpress until the process is interrupted or terminated, and finishes what is at work then.
+
+The environment says how to reach Botpress and whom to trust:
+
+  BP_TOKEN           the integration access key that 'deploy --access-key' prints
+  BP_SIGNING_SECRET  the signing secret that 'deploy' prints; several, separated by commas, during a rotation
+  BP_API_URL         address of the API, if it is not Botpress' cloud
+  BP_LOG_FORMAT      json for a log on standard error, from the level in LOG_LEVEL on
+
+GET /health answers 200 while the process lives, GET /ready while it can work.`,
+		Args: noArgs,
+	}
+	c.Flags().StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := a.Server.Ready(); err != nil {
+			return err
+		}
+		listener, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", addr)
+		if err != nil {
+			return fmt.Errorf("cannot listen on %s; choose another address with --addr or PORT: %w", addr, err)
+		}
+		body := a.Server.Describe()
+		fmt.Fprintf(a.Stderr, "%s %s is listening on %s\n", body.Name, body.Version, listener.Addr())
+		return a.Server.Serve(c.Context(), listener)
+	}
+	return c
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hitl-go/sdk/internal/deployment"
+)
+
+// isTerminal reports whether a person sits at the other end. What is no file is a test's, which plays one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return true
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// confirm asks a question that only yes affirms.
+func (a App) confirm(question string) error {
+	if !isTerminal(a.Stdin) {
+		return errors.New("there is nobody to ask; add --yes to go ahead without")
+	}
+	fmt.Fprintf(a.Stderr, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(a.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("stopped; nothing has changed")
+}
+
+// say tells what is going on.
+func (a App) say(format string, args ...any) { fmt.Fprintf(a.Stderr, format+"\n", args...) }
+
+// show lists changes, in colours if a person can see and wants them: see no-color.org.
+func (a App) show(changes []deployment.Change) {
+	_, isFile := a.Stderr.(*os.File)
+	colours := isFile && isTerminal(a.Stderr) && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+	for _, c := range changes {
+		line := fmt.Sprintf("%s %s", c.Kind, c.Part)
+		if colours {
+			line = fmt.Sprintf("\x1b[%dm%s\x1b[0m", map[deployment.Kind]int{deployment.Added: 32, deployment.Changed: 33, deployment.Removed: 31}[c.Kind], line)
+		}
+		a.say("  %s", line)
+	}
+}

@@ -1,0 +1,337 @@
+package hitltest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// Bot is a bot with the HITL plugin, in a Botpress in memory, and an integration that is installed in it. All of it runs
+// on the loopback interface until the test ends. Its methods fail the test instead of returning errors, so they belong on
+// the test's own goroutine. The fields are for what they do not cover; do not change them.
+type Bot struct {
+	Cloud        *botpresstest.Server
+	Server       *hitl.Server
+	Installation *botpresstest.Installation
+
+	t    tb
+	http *http.Transport
+	tags map[string]hitl.Text // Of conversations, by name.
+}
+
+// patience is how long something may take that should happen at once.
+const patience = 10 * time.Second
+
+// tb is what this package needs of a [testing.TB]. The suite explains failures through it, and its own tests watch.
+type tb interface {
+	Helper()
+	Context() context.Context
+	Cleanup(cleanup func())
+	Output() io.Writer
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// NewBot serves an integration, as [hitl.NewServer] makes it, and installs it in a new bot with this configuration. When
+// the test ends the integration is uninstalled and everything is stopped. What the server logs is in the test's output.
+func NewBot[Config, Session any, I hitl.Integration[Session]](
+	t testing.TB, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config,
+) *Bot {
+	t.Helper()
+	return newBot(t, def, connect, config, 50*time.Millisecond)
+}
+
+// newBot takes besides for how long after startHitl the plugin may still be busy: what happens then arrives so much later.
+func newBot[Config, Session any, I hitl.Integration[Session]](
+	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, handover time.Duration,
+) *Bot {
+	t.Helper()
+	b := &Bot{t: t, http: &http.Transport{}, tags: def.ConversationTags}
+	t.Cleanup(b.http.CloseIdleConnections)
+	b.Cloud = botpresstest.NewServer(&botpresstest.Options{Seed: mathrand.Uint64(), RetryDelay: 10 * time.Millisecond})
+	t.Cleanup(b.Cloud.Close)
+
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // It never fails.
+	secret := base64.RawURLEncoding.EncodeToString(key)
+	var err error
+	b.Server, err = hitl.NewServer(def, connect, &hitl.Options{
+		Botpress: botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
+		Secrets:  []string{secret},
+		Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Timeout:  patience,
+		Handover: handover,
+	})
+	if err == nil {
+		err = b.Server.Ready()
+	}
+	if err != nil {
+		t.Fatalf("hitltest: the server cannot be made: %v", err)
+	}
+	spec, err := integration(b.Server)
+	if err != nil {
+		t.Fatalf("hitltest: the definition is not one that Botpress can install: %v", err)
+	}
+	spec.URL, spec.SigningSecret, spec.Configuration = b.serve(), secret, config
+	if b.Installation, err = b.Cloud.Install(t.Context(), spec); err != nil {
+		t.Fatalf("hitltest: the integration refuses to be installed: %v", err)
+	}
+	t.Cleanup(b.uninstall)
+	return b
+}
+
+// integration is what Botpress knows of a server's definition.
+func integration(s *hitl.Server) (botpresstest.Integration, error) {
+	body, err := json.Marshal(s.Describe())
+	if err != nil {
+		return botpresstest.Integration{}, err
+	}
+	return botpresstest.FromDefinition(body)
+}
+
+// serve starts the server until the test ends, and returns its URL.
+func (b *Bot) serve() string {
+	b.t.Helper()
+	listener, err := new(net.ListenConfig).Listen(b.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatalf("hitltest: cannot listen on the loopback interface: %v", err)
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(b.t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- b.Server.Serve(running, listener) }()
+	b.t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			b.t.Errorf("hitltest: the server did not come to an end: %v", err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// uninstall lets the adapter clean up in the desk, which the test may have stopped already.
+func (b *Bot) uninstall() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), patience)
+	defer cancel()
+	if err := b.Installation.Uninstall(ctx); err != nil {
+		b.t.Logf("hitltest: the integration refuses to be uninstalled: %v", err)
+	}
+}
+
+// Webhook sends a request to the installation's webhook, as the desk does, and returns when everybody has been told what
+// came of it. Method, header, body, query and the path below the webhook's are those of r; its host is not looked at. The
+// test fails if the answer is not 2xx.
+func (b *Bot) Webhook(r *http.Request) {
+	b.t.Helper()
+	body, err := readBody(r)
+	if err != nil {
+		b.t.Fatalf("hitltest: the webhook's body cannot be read: %v", err)
+	}
+	status, answer, err := b.post(r, body)
+	if err != nil || status < 200 || status > 299 {
+		b.t.Fatalf("hitltest: the webhook was answered %d %s (%v)", status, answer, err)
+	}
+	b.settle()
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	return io.ReadAll(r.Body)
+}
+
+// post sends a request to the webhook, with this body.
+func (b *Bot) post(r *http.Request, body []byte) (status int, answer string, err error) {
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*patience)
+	defer cancel()
+	out, err := http.NewRequestWithContext(ctx, r.Method, b.Installation.WebhookURL, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	below := strings.TrimPrefix(r.URL.EscapedPath(), out.URL.EscapedPath())
+	if strings.Trim(below, "/") != "" {
+		out.URL = out.URL.JoinPath(below)
+	}
+	out.URL.RawQuery = r.URL.RawQuery
+	maps.Copy(out.Header, r.Header)
+	res, err := b.http.RoundTrip(out)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(raw), err
+}
+
+// settle returns when all that is due has arrived.
+func (b *Bot) settle() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*patience)
+	defer cancel()
+	if err := b.Cloud.Settle(ctx); err != nil {
+		b.t.Fatalf("hitltest: Botpress has not come to rest: %v", err)
+	}
+}
+
+// EndUser makes somebody who talks to the bot, in a new conversation, without an e-mail address.
+func (b *Bot) EndUser(name string) *EndUser {
+	return &EndUser{EndUser: b.Installation.NewEndUser(botpresstest.Profile{Name: name}), bot: b}
+}
+
+// EndUser is somebody who talks to the bot. Its own methods fail the test instead of returning errors; those that they
+// hide, for refusals that a test expects, are in the embedded field.
+type EndUser struct {
+	*botpresstest.EndUser
+
+	bot *Bot
+}
+
+// Say says a text: to the bot, or to the agent while a session is active.
+func (u *EndUser) Say(text string) {
+	u.bot.t.Helper()
+	u.Send(message.Text{Text: text})
+}
+
+// Send says any message, and returns when the integration has taken it, if it is one that the plugin relays.
+func (u *EndUser) Send(m message.Message) {
+	u.bot.t.Helper()
+	u.settles("say "+message.PlainText(m), func(ctx context.Context) error { return u.EndUser.Say(ctx, m) })
+}
+
+// Escalate lets the bot hand the conversation over, and returns when the session is active.
+func (u *EndUser) Escalate(title string) {
+	u.bot.t.Helper()
+	u.escalate(botpresstest.Escalation{Title: title})
+}
+
+func (u *EndUser) escalate(e botpresstest.Escalation) {
+	u.bot.t.Helper()
+	u.settles("escalate", func(ctx context.Context) error { return u.EndUser.Escalate(ctx, e) })
+}
+
+// End ends the session, as end users do.
+func (u *EndUser) End() {
+	u.bot.t.Helper()
+	u.settles("end the session", u.EndUser.End)
+}
+
+// settles does something, and insists that the integration takes all that it leads to.
+func (u *EndUser) settles(what string, do func(context.Context) error) {
+	u.bot.t.Helper()
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), 4*patience)
+	defer cancel()
+	before := u.bot.lastCall()
+	if err := do(ctx); err != nil {
+		u.bot.t.Fatalf("hitltest: %s: %v", what, err)
+	}
+	u.bot.settle()
+	if err := u.bot.refused(before); err != nil {
+		u.bot.t.Fatalf("hitltest: %s: %v", what, err)
+	}
+}
+
+// lastCall is the number of the latest call.
+func (b *Bot) lastCall() uint64 {
+	calls := b.Cloud.Calls()
+	if len(calls) == 0 {
+		return 0
+	}
+	return calls[len(calls)-1].Seq
+}
+
+// refused is an error if the integration has refused something since a call, and did not take it later.
+func (b *Bot) refused(since uint64) error {
+	last := map[string]botpresstest.Call{} // By trace: attempts at one thing share it.
+	for _, c := range b.Cloud.Calls() {
+		if c.Seq > since && c.Kind == botpresstest.DispatchCall {
+			last[c.TraceID] = c
+		}
+	}
+	var errs []error
+	for _, c := range last {
+		if c.Status < 200 || c.Status > 299 {
+			errs = append(errs, fmt.Errorf("the integration answered %d to %s %s: %s", c.Status, c.Operation, c.Request, c.Response))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Sees waits until the end user is shown something, as in "Alice Agent: How can I help?"; what the bot says begins with
+// "bot: ". What was shown before, and not waited for, is skipped. The test fails if it does not come.
+func (u *EndUser) Sees(line string) {
+	u.bot.t.Helper()
+	skipped, ok := u.next(func(shown string, _ botpresstest.Received) bool { return shown == line })
+	if !ok {
+		u.bot.t.Fatalf("hitltest: the end user was not shown %q within %s, but: %q", line, patience, skipped)
+	}
+}
+
+// next takes what the end user is shown until something is it, and returns all lines so far.
+func (u *EndUser) next(is func(line string, r botpresstest.Received) bool) (lines []string, ok bool) {
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), patience)
+	defer cancel()
+	for {
+		r, err := u.Next(ctx)
+		if err != nil {
+			return lines, false
+		}
+		who := string(r.From)
+		if r.Name != "" {
+			who = r.Name
+		}
+		lines = append(lines, who+": "+message.PlainText(r.Message))
+		if is(lines[len(lines)-1], r) {
+			return lines, true
+		}
+	}
+}
+
+// Session returns the end user's latest session, as the integration knows it: zero before the first.
+func (u *EndUser) Session() Session {
+	for _, c := range u.bot.Cloud.Conversations() {
+		if c.ID == u.DownstreamID() && c.ID != "" {
+			return Session{ConversationID: c.ID, Ref: u.bot.ref(c.Tags)}
+		}
+	}
+	return Session{}
+}
+
+// Session names a session: the desk's name, which is what StartHitl returned, and the conversation in Botpress.
+type Session struct {
+	hitl.Ref
+
+	ConversationID string
+}
+
+// ref is what StartHitl returned, read from the tags of a conversation as the bot sees them.
+func (b *Bot) ref(tags map[string]string) hitl.Ref {
+	ref := hitl.Ref{ID: tags[b.Installation.Alias+":id"]}
+	for name := range b.tags {
+		if value, ok := tags[b.Installation.Alias+":"+name]; ok {
+			if ref.Tags == nil {
+				ref.Tags = map[string]string{}
+			}
+			ref.Tags[name] = value
+		}
+	}
+	return ref
+}

@@ -1,0 +1,246 @@
+package hitltest
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hitl-go/sdk/hitl"
+)
+
+// Case is an adapter's side of the suite: how to make it, and how to work with its desk. Definition and Config are
+// required, as for [hitl.NewServer].
+type Case[Config, Session any] struct {
+	Definition hitl.Definition
+
+	// Config must lead to a desk that is for tests only. It goes the way that a bot's configuration goes: through JSON.
+	Config Config
+
+	// Session is what the bot says about each session. The zero value is fine if nothing is required.
+	Session Session
+
+	Desk Desk
+
+	// Waive leaves rules unchecked, by their names, with the reason why the adapter cannot keep them.
+	Waive map[string]string
+}
+
+// Desk is what the suite can do with the desk. Each field may be nil; the rules that need it are then not checked.
+//
+// The functions that return a request make the one that the desk sends to the webhook when something happens in it, as
+// httptest.NewRequest makes requests. A desk whose webhooks say only that something happened must let it happen, too. The
+// address does not matter, except for what comes after the webhook's own. Each call is another thing that happens:
+// another message has another id. The functions are called from one goroutine at a time.
+type Desk struct {
+	// Agent is who takes sessions over and writes. A name that is set must reach the end user.
+	Agent hitl.Agent
+
+	// Assigned reports that the agent took the session over, Replied that the agent wrote something, and Stopped that
+	// the session is over. The texts need no escaping, except for the request's own format.
+	Assigned func(Session) *http.Request
+	Replied  func(s Session, text string) *http.Request
+	Stopped  func(Session) *http.Request
+
+	// Note reports that the agent wrote a note that only colleagues may see, Customer that the end user wrote in the desk
+	// itself, for instance by e-mail, and Echo a message that the adapter has sent: its ID is what SendMessage
+	// returned, which may be empty.
+	Note     func(s Session, text string) *http.Request
+	Customer func(s Session, text string) *http.Request
+	Echo     func(s Session, sent hitl.Ref, text string) *http.Request
+
+	// Sign makes a request genuine: it adds the headers, or the parts of the query, by which the adapter tells the
+	// desk's requests from forged ones, and nothing else. It is called for each request, those that the other functions
+	// return included, with the webhook's address in URL.
+	Sign func(*http.Request)
+
+	// Heard returns what end user and bot have said in a session since it was opened, as agents read it: one string for
+	// each message, oldest first. What stands around the words does not matter.
+	Heard func(Session) []string
+
+	// Vanish removes a session from the desk. Without it, a session that never was stands in for one that vanished.
+	Vanish func(Session)
+
+	// Wire is the connection between the adapter and the desk.
+	Wire *Wire
+}
+
+// has tells which fields are there, by their names.
+func (d Desk) has(field string) bool {
+	switch field {
+	case "Assigned":
+		return d.Assigned != nil
+	case "Replied":
+		return d.Replied != nil
+	case "Stopped":
+		return d.Stopped != nil
+	case "Note":
+		return d.Note != nil
+	case "Customer":
+		return d.Customer != nil
+	case "Echo":
+		return d.Echo != nil
+	case "Sign":
+		return d.Sign != nil
+	case "Heard":
+		return d.Heard != nil
+	case "Wire":
+		return d.Wire != nil
+	default:
+		panic("hitltest: a rule needs the field " + field + ", which Desk does not have")
+	}
+}
+
+// Run checks that the adapters made by connect keep the rules, each in a subtest that has the rule's name. All type
+// arguments are inferred. The rules, with what breaks them and how to keep them, are in docs/adapter-rules.md.
+//
+// Each rule has a bot, users and sessions of its own; the desk is the same for all. The rules run one after the other, some
+// with many requests at once: run the test with -race.
+func Run[Config, Session any, I hitl.Integration[Session]](
+	t *testing.T, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session],
+) {
+	t.Helper()
+	run(testRunner{t}, connect, c)
+}
+
+func run[Config, Session any, I hitl.Integration[Session]](
+	t runner, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session],
+) {
+	t.Helper()
+	s := &suite{desk: c.Desk, session: c.Session}
+	s.install = func(t *trial) *Bot {
+		return newBot(t, c.Definition, func(ctx context.Context, in hitl.Installation, config Config) (*spy[Session], error) {
+			i, err := connect(ctx, in, config)
+			if err != nil {
+				return nil, err
+			}
+			t.connected(in, func(ctx context.Context) (adapter, error) {
+				i, err := connect(ctx, in, config)
+				if err != nil {
+					return nil, err
+				}
+				return untyped[Session]{i, c.Session}, nil
+			})
+			return &spy[Session]{i, t}, nil
+		}, c.Config, t.rule.handover)
+	}
+	s.run(t, c.Waive)
+}
+
+// suite is a case without its types.
+type suite struct {
+	desk    Desk
+	session any
+	install func(*trial) *Bot
+}
+
+func (s *suite) run(t runner, waived map[string]string) {
+	t.Helper()
+	for name := range waived {
+		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
+			t.Errorf("hitltest: there is no rule %q to be waived", name)
+		}
+	}
+	var unchecked []string
+	for _, r := range rules {
+		t.Run(r.name, func(t runner) {
+			t.Helper()
+			why := waived[r.name]
+			if why == "" {
+				why = s.lacks(r)
+			}
+			trial := &trial{runner: t, rule: r, suite: s}
+			trial.skipped = func(why string) { unchecked = append(unchecked, r.name+": "+why) }
+			if why != "" {
+				trial.skip(why)
+			}
+			trial.run()
+		})
+	}
+	if len(unchecked) > 0 {
+		t.Logf("hitltest: %d of %d rules were not checked:\n\t%s", len(unchecked), len(rules), strings.Join(unchecked, "\n\t"))
+	}
+}
+
+// lacks says what the case would have to offer for a rule to be checked.
+func (s *suite) lacks(r rule) string {
+	missing := slices.DeleteFunc(slices.Clone(r.needs), s.desk.has)
+	if len(missing) == 0 {
+		return ""
+	}
+	return "the case has no Desk." + strings.Join(missing, " and no Desk.")
+}
+
+// runner is a test that can have subtests. It is a [testing.T], except in the suite's own tests, which watch it fail.
+type runner interface {
+	tb
+	Skipf(format string, args ...any)
+	Run(name string, f func(runner)) bool
+}
+
+type testRunner struct{ *testing.T }
+
+func (t testRunner) Run(name string, f func(runner)) bool {
+	t.Helper()
+	return t.T.Run(name, func(t *testing.T) { f(testRunner{t}) })
+}
+
+// adapter is an author's adapter without its type.
+type adapter = hitl.Integration[any]
+
+// untyped starts all sessions with the same session parameters.
+type untyped[Session any] struct {
+	hitl.Integration[Session]
+
+	session Session
+}
+
+func (u untyped[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[any]) (hitl.Ref, error) {
+	return u.Integration.StartHitl(ctx, hitl.StartHitlRequest[Session]{
+		ConversationID: r.ConversationID, UserID: r.UserID, User: r.User,
+		Title: r.Title, Description: r.Description, Session: u.session, History: r.History,
+	})
+}
+
+// spy is the adapter that the server uses. It tells the trial what happens.
+type spy[Session any] struct {
+	hitl.Integration[Session]
+
+	trial *trial
+}
+
+func (s *spy[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
+	ref, err := s.Integration.StartHitl(ctx, r)
+	if err == nil && s.trial.started != nil {
+		s.trial.started(hitltestSession(ref, r.ConversationID))
+	}
+	return ref, err
+}
+
+func (s *spy[Session]) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
+	hook, err := s.Integration.HandleWebhook(ctx, r)
+	if s.trial.handled != nil {
+		s.trial.handled()
+	}
+	return hook, err
+}
+
+// Register and Unregister do what they do without a spy: nothing, if the adapter is no [hitl.Registrar].
+
+func (s *spy[Session]) Register(ctx context.Context, webhookURL string) error {
+	if r, ok := s.Integration.(hitl.Registrar); ok {
+		return r.Register(ctx, webhookURL)
+	}
+	return nil
+}
+
+func (s *spy[Session]) Unregister(ctx context.Context, webhookURL string) error {
+	if r, ok := s.Integration.(hitl.Registrar); ok {
+		return r.Unregister(ctx, webhookURL)
+	}
+	return nil
+}
+
+var _ = cmp.Or[string]

@@ -1,0 +1,24 @@
+package playground
+
+import (
+	"context"
+	"os/exec"
+	"runtime"
+)
+
+// open opens an address in the browser, and does not wait for it to be closed.
+func open(ctx context.Context, address string) error {
+	command := []string{"xdg-open"}
+	switch runtime.GOOS {
+	case "darwin":
+		command = []string{"open"}
+	case "windows":
+		command = []string{"rundll32", "url.dll,FileProtocolHandler"}
+	}
+	c := exec.CommandContext(ctx, command[0], append(command[1:], address)...) //nolint:gosec // The address is our own.
+	if err := c.Start(); err != nil {
+		return err
+	}
+	go func() { _ = c.Wait() }() // It ends with the browser, or with the context.
+	return nil
+}

@@ -1,0 +1,241 @@
+// Package playground is a web page on which a hand-over happens before one's eyes, without a Botpress account: on the
+// left the end user's chat with the bot, on the right the agent's desk, below every request on the wire. The integration
+// is the real one; Botpress is an in-memory one, see [botpresstest].
+//
+//	err := playground.Run(ctx, playground.Options{Server: server, Configuration: config, Output: os.Stdout})
+package playground
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// Options say what is played with. Server is required.
+type Options struct {
+	// Server is the integration. The playground serves it a second time, to its own Botpress.
+	Server *hitl.Server
+
+	// Configuration is what the integration is installed with: anything that becomes a JSON object. Nil is {}.
+	Configuration any
+
+	// Desk is the agent's side of the page. Nil shows what the integration has been sent, and lets people play the desk by
+	// writing its webhooks.
+	Desk Desk
+
+	// Tap is what the integration calls instead of the desk, so that these requests are seen, too. Nil: they are not.
+	Tap *Tap
+
+	// Webhooks are templates for playing the desk by hand.
+	Webhooks []Webhook
+
+	// Bot answers the end user while no session is active. Nil is a bot that shows every type of message.
+	Bot func(message.Message) []message.Message
+
+	// Addr is where the page is served, on the loopback interface. Empty: 127.0.0.1:8072, or a free port if that is taken.
+	Addr string
+
+	// Open opens the page in the browser.
+	Open bool
+
+	// Output is told where the page is. Nil: nobody is told.
+	Output io.Writer
+
+	// Logger receives the integration's log. Nil discards it.
+	Logger *slog.Logger
+}
+
+const (
+	defaultAddr = "127.0.0.1:8072"
+	handover    = 200 * time.Millisecond // The in-memory plugin is ready at once; this shows that there is a window at all.
+	attempts    = 8                      // With the delay below, Botpress tries for 14 seconds: time to switch a fault off again.
+	retryDelay  = 500 * time.Millisecond
+	farewell    = 3 * time.Second // What a desk that has gone away may cost at the end.
+)
+
+// Run serves the page until the context ends. It fails if there is nowhere to serve it, or if the integration refuses to
+// be installed, for instance because of its configuration.
+func Run(ctx context.Context, opts Options) (err error) {
+	listener, err := listen(ctx, opts.Addr)
+	if err != nil {
+		return err
+	}
+	p, err := start(ctx, opts)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+
+	address := "http://" + listener.Addr().String()
+	if opts.Output != nil {
+		_, _ = fmt.Fprintf(opts.Output, "Playground: %s\nA simulation: no Botpress account is involved. Ctrl+C ends it.\n", address)
+	}
+	if opts.Open {
+		if err := open(ctx, address); err != nil && opts.Output != nil {
+			_, _ = fmt.Fprintf(opts.Output, "The browser does not open (%v): please open the page yourself.\n", err)
+		}
+	}
+	return p.servePage(ctx, listener)
+}
+
+// listen opens the page's address, which must not be reachable from outside.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(cmp.Or(addr, defaultAddr))
+	if err != nil {
+		return nil, fmt.Errorf("playground: the address %q needs a host and a port, such as %s: %w", addr, defaultAddr, err)
+	}
+	if !loopback(host) {
+		return nil, fmt.Errorf("playground: %s is reachable from outside: use 127.0.0.1, since whoever sees the page can act as everybody on it", host)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", cmp.Or(addr, defaultAddr))
+	if err != nil && addr == "" {
+		listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("playground: %w", err)
+	}
+	return listener, nil
+}
+
+// playground is a running one.
+type playground struct {
+	opts   Options
+	about  about
+	view   *view
+	wire   *wire
+	faults *faults
+	cloud  *botpresstest.Server
+	in     *botpresstest.Installation
+	desk   Desk // Never nil.
+	client *http.Client
+
+	running context.Context //nolint:containedctx // It ends with close, and is for the work that no request waits for.
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	served  chan error // What became of the integration's server.
+
+	mu     sync.Mutex // Guards what follows.
+	guest  guest
+	guests int // How many there have been.
+	closed bool
+}
+
+// start starts everything but the page. Nothing is left running if it fails.
+func start(ctx context.Context, opts Options) (*playground, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // It never fails.
+	signing := base64.RawURLEncoding.EncodeToString(secret)
+	configuration, err := json.Marshal(opts.Configuration)
+	if err != nil {
+		return nil, fmt.Errorf("playground: the configuration cannot be written as JSON: %w", err)
+	}
+
+	p := &playground{opts: opts, view: newView(), served: make(chan error, 1), client: &http.Client{Transport: &http.Transport{}}}
+	p.running, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.faults = &faults{tapped: opts.Tap != nil}
+	p.wire = newWire(p.view, p.faults)
+	p.cloud = botpresstest.NewServer(&botpresstest.Options{
+		Client: &http.Client{Transport: p.wire.dispatches()}, Middleware: p.wire.botpress, Bot: p.answer,
+		Attempts: attempts, RetryDelay: retryDelay,
+	})
+	p.faults.cloud = p.cloud
+	p.wire.secrets = newSecrets(configuration, p.cloud.Token, signing)
+
+	server, err := opts.Server.With(hitl.Options{
+		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token},
+		Secrets:  []string{signing}, Logger: opts.Logger, Handover: handover,
+	})
+	if err == nil {
+		err = server.Ready()
+	}
+	var listener net.Listener
+	if err == nil {
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		p.served <- nil
+		return nil, errors.Join(fmt.Errorf("playground: %w", err), p.close())
+	}
+	go func() { p.served <- server.Serve(p.running, listener) }()
+	if opts.Tap != nil {
+		opts.Tap.attach(p.wire)
+	}
+
+	definition := server.Describe()
+	p.about = describe(definition, opts)
+	spec, err := fromDefinition(definition)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	spec.URL, spec.SigningSecret = "http://"+listener.Addr().String(), signing
+	if string(configuration) != "null" {
+		spec.Configuration = json.RawMessage(configuration)
+	}
+	if p.in, err = p.cloud.Install(ctx, spec); err != nil {
+		return nil, errors.Join(fmt.Errorf("playground: the integration refuses to be installed: %w", err), p.close())
+	}
+	if p.desk = opts.Desk; p.desk == nil {
+		p.desk = &downstream{cloud: p.cloud, in: p.in}
+	}
+	p.work.Go(p.watch)
+	p.invite()
+	return p, nil
+}
+
+// fromDefinition is what the in-memory Botpress needs to know of a definition.
+func fromDefinition(d botpress.CreateIntegrationParams) (botpresstest.Integration, error) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return botpresstest.Integration{}, fmt.Errorf("playground: the definition has no JSON: %w", err)
+	}
+	return botpresstest.FromDefinition(body)
+}
+
+// close stops everything and waits for it.
+func (p *playground) close() error {
+	p.faults.lift()
+	if p.in != nil {
+		ctx, cancel := context.WithTimeout(p.running, farewell)
+		if err := p.in.Uninstall(ctx); err != nil && p.opts.Logger != nil {
+			p.opts.Logger.WarnContext(ctx, "the integration was not unregistered", "error", err)
+		}
+		cancel()
+	}
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.stop()
+	p.work.Wait()
+	err := <-p.served
+	if p.opts.Tap != nil {
+		p.opts.Tap.attach(nil)
+	}
+	p.cloud.Close()
+	p.client.CloseIdleConnections()
+	return err
+}
+
+// background runs work that no request waits for; close does.
+func (p *playground) background(work func(context.Context)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.work.Go(func() { work(p.running) })
+	}
+}

@@ -1,0 +1,101 @@
+package playground
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	hidden    = "[secret]"
+	minSecret = 6 // Shorter words of a configuration, such as "high", stand everywhere.
+)
+
+// secrets knows what the page must not show: it is looked at over shoulders, and what is copied from it ends up in tickets.
+type secrets struct {
+	known *strings.Replacer
+}
+
+// newSecrets hides these values, and all texts of a configuration: which of them are secret, only the definition knows.
+func newSecrets(configuration json.RawMessage, values ...string) *secrets {
+	decoder := json.NewDecoder(bytes.NewReader(configuration))
+	decoder.UseNumber()
+	var config any
+	if decoder.Decode(&config) == nil {
+		values = appendTexts(values, config)
+	}
+	values = slices.DeleteFunc(values, func(v string) bool { return len(v) < minSecret })
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // A secret may be part of another.
+	var pairs []string
+	for _, v := range slices.Compact(values) {
+		asJSON, _ := json.Marshal(v) // A string always has a JSON.
+		pairs = append(pairs, v, hidden, strings.Trim(string(asJSON), `"`), hidden)
+	}
+	return &secrets{known: strings.NewReplacer(pairs...)}
+}
+
+func appendTexts(texts []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		texts = append(texts, v)
+	case json.Number:
+		texts = append(texts, v.String())
+	case []any:
+		for _, item := range v {
+			texts = appendTexts(texts, item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			texts = appendTexts(texts, item)
+		}
+	}
+	return texts
+}
+
+var (
+	secretName = regexp.MustCompile(`(?i)secret|passw|authorization|signature$|api[_-]?key|cookie|^x-bp-configuration$|(^|[_-])(access|auth|refresh|api)?[_-]?token$`)
+
+	// secretField is a text in JSON, perhaps in JSON within JSON, whose name says that it is secret.
+	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
+)
+
+// header is a header to be shown: each line a name and a value, in the order of the names.
+func (s *secrets) header(h http.Header) [][2]string {
+	lines := [][2]string{}
+	for name, values := range h {
+		for _, v := range values {
+			switch {
+			case secretName.MatchString(name):
+				scheme, _, ok := strings.Cut(v, " ")
+				if v = hidden; ok && strings.EqualFold(name, "Authorization") {
+					v = scheme + " " + hidden
+				}
+			default:
+				v = s.known.Replace(v)
+			}
+			lines = append(lines, [2]string{name, v})
+		}
+	}
+	slices.SortFunc(lines, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	return lines
+}
+
+// body is a body to be shown, and why it is not.
+func (s *secrets) body(b []byte) (text, missing string) {
+	switch {
+	case len(b) > maxBody:
+		return "", fmt.Sprintf("longer than %d kB", maxBody>>10)
+	case !utf8.Valid(b):
+		return "", fmt.Sprintf("%d bytes that are no text", len(b))
+	}
+	return s.text(string(b)), ""
+}
+
+func (s *secrets) text(text string) string {
+	return secretField.ReplaceAllString(s.known.Replace(text), "${1}"+hidden)
+}

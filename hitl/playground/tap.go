@@ -1,0 +1,74 @@
+package playground
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Tap stands in front of a desk's API: an integration that calls the tap instead of the desk lets the playground see its
+// requests, and slow them down. Create it with [NewTap].
+type Tap struct {
+	URL string // What the integration calls, without a trailing slash.
+
+	proxy  http.Handler
+	wire   atomic.Pointer[wire]
+	server *http.Server
+	served chan error
+}
+
+// NewTap starts a tap on a free port of the loopback interface, in front of the API at this address. Close it when done.
+func NewTap(ctx context.Context, api string) (*Tap, error) {
+	target, err := url.Parse(api)
+	if err != nil {
+		return nil, fmt.Errorf("playground: the desk's address: %w", err)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("playground: %w", err)
+	}
+	t := &Tap{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
+	t.proxy = &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, "the desk does not answer: "+err.Error(), http.StatusBadGateway)
+		},
+	}
+	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
+	go func() { t.served <- t.server.Serve(listener) }()
+	return t, nil
+}
+
+// Close stops the tap: requests under way are cut.
+func (t *Tap) Close() error {
+	err := t.server.Close()
+	if stopped := <-t.served; !errors.Is(stopped, http.ErrServerClosed) {
+		err = errors.Join(err, stopped)
+	}
+	return err
+}
+
+// ServeHTTP passes a request on to the desk.
+func (t *Tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen := t.wire.Load()
+	if seen == nil {
+		t.proxy.ServeHTTP(w, r)
+		return
+	}
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if seen.faults.delay(r.Context()) == nil {
+			t.proxy.ServeHTTP(w, r)
+		}
+	})
+	seen.record(slow, deskRequest).ServeHTTP(w, r)
+}
+
+// attach lets a playground see the requests; nil, nobody.
+func (t *Tap) attach(w *wire) { t.wire.Store(w) }

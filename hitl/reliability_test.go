@@ -1,0 +1,516 @@
+package hitl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// The tests of this file are the table in docs/reliability.md: one way to fail each.
+
+// inBubble runs a test in a world of its own, with an end user in it.
+func inBubble(t *testing.T, s setting, f func(t *testing.T, w *world, jane *botpresstest.EndUser)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		f(t, w, w.in.NewEndUser(botpresstest.Profile{Name: "Jane", Email: "jane@example.com"}))
+	})
+}
+
+// log is what a ticket has besides its history.
+func (w *world) log(ticketID string) []string {
+	for _, ticket := range w.desk.Tickets() {
+		if ticket.ID == ticketID {
+			return slices.DeleteFunc(ticket.Log, func(line string) bool { return strings.HasPrefix(line, "history ") })
+		}
+	}
+	return nil
+}
+
+func (w *world) say(u *botpresstest.EndUser, m message.Message) {
+	w.t.Helper()
+	if err := u.Say(w.t.Context(), m); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+}
+
+// failing makes a hook that fails a method of the desk the first n times.
+func failing(method string, n int, err error) func(context.Context, string) error {
+	return func(_ context.Context, m string) error {
+		if m != method || n == 0 {
+			return nil
+		}
+		n--
+		return err
+	}
+}
+
+// wantTickets checks how many tickets there are, and how many conversations stand for them.
+func (w *world) wantTickets(n int) {
+	w.t.Helper()
+	if got := len(w.desk.Tickets()); got != n {
+		w.t.Errorf("the desk has %d tickets, want %d", got, n)
+	}
+	conversations := 0
+	for _, c := range w.cloud.Conversations() {
+		if c.Channel == "supportTicket" {
+			conversations++
+		}
+	}
+	if conversations != n {
+		w.t.Errorf("Botpress has %d conversations with the desk, want %d", conversations, n)
+	}
+}
+
+// wantAgents checks what agents said, as the end user saw it.
+func wantAgents(t *testing.T, u *botpresstest.EndUser, want ...string) {
+	t.Helper()
+	var got []string
+	for _, m := range u.Received() {
+		if m.From == botpresstest.FromAgent {
+			got = append(got, m.Name+": "+message.PlainText(m.Message))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("agents said, as the end user saw it (-want +got):\n%s", diff)
+	}
+}
+
+func count(u *botpresstest.EndUser, text string) int {
+	n := 0
+	for _, line := range seen(u) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func comment(id, text string) report {
+	return report{Type: "comment", TicketID: "T-1", Agent: alice, CommentID: id, Text: text}
+}
+
+func TestStartHitlWhoseAnswerIsLost(t *testing.T) {
+	inBubble(t, setting{replicas: 3}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 2})
+		defer lift()
+		w.escalate(jane, "Help")
+		w.wantTickets(1)
+	})
+}
+
+func TestStartHitlAtTwoReplicasAtOnce(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Before = func(ctx context.Context, method string) error {
+			if method == "StartHitl" {
+				<-time.After(3 * time.Second) // long enough for the other one to come
+			}
+			return nil
+		}
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.Duplicate})()
+		starts := 0
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				starts++
+			}
+			return nil
+		}
+		w.escalate(jane, "Help")
+		w.wantTickets(1)
+		if starts != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", starts)
+		}
+	})
+}
+
+func TestStartHitlCrashedHalfWay(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.After = failing("StartHitl", 1, errors.New("the connection broke"))
+		w.wantStarted(jane, 5*time.Second) // Botpress asks again after one, and the claim of the first attempt is gone
+		<-time.After(11 * time.Second)
+		w.wantTickets(1)
+		w.report(comment("A-1", "Hello"))
+		wantAgents(t, jane, "Alice Agent: Hello")
+	})
+}
+
+func TestStartHitlThatTheDeskRefuses(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Before = failing("StartHitl", 1, hitl.Errorf("Acme Desk is closed on Sundays"))
+		err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"})
+		var refused *botpresstest.Error
+		if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest || refused.Message != "Acme Desk is closed on Sundays" {
+			t.Fatalf("the bot got %v, want what the desk said", err)
+		}
+		w.wantStarted(jane, time.Second) // nothing of the refused attempt is in the way
+	})
+}
+
+// wantStarted starts a session and checks that it takes no longer than it should.
+func (w *world) wantStarted(u *botpresstest.EndUser, within time.Duration) {
+	w.t.Helper()
+	w.say(u, message.Text{Text: "Please"})
+	start := time.Now()
+	if err := u.Escalate(w.t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+		w.t.Fatal(err)
+	}
+	if took := time.Since(start); took > within {
+		w.t.Errorf("the session took %v to start, want at most %v", took, within)
+	}
+}
+
+func TestFinishedConversationIsNotReused(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		for n := 1; n <= 2; n++ {
+			w.say(jane, message.Text{Text: "Hello"})
+			w.escalate(jane, "Help")
+			w.wantTickets(n)
+			w.report(report{Type: "closed", TicketID: fmt.Sprintf("T-%d", n)})
+			if jane.Active() {
+				t.Fatal("the session is active after its end")
+			}
+		}
+	})
+}
+
+func TestSessionClosedBeforeStartHitlIsAnswered(t *testing.T) {
+	// Botpress asks again so late that what was scheduled after the first answer comes too early.
+	late := botpresstest.Options{RetryDelay: 20 * time.Second}
+	inBubble(t, setting{replicas: 2, cloud: late}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 2})()
+		var agent sync.WaitGroup
+		agent.Go(func() {
+			for len(w.desk.Tickets()) == 0 {
+				<-time.After(10 * time.Millisecond)
+			}
+			if status, body := w.webhook(t.Context(), report{Type: "closed", TicketID: "T-1"}); status != http.StatusOK {
+				t.Errorf("the webhook was answered %d %s", status, body)
+			}
+		})
+		w.escalate(jane, "Help")
+		agent.Wait()
+		<-time.After(time.Minute)
+		w.settle()
+		w.wantTickets(1)
+		if jane.Active() {
+			t.Error("the end user is left in a session that is over")
+		}
+	})
+}
+
+func TestCreateUserAtTwoReplicasAtOnce(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.Duplicate})()
+		w.escalate(jane, "Help")
+		linked := 0
+		for _, u := range w.cloud.Users() {
+			if u.Tags["acme-desk:id"] != "" {
+				linked++
+			}
+		}
+		if linked != 1 {
+			t.Errorf("%d users are linked with the desk, want one", linked)
+		}
+	})
+}
+
+func TestWebhookThatComesTwice(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		assigned := report{Type: "assigned", TicketID: "T-1", Agent: alice}
+		for _, r := range []any{assigned, assigned, comment("A-1", "Hello"), comment("A-1", "Hello")} {
+			w.report(r)
+		}
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { w.report(comment("A-2", "How are you?")) })
+		}
+		both.Wait()
+		wantAgents(t, jane, "Alice Agent: Hello", "Alice Agent: How are you?")
+		if n := count(jane, "has joined"); n != 1 {
+			t.Errorf("the agent was announced %d times, want once", n)
+		}
+	})
+}
+
+func TestMessageWithoutAnID(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.report(comment("", "Hello"))
+		w.report(comment("", "Hello")) // the same webhook again
+		w.report(comment("", "Still there?"))
+		wantAgents(t, jane, "Alice Agent: Hello", "Alice Agent: Still there?")
+	})
+}
+
+func TestLongIDs(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		long := strings.Repeat("x", 600)
+		w.report(comment(long+"1", "One"))
+		w.report(comment(long+"2", "Two")) // differs behind what a tag holds
+		w.report(comment(long+"1", "One"))
+		wantAgents(t, jane, "Alice Agent: One", "Alice Agent: Two")
+	})
+}
+
+func TestEchoes(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		// Before our own request is answered: the desk reports the comment while it is being made.
+		var early sync.WaitGroup
+		w.desk.After = func(_ context.Context, method string) error {
+			if ids := w.desk.Comments("T-1"); method == "SendMessage" {
+				early.Go(func() { w.report(comment(ids[len(ids)-1], "early echo")) })
+				<-time.After(time.Second)
+			}
+			return nil
+		}
+		w.say(jane, message.Text{Text: "Hello"})
+		early.Wait()
+		w.desk.After = nil
+		// After it, and for each item of a bloc.
+		w.say(jane, message.Bloc{Items: []message.BlocItem{message.Text{Text: "one"}, message.Text{Text: "two"}, message.Text{Text: "three"}}})
+		for _, id := range w.desk.Comments("T-1") {
+			w.report(comment(id, "late echo"))
+		}
+		wantAgents(t, jane)
+	})
+}
+
+func TestHandoverWindow(t *testing.T) {
+	slow := botpresstest.Options{Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second}}
+	inBubble(t, setting{replicas: 2, cloud: slow}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		var agent sync.WaitGroup
+		agent.Go(func() { // is at it before startHitl has returned, and done before the plugin is ready
+			for len(w.desk.Tickets()) == 0 {
+				<-time.After(time.Millisecond)
+			}
+			for _, r := range []report{
+				{Type: "assigned", TicketID: "T-1", Agent: alice},
+				comment("A-1", "one"), comment("A-2", "two"), comment("A-3", "three"),
+				{Type: "closed", TicketID: "T-1"},
+			} {
+				if status, body := w.webhook(t.Context(), r); status != http.StatusOK {
+					t.Errorf("the webhook %+v was answered %d %s", r, status, body)
+				}
+			}
+		})
+		w.escalate(jane, "Help")
+		agent.Wait()
+		w.settle()
+		want := []string{
+			"bot: I have escalated this conversation to a human agent. They should be with you shortly.",
+			"bot: A human agent has joined the conversation.",
+			"Alice Agent: one", "Alice Agent: two", "Alice Agent: three",
+			"bot: The human agent closed the conversation. I will continue assisting you.",
+		}
+		if diff := cmp.Diff(want, seen(jane)); diff != "" {
+			t.Errorf("the end user saw (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAssignment(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		bob := map[string]any{"id": "agent-8", "name": "Bob"}
+		for _, agent := range []map[string]any{alice, nil, alice, {"id": "", "name": "Group"}, bob, bob, alice} {
+			w.report(report{Type: "assigned", TicketID: "T-1", Agent: agent})
+		}
+		var announced []string
+		for _, e := range w.cloud.Events() {
+			if strings.HasSuffix(e.Type, ":agentAssigned") {
+				for _, u := range w.cloud.Users() {
+					if strings.Contains(string(e.Payload), u.ID) {
+						announced = append(announced, u.Name)
+					}
+				}
+			}
+		}
+		if diff := cmp.Diff([]string{"Alice Agent", "Bob", "Alice Agent"}, announced); diff != "" {
+			t.Errorf("announced (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAgentWhoWritesWithoutAssignment(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.report(comment("A-1", "Hello"))
+		wantAgents(t, jane, "Alice Agent: Hello")
+		if n := count(jane, "has joined"); n != 1 {
+			t.Errorf("the agent was announced %d times, want once", n)
+		}
+	})
+}
+
+func TestAgentIsRenamed(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.report(report{Type: "assigned", TicketID: "T-1", Agent: alice})
+		renamed := map[string]any{"id": "agent-7", "name": "Alice Smith"}
+		w.report(report{Type: "comment", TicketID: "T-1", Agent: renamed, CommentID: "A-1", Text: "Hello"})
+		for _, u := range w.cloud.Users() {
+			if u.Tags["acme-desk:agentId"] == "agent-7" && u.Name != "Alice Smith" {
+				t.Errorf("the agent is called %q in Botpress", u.Name)
+			}
+		}
+	})
+}
+
+func TestBlocThatFailsInTheMiddle(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Forgetful = true
+		w.escalate(jane, "Help")
+		calls := 0
+		w.desk.Before = func(_ context.Context, method string) error {
+			if calls++; calls == 3 {
+				return errors.New("the desk hiccups")
+			}
+			return nil
+		}
+		var items []message.BlocItem
+		want := []string{}
+		for _, text := range []string{"one", "two", "three", "four", "five"} {
+			items = append(items, message.Text{Text: text})
+			want = append(want, "Jane: "+text)
+		}
+		w.say(jane, message.Bloc{Items: items})
+		if diff := cmp.Diff(want, w.log("T-1")); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestMessageWhoseAnswerIsLost(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Forgetful = true
+		w.escalate(jane, "Help")
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.DropAfter, Times: 2})()
+		w.say(jane, message.Text{Text: "Hello"})
+		if diff := cmp.Diff([]string{"Jane: Hello"}, w.log("T-1")); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAcknowledgementThatFails(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Forgetful = true
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "updateMessage", Kind: botpresstest.InternalError})
+		w.say(jane, message.Text{Text: "Hello"})
+		lift()
+		if diff := cmp.Diff([]string{"Jane: Hello"}, w.log("T-1")); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+		for _, c := range w.cloud.Calls() {
+			if c.Operation == "message_created" && c.Status != http.StatusOK {
+				t.Errorf("Botpress was told %d, though the desk has the message", c.Status)
+			}
+		}
+	})
+}
+
+func TestStopHitlWhileTheDeskIsDown(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		down := hitl.Retryable(0, errors.New("no route to the desk"))
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "StopHitl" {
+				return down
+			}
+			return nil
+		}
+		if err := jane.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if n := count(jane, "You have ended the session"); n != 1 {
+			t.Errorf("the end user was told %d times that the session has ended, want once", n)
+		}
+		if status := w.desk.Tickets()[0].Status; status != "open" {
+			t.Fatalf("the ticket is %s while the desk is down", status)
+		}
+		w.desk.Before = nil // the desk is back, and somebody writes in the ticket
+		w.report(comment("A-1", "Hello?"))
+		if status := w.desk.Tickets()[0].Status; status != "closed" {
+			t.Errorf("the ticket is %s after the desk is back", status)
+		}
+	})
+}
+
+func TestStopHitlTriesAgain(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.desk.Before = failing("StopHitl", 2, errors.New("the desk hiccups"))
+		if err := jane.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if status := w.desk.Tickets()[0].Status; status != "closed" {
+			t.Errorf("the ticket is %s", status)
+		}
+	})
+}
+
+func TestMessageAfterTheEnd(t *testing.T) {
+	last := botpresstest.Options{Plugin: botpresstest.PluginConfig{Farewell: botpresstest.FarewellLast}}
+	inBubble(t, setting{cloud: last}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		if err := jane.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if status := w.desk.Tickets()[0].Status; status != "closed" {
+			t.Errorf("the ticket is %s", status)
+		}
+		w.report(comment("A-1", "Too late")) // harmless, too
+		wantAgents(t, jane)
+	})
+}
+
+func TestOrder(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "SendMessage" {
+				<-time.After(time.Second)
+			}
+			return nil
+		}
+		want := []string{}
+		for n := range 10 {
+			if err := jane.Say(t.Context(), said(n)); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, fmt.Sprintf("Jane: said %d", n))
+		}
+		if err := jane.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		log := slices.DeleteFunc(w.log("T-1"), func(line string) bool { return strings.Contains(line, "has ended the session") })
+		if diff := cmp.Diff(want, log); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+		if status := w.desk.Tickets()[0].Status; status != "closed" {
+			t.Errorf("the ticket is %s", status)
+		}
+	})
+}
