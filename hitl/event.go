@@ -24,16 +24,16 @@ type announcement struct {
 // The state is written before the event is sent, so that of two replicas only one sends it; he who finds a fresh state
 // of another makes sure that its event is there, since the other may have crashed in between.
 func (c *call) assigned(ctx context.Context, ses *session, agent Agent) error {
-	user, ses, err := c.agent(ctx, ses, agent)
+	userID, ses, err := c.agent(ctx, ses, agent)
 	if err != nil {
 		return err
 	}
-	me := announcement{UserID: user.ID, By: rand.Text(), At: time.Now()}
+	me := announcement{UserID: userID, By: rand.Text(), At: time.Now()}
 	before, err := c.announce(ctx, ses, me)
 	if err != nil {
 		return err
 	}
-	payload, err := json.Marshal(wire.AssignedPayload{ConversationID: ses.conversationID, UserID: user.ID})
+	payload, err := json.Marshal(wire.AssignedPayload{ConversationID: ses.conversationID, UserID: userID})
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *call) assigned(ctx context.Context, ses *session, agent Agent) error {
 	if before.By == me.By { // nobody was announced before
 		return c.emit(ctx, ses, e)
 	}
-	if before.UserID == user.ID {
+	if before.UserID == userID {
 		if time.Since(before.At) > 2*c.opts.Timeout {
 			return nil // that attempt is through, or was repeated since
 		}

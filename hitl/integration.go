@@ -106,14 +106,7 @@ type StartHitlRequest[Session any] struct {
 // Transcript renders the history, with the speakers' names as Botpress knows them. It never fails: a name
 // that cannot be found in time is replaced by a general one. A nil opts means plain text without a limit.
 func (r StartHitlRequest[Session]) Transcript(ctx context.Context, opts *message.TranscriptOptions) string {
-	var o message.TranscriptOptions
-	if opts != nil {
-		o = *opts
-	}
-	if o.Name == nil {
-		o.Name = r.name
-	}
-	return message.Transcript(ctx, r.History, &o)
+	return message.Transcript(ctx, r.History, opts.WithName(r.name))
 }
 
 // StopHitlRequest names the session that ends.

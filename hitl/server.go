@@ -86,6 +86,7 @@ type Server struct {
 	starts        starts      // sessions that are being opened by this process
 	refs          *lru.Cache[string, Ref]
 	sessions      *lru.Cache[string, *session]
+	agents        *lru.Cache[string, string] // agents as they were told to Botpress last, and who they are there
 	sent          *lru.Cache[string, int] // messages to the desk, and how many parts of them it has
 }
 
@@ -175,6 +176,7 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.connections = newCache[string, *connection](maxConnections)
 	s.refs = newCache[string, Ref](maxRefs)
 	s.sessions = newCache[string, *session](maxSessions)
+	s.agents = newCache[string, string](maxRefs)
 	s.sent = newCache[string, int](maxSent)
 	s.notReady = s.connectBotpress()
 	return s, nil

@@ -34,42 +34,51 @@ func (c *call) userName(ctx context.Context, userID string) (string, error) {
 	return user.Name, err
 }
 
-// agent makes an agent known to Botpress as they are now: the end user is shown what stands there. The same call brings
-// the session up to date, which matters while it is young: its start moves when startHitl is asked for again.
-func (c *call) agent(ctx context.Context, ses *session, a Agent) (botpress.User, *session, error) {
+// agent makes an agent known to Botpress as they are now, and returns the user that stands for them: the end user is shown
+// what stands there. The same call brings the session up to date, which matters while it is young: its start moves when
+// startHitl is asked for again.
+func (c *call) agent(ctx context.Context, ses *session, a Agent) (userID string, now *session, err error) {
+	profile := c.key("agent", agentID(ses, a), a.Name, a.PictureURL)
+	if id, ok := c.agents.Get(profile); ok && !c.young(ses) {
+		return id, ses, nil
+	}
 	params := agentParams(ses, a)
 	p := botpress.InitializeIncomingMessageParams{ConversationID: ses.conversationID, User: &params}
 	got, err := again(ctx, func() (botpress.InitializeIncomingMessageResult, error) {
 		return c.client.InitializeIncomingMessage(ctx, p)
 	})
 	if err != nil {
-		return botpress.User{}, ses, fmt.Errorf("hitl: make agent %s known: %w", a.ID, err)
+		return "", ses, fmt.Errorf("hitl: make agent %s known: %w", a.ID, err)
 	}
-	ses = c.sessionOf(got.Conversation)
-	c.remember(ses)
-	user, err := c.refreshAgent(ctx, got.User, a)
-	return user, ses, err
+	if err := c.refreshAgent(ctx, got.User, a); err != nil {
+		return "", ses, err
+	}
+	c.agents.Add(profile, got.User.ID)
+	now = c.sessionOf(got.Conversation)
+	c.remember(now)
+	return got.User.ID, now, nil
 }
 
 // refreshAgent brings name and picture up to date. An existing user is found as it was, whatever the finder says of it.
-func (c *call) refreshAgent(ctx context.Context, user botpress.User, a Agent) (botpress.User, error) {
+func (c *call) refreshAgent(ctx context.Context, user botpress.User, a Agent) error {
 	name, picture := cmp.Or(userName(a.Name), user.Name), cmp.Or(pictureURL(a.PictureURL), user.PictureURL)
 	if name == user.Name && picture == user.PictureURL {
-		return user, nil
+		return nil
 	}
-	user, err := c.client.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
+	_, err := c.client.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
 	if err != nil {
-		return user, fmt.Errorf("hitl: update agent %s: %w", a.ID, err)
+		return fmt.Errorf("hitl: update agent %s: %w", a.ID, err)
 	}
-	return user, nil
+	return nil
 }
 
-// agentParams identify an agent. Agents are kept apart from end users: a desk may count both from one. An agent whom the
-// desk does not name is somebody else in each session.
+// agentID identifies an agent. One whom the desk does not name is somebody else in each session.
+func agentID(ses *session, a Agent) string { return cmp.Or(a.ID, "of session "+ses.conversationID) }
+
+// agentParams find or create an agent. Agents are kept apart from end users: a desk may count both from one.
 func agentParams(ses *session, a Agent) botpress.GetOrCreateUserParams {
-	id := cmp.Or(a.ID, "of session "+ses.conversationID)
 	return botpress.GetOrCreateUserParams{
-		Tags: botpress.Tags{tagAgentID: tagValue(id)}, DiscriminateByTags: []string{tagAgentID},
+		Tags: botpress.Tags{tagAgentID: tagValue(agentID(ses, a))}, DiscriminateByTags: []string{tagAgentID},
 		Name: userName(a.Name), PictureURL: pictureURL(a.PictureURL),
 	}
 }

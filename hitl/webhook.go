@@ -178,14 +178,14 @@ func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied
 	tags := botpress.Tags{tagID: tagValue(e.ID)}
 
 	if c.young(ses) {
-		user, ses, err := c.agent(ctx, ses, agent)
+		userID, ses, err := c.agent(ctx, ses, agent)
 		if err != nil {
 			return err
 		}
 		later := c.schedule(ses)
 		_, err = again(ctx, func() (botpress.Message, error) {
 			msg, _, err := c.client.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-				ConversationID: ses.conversationID, UserID: user.ID, Type: string(kind), Payload: payload,
+				ConversationID: ses.conversationID, UserID: userID, Type: string(kind), Payload: payload,
 				Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
 			})
 			return msg, err
@@ -210,6 +210,5 @@ func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied
 	if err != nil {
 		return fmt.Errorf("hitl: send the agent's message %s: %w", e.ID, err)
 	}
-	_, err = c.refreshAgent(ctx, got.User, agent)
-	return err
+	return c.refreshAgent(ctx, got.User, agent)
 }

@@ -184,8 +184,11 @@ func (w *world) escalate(u *botpresstest.EndUser, title string) {
 		w.t.Fatal(err)
 	}
 	w.settle()
-	<-time.After(11 * time.Second) // on the bubble's clock
+	w.afterHandover()
 }
+
+// afterHandover lets the time pass, on the bubble's clock, in which things have to wait for the plugin.
+func (w *world) afterHandover() { <-time.After(11 * time.Second) }
 
 // logTo collects a log for tests of what it says.
 func logTo(b *bytes.Buffer) *slog.Logger {

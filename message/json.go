@@ -124,7 +124,8 @@ func (o *object) blocItems(key string) []BlocItem {
 // decodeItem does not look into what may not stand in a bloc: blocs in blocs in blocs would be
 // parsed once more at each level.
 func decodeItem(raw json.RawMessage) BlocItem {
-	kind, payload, ok := splitEnvelope(raw)
+	o, _ := readObject(raw)
+	kind, payload, ok := o.envelope()
 	if !ok {
 		return Unknown{Payload: raw}
 	}
@@ -134,8 +135,10 @@ func decodeItem(raw json.RawMessage) BlocItem {
 		if item, ok := m.(BlocItem); ok {
 			return item
 		}
+		return Unknown{Kind: kind, Payload: payload}
+	default:
+		return Unknown{Kind: kind, Payload: payload}
 	}
-	return Unknown{Kind: kind, Payload: payload}
 }
 
 func read[T any](o *object, key string, required bool) (v T) {
@@ -256,16 +259,6 @@ func (b Bloc) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"items": items})
 }
 
-// UnmarshalJSON reads a bloc's payload as [Decode] does, but a payload that is no bloc is an error.
-func (b *Bloc) UnmarshalJSON(data []byte) error {
-	m, ok := decode(TypeBloc, data)
-	if !ok {
-		return errors.New("message: a bloc must be an object with an array named items")
-	}
-	*b, _ = m.(Bloc)
-	return nil
-}
-
 // Envelope is a message as it stands in JSON, the type beside the payload:
 //
 //	{"type": "text", "payload": {"text": "Hi"}}
@@ -313,9 +306,15 @@ func encodeEnvelope(m Message) (json.RawMessage, error) {
 
 // decodeEnvelope reads valid JSON, whatever it is.
 func decodeEnvelope(data []byte) Message {
-	kind, payload, ok := splitEnvelope(data)
+	o, _ := readObject(data)
+	return o.message(data)
+}
+
+// message reads an object that holds a type beside a payload. raw is all of it.
+func (o *object) message(raw json.RawMessage) Message {
+	kind, payload, ok := o.envelope()
 	if !ok {
-		return Unknown{Payload: bytes.Clone(data)}
+		return Unknown{Payload: bytes.Clone(raw)}
 	}
 	if m, ok := decode(kind, payload); ok {
 		return m
@@ -323,9 +322,8 @@ func decodeEnvelope(data []byte) Message {
 	return Unknown{Kind: kind, Payload: payload}
 }
 
-func splitEnvelope(data []byte) (kind Type, payload json.RawMessage, ok bool) {
-	o, ok := readObject(data)
-	if !ok {
+func (o *object) envelope() (kind Type, payload json.RawMessage, ok bool) {
+	if o == nil {
 		return "", nil, false
 	}
 	kind, payload = Type(o.text("type")), o.keys["payload"]
@@ -352,11 +350,13 @@ func (t Turn) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads an entry of a message history, as leniently as [Envelope] does.
 // Without a source that names a user, the bot has spoken.
 func (t *Turn) UnmarshalJSON(data []byte) error {
-	*t = Turn{Message: decodeEnvelope(data)}
-	if o, ok := readObject(data); ok {
-		if source, ok := readObject(o.keys["source"]); ok {
-			t.UserID = source.optional("userId")
-		}
+	o, ok := readObject(data)
+	*t = Turn{Message: o.message(data)}
+	if !ok {
+		return nil
+	}
+	if source, ok := readObject(o.keys["source"]); ok {
+		t.UserID = source.optional("userId")
 	}
 	return nil
 }

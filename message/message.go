@@ -71,37 +71,37 @@ type BlocItem interface {
 
 // Text is a message of plain text.
 type Text struct {
-	Text string `json:"text"`
+	Text string `json:"text" jsonschema:"minLength=1"`
 }
 
 // Markdown is a message of formatted text. Botpress knows it in histories and in blocs; a channel
 // of its own it is not.
 type Markdown struct {
-	Markdown string `json:"markdown"`
+	Markdown string `json:"markdown" jsonschema:"minLength=1"`
 }
 
 // Image is a picture behind a URL. The title is optional.
 type Image struct {
-	ImageURL string `json:"imageUrl"`
-	Title    string `json:"title,omitzero"`
+	ImageURL string `json:"imageUrl" jsonschema:"minLength=1"`
+	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
 // Audio is a sound recording behind a URL. The title is optional.
 type Audio struct {
-	AudioURL string `json:"audioUrl"`
-	Title    string `json:"title,omitzero"`
+	AudioURL string `json:"audioUrl" jsonschema:"minLength=1"`
+	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
 // Video is a film behind a URL. The title is optional.
 type Video struct {
-	VideoURL string `json:"videoUrl"`
-	Title    string `json:"title,omitzero"`
+	VideoURL string `json:"videoUrl" jsonschema:"minLength=1"`
+	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
 // File is a document behind a URL. The title is optional, and often the file's name.
 type File struct {
-	FileURL string `json:"fileUrl"`
-	Title   string `json:"title,omitzero"`
+	FileURL string `json:"fileUrl" jsonschema:"minLength=1"`
+	Title   string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
 // Location is a place on earth, in degrees: north and east are positive, south and west negative.
@@ -115,17 +115,17 @@ type Location struct {
 
 // Card is a title with buttons, and optionally a subtitle and a picture.
 type Card struct {
-	Title    string   `json:"title"`
-	Subtitle string   `json:"subtitle,omitzero"`
-	ImageURL string   `json:"imageUrl,omitzero"`
+	Title    string   `json:"title" jsonschema:"minLength=1"`
+	Subtitle string   `json:"subtitle,omitzero" jsonschema:"minLength=1"`
+	ImageURL string   `json:"imageUrl,omitzero" jsonschema:"minLength=1"`
 	Actions  []Action `json:"actions"`
 }
 
 // Action is a button on a [Card].
 type Action struct {
-	Kind  ActionKind `json:"action"`
-	Label string     `json:"label"` // What the button says.
-	Value string     `json:"value"` // A URL, words, or a value for the bot, as Kind tells.
+	Kind  ActionKind `json:"action" jsonschema:"enum=postback,enum=url,enum=say"`
+	Label string     `json:"label" jsonschema:"minLength=1"` // What the button says.
+	Value string     `json:"value" jsonschema:"minLength=1"` // A URL, words, or a value for the bot, as Kind tells.
 }
 
 // ActionKind says what happens when a button is pressed. Like [Type], the set is open.
@@ -145,23 +145,23 @@ type Carousel struct {
 
 // Choice is a question with buttons to answer it.
 type Choice struct {
-	Text    string   `json:"text"`
+	Text    string   `json:"text" jsonschema:"minLength=1"`
 	Options []Option `json:"options"`
 }
 
 // Dropdown is a question with a list to choose the answer from.
 type Dropdown struct {
-	Text    string   `json:"text"`
+	Text    string   `json:"text" jsonschema:"minLength=1"`
 	Options []Option `json:"options"`
 }
 
 // Option is one answer of a [Choice] or a [Dropdown].
 type Option struct {
-	Label string `json:"label"` // What people see.
-	Value string `json:"value"` // What the bot gets.
+	Label string `json:"label" jsonschema:"minLength=1"` // What people see.
+	Value string `json:"value" jsonschema:"minLength=1"` // What the bot gets.
 }
 
-// Bloc is several messages sent as one.
+// Bloc is several messages sent as one. [Decode] reads it; encoding/json alone can only write it.
 type Bloc struct {
 	Items []BlocItem `json:"items"`
 }
@@ -188,18 +188,41 @@ type Turn struct {
 	Message Message
 }
 
-func (Text) Type() Type     { return TypeText }
+// Type is [TypeText].
+func (Text) Type() Type { return TypeText }
+
+// Type is [TypeMarkdown].
 func (Markdown) Type() Type { return TypeMarkdown }
-func (Image) Type() Type    { return TypeImage }
-func (Audio) Type() Type    { return TypeAudio }
-func (Video) Type() Type    { return TypeVideo }
-func (File) Type() Type     { return TypeFile }
+
+// Type is [TypeImage].
+func (Image) Type() Type { return TypeImage }
+
+// Type is [TypeAudio].
+func (Audio) Type() Type { return TypeAudio }
+
+// Type is [TypeVideo].
+func (Video) Type() Type { return TypeVideo }
+
+// Type is [TypeFile].
+func (File) Type() Type { return TypeFile }
+
+// Type is [TypeLocation].
 func (Location) Type() Type { return TypeLocation }
-func (Card) Type() Type     { return TypeCard }
+
+// Type is [TypeCard].
+func (Card) Type() Type { return TypeCard }
+
+// Type is [TypeCarousel].
 func (Carousel) Type() Type { return TypeCarousel }
-func (Choice) Type() Type   { return TypeChoice }
+
+// Type is [TypeChoice].
+func (Choice) Type() Type { return TypeChoice }
+
+// Type is [TypeDropdown].
 func (Dropdown) Type() Type { return TypeDropdown }
-func (Bloc) Type() Type     { return TypeBloc }
+
+// Type is [TypeBloc].
+func (Bloc) Type() Type { return TypeBloc }
 
 // Type is the message's Kind: the name that came over the wire.
 func (u Unknown) Type() Type { return u.Kind }

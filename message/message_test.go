@@ -81,8 +81,8 @@ func TestHistoryOfAllTypes(t *testing.T) {
 // What the real plugin sends has keys inside the payload that the schemas do not know.
 func TestRecordings(t *testing.T) {
 	var recorded struct {
-		Messages  []json.RawMessage
-		Histories [][]json.RawMessage
+		Messages  []json.RawMessage   `json:"messages"`
+		Histories [][]json.RawMessage `json:"histories"`
 	}
 	if err := json.Unmarshal(read(t, "recorded.json"), &recorded); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,9 @@ func TestRecordings(t *testing.T) {
 		if err := json.Unmarshal(raw, &e); err != nil {
 			t.Fatal(err)
 		}
-		var wire struct{ Payload map[string]any }
+		var wire struct {
+			Payload map[string]any `json:"payload"`
+		}
 		if err := json.Unmarshal(raw, &wire); err != nil {
 			t.Fatal(err)
 		}
@@ -114,8 +116,8 @@ func TestRecordings(t *testing.T) {
 
 func TestEncodingSatisfiesTheInterface(t *testing.T) {
 	var schemas struct {
-		Channel map[message.Type]schema
-		History schema
+		Channel map[message.Type]schema `json:"channel"`
+		History schema                  `json:"history"`
 	}
 	if err := json.Unmarshal(read(t, "hitl-2.1.0.schemas.json"), &schemas); err != nil {
 		t.Fatal(err)
@@ -361,6 +363,20 @@ func TestEncodeRefusesWhatIsNoJSON(t *testing.T) {
 	}
 }
 
+func TestOnlyPlainMessagesAreBlocItems(t *testing.T) {
+	for _, m := range append(all(), message.Unknown{}) {
+		_, got := m.(message.BlocItem)
+		var want bool
+		switch m.(type) {
+		case message.Text, message.Markdown, message.Image, message.Audio, message.Video, message.File, message.Location, message.Unknown:
+			want = true
+		}
+		if got != want {
+			t.Errorf("%T is an item of a bloc: %v, want %v", m, got, want)
+		}
+	}
+}
+
 func TestFlattenStops(t *testing.T) {
 	for m := range message.Flatten(all()[10]) {
 		if m.Type() == message.TypeImage {
@@ -399,14 +415,15 @@ func TestValidateNamesTheField(t *testing.T) {
 
 // schema is as much of JSON Schema as the interface's schemas use.
 type schema struct {
-	Type                 string
-	Const                any
-	Enum                 []any
-	MinLength, MaxLength *int
-	Properties           map[string]schema
-	Required             []string
-	Items                *schema
-	AnyOf                []schema
+	Type       string            `json:"type"`
+	Const      any               `json:"const"`
+	Enum       []any             `json:"enum"`
+	MinLength  *int              `json:"minLength"`
+	MaxLength  *int              `json:"maxLength"`
+	Properties map[string]schema `json:"properties"`
+	Required   []string          `json:"required"`
+	Items      *schema           `json:"items"`
+	AnyOf      []schema          `json:"anyOf"`
 }
 
 func (s schema) check(path string, v any) error {
@@ -466,19 +483,19 @@ func (s schema) check(path string, v any) error {
 	return nil
 }
 
-func read(t testing.TB, name string) []byte {
-	t.Helper()
+func read(tb testing.TB, name string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
 
-func parse(t testing.TB, data []byte) (v any) {
-	t.Helper()
+func parse(tb testing.TB, data []byte) (v any) {
+	tb.Helper()
 	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }

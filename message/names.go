@@ -98,8 +98,10 @@ func oneName(s string) string {
 		return r
 	}, oneLine(s))
 	s = strings.Join(strings.Fields(s), " ")
-	if characters, runes := Runes.cuts(s, maxNameLen); len(runes) == maxNameLen && len(characters) > 0 {
+	if characters, runes := Runes.cuts(s, maxNameLen); len(characters) > 0 {
 		s = s[:characters[len(characters)-1]]
+	} else if len(runes) > 0 {
+		s = s[:runes[len(runes)-1]]
 	}
 	return s
 }

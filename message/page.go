@@ -10,10 +10,10 @@ import (
 
 // page writes text, links and lists in one of the formats.
 type page struct {
-	format  Format
-	words   Words
-	buf     []byte
-	retries int // How often unknown has called message on the way here.
+	format    Format
+	words     Words
+	buf       []byte
+	misplaced int // How many messages around stand where they may not, see unknown.
 }
 
 func (p *page) write(s string) { p.buf = append(p.buf, s...) }
@@ -128,7 +128,7 @@ func (p *page) linkify(line string) {
 }
 
 // findURL finds the first http or https URL, without the punctuation of the sentence around it.
-// The start is negative if there is none.
+// The start is negative if there is none. It looks at each byte a bounded number of times.
 func findURL(s string) (start, end int) {
 	for from := 0; ; {
 		i := strings.Index(s[from:], "http")
@@ -136,21 +136,29 @@ func findURL(s string) (start, end int) {
 			return -1, -1
 		}
 		start, from = from+i, from+i+len("http")
-		if r, _ := utf8.DecodeLastRuneInString(s[:start]); unicode.IsLetter(r) || unicode.IsDigit(r) {
+		before, _ := utf8.DecodeLastRuneInString(s[:start])
+		if unicode.IsLetter(before) || unicode.IsDigit(before) || !safeURL(s[start:]) {
 			continue
 		}
-		end = len(s)
-		if n := strings.IndexFunc(s[start:], endsURL); n >= 0 {
-			end = start + n
+		url := s[start:]
+		if n := strings.IndexFunc(url, endsURL); n >= 0 {
+			url = url[:n]
 		}
-		url := strings.TrimRight(s[start:end], ".,;:!?'*_~")
-		for strings.HasSuffix(url, ")") && strings.Count(url, "(") < strings.Count(url, ")") {
-			url = strings.TrimRight(url[:len(url)-1], ".,;:!?'*_~")
-		}
+		url = trimURL(url)
 		if safeURL(url) {
 			return start, start + len(url)
 		}
 	}
+}
+
+// trimURL cuts off what ends the sentence, and brackets that were opened before the URL.
+func trimURL(url string) string {
+	const punctuation = ".,;:!?'*_~"
+	url = strings.TrimRight(url, punctuation)
+	for excess := strings.Count(url, ")") - strings.Count(url, "("); excess > 0 && strings.HasSuffix(url, ")"); excess-- {
+		url = strings.TrimRight(url[:len(url)-1], punctuation)
+	}
+	return url
 }
 
 func endsURL(r rune) bool {

@@ -38,6 +38,20 @@ func ToMarkdown(m Message) string { return render(m, FormatMarkdown) }
 // right-to-left languages read well.
 func ToHTML(m Message) string { return render(m, FormatHTML) }
 
+// EscapeMarkdown escapes text so that it reads in Markdown as it stands, also at the beginning of
+// a line. Use it for what goes into a note beside a transcript, such as a title. Line breaks stay,
+// and Markdown may join the lines; [ToMarkdown] of a [Text] keeps them apart.
+func EscapeMarkdown(text string) string {
+	p := page{format: FormatMarkdown}
+	for i, line := range strings.Split(clean(text), "\n") {
+		if i > 0 {
+			p.write("\n")
+		}
+		p.escape(line)
+	}
+	return string(p.buf)
+}
+
 // Flatten yields the items of a bloc, or the message itself if it is no bloc. It yields values and
 // skips what is nil.
 func Flatten(m Message) iter.Seq[Message] {
@@ -177,17 +191,17 @@ func (p *page) labelled(label, value string) {
 	}
 }
 
-// maxRetries bounds how deep blocs in blocs are read; what is deeper shows as JSON. Each level is
+// maxMisplaced bounds how deep blocs in blocs are read; what is deeper shows as JSON. Each level is
 // parsed again, so without a bound a hostile payload would cost quadratic time.
-const maxRetries = 3
+const maxMisplaced = 3
 
 // unknown shows the JSON, unless this is a message that only stood where it may not stand, such as
 // a card in a bloc.
 func (p *page) unknown(u Unknown) {
-	if m, ok := decode(u.Kind, u.Payload); ok && p.retries < maxRetries {
-		p.retries++
+	if m, ok := decode(u.Kind, u.Payload); ok && p.misplaced < maxMisplaced {
+		p.misplaced++
 		p.message(m)
-		p.retries--
+		p.misplaced--
 		return
 	}
 	var text strings.Builder

@@ -259,6 +259,7 @@ func checkHTML(t *testing.T, markup string) {
 			open = open[:len(open)-1]
 		case html.CommentToken, html.DoctypeToken, html.SelfClosingTagToken:
 			t.Errorf("%s in %q", z.Raw(), markup)
+		default:
 		}
 	}
 }

@@ -15,13 +15,15 @@ import (
 type TranscriptOptions struct {
 	Format Format
 
-	// Limit is the greatest length of the result, or of each part, in Unit. Zero is no limit.
+	// Limit is the greatest length of the result, or of each part, in Unit. Zero or less is no
+	// limit.
 	Limit int
 	Unit  Unit
 
 	// Name finds the name of a user. It is called once for each of the last 100 speakers, up to
 	// eight at a time, so it must be safe for concurrent use. Whoever has no name, and whoever's
-	// name is not there after five seconds, is called Words.User: an error is no more than that.
+	// name is not there after five seconds, is called Words.User: an error is no more than that,
+	// and whoever takes the name of the bot is, too. A call that outlasts its context is left behind.
 	// A name is shown on one line and cut after 200 runes.
 	Name func(ctx context.Context, userID string) (string, error)
 
@@ -250,46 +252,54 @@ func (t *transcript) divisible(m Message) (text string, message func(string) Mes
 }
 
 // piece writes as much of the beginning of text as fits, behind the first lead that leaves room
-// for a character, and tells how many bytes it took. If there is no room for any markup, the text
-// stands alone; if there is none for a whole character, it is cut between its runes.
+// for a character, and tells how many bytes of it are done. Where text is cut, end follows. If
+// there is no room for any markup, the text stands alone; if there is none for a whole character,
+// it is cut between its runes.
 func (t *transcript) piece(text string, message func(string) Message, end string, leads ...string) (string, int) {
+	quote := func(n int) string {
+		if n < len(text) {
+			return t.quote(message(text[:n] + end))
+		}
+		return t.quote(message(text))
+	}
+	bare := func(n int) string { return t.bare(text[:n]) }
 	for _, whole := range []bool{true, false} {
 		for _, lead := range leads {
-			write := func(s string) string { return t.quote(message(s + end)) }
-			if s, n := t.fit(text, t.limit-t.unit.Len(lead), whole, write); n > 0 {
-				if s != "" {
-					s = lead + s
-				}
-				return s, n
+			if s, n := t.fit(text, t.limit-t.unit.Len(lead), whole, quote); s != "" {
+				return lead + s, n
+			} else if n > 0 { // Blanks.
+				return "", n
 			}
 		}
-		if s, n := t.fit(text, t.limit, whole, t.bare); n > 0 {
+		if s, n := t.fit(text, t.limit, whole, bare); n > 0 {
 			return s, n
 		}
 	}
 	return "", 0
 }
 
-// fit writes as much of the beginning of text as is not longer than room when it is written, up to
-// the end of a word if one is near, and tells how many bytes it took.
-func (t *transcript) fit(text string, room int, whole bool, write func(string) string) (string, int) {
+// fit finds out how many bytes of text can be written in the room there is, up to the end of a
+// word if one is near.
+func (t *transcript) fit(text string, room int, whole bool, write func(n int) string) (string, int) {
 	characters, runes := t.unit.cuts(text, room)
 	cuts := runes
 	if whole {
 		cuts = characters
 	}
-	fits := func(n int) bool { return t.unit.Len(write(text[:n])) <= room }
-	n := sort.Search(len(cuts), func(i int) bool { return !fits(cuts[i]) })
-	if n == 0 {
+	fits := func(n int) bool { return t.unit.Len(write(n)) <= room }
+	if len(cuts) > 0 && cuts[len(cuts)-1] == len(text) && fits(len(text)) {
+		return write(len(text)), len(text)
+	}
+	i := sort.Search(len(cuts), func(i int) bool { return !fits(cuts[i]) })
+	if i == 0 {
 		return "", 0
 	}
-	n = cuts[n-1]
-	if n < len(text) {
-		if word := strings.LastIndexAny(text[:n], " \n"); word > n/2 && fits(word) {
-			n = word
-		}
+	n := cuts[i-1]
+	word := strings.LastIndexAny(text[:min(n+1, len(text))], " \n")
+	if word > n/2 && fits(word) {
+		return write(word), word + 1 // The blank is done, too.
 	}
-	return write(text[:n]), n
+	return write(n), n
 }
 
 func (t *transcript) tooLong(n int) bool { return t.limit > 0 && n > t.limit }
@@ -319,6 +329,9 @@ func (t *transcript) heading(userID string) string {
 	name := t.words.Bot
 	if userID != "" {
 		name = cmp.Or(t.names[userID], t.words.User)
+		if strings.EqualFold(name, t.words.Bot) { // People may choose their names.
+			name = t.words.User
+		}
 	}
 	t.buf = append(t.buf[:0], t.style.heading[0]...)
 	t.inline(name)

@@ -1,0 +1,113 @@
+package hitl_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// TestBudget counts the calls of the Botpress API that each operation makes, once the caches are warm.
+func TestBudget(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		assigned := report{Type: "assigned", TicketID: "T-1", Agent: alice}
+		w.escalate(jane, "To warm up")
+		w.report(assigned)
+		w.report(comment("A-1", "Hello"))
+		w.report(report{Type: "closed", TicketID: "T-1"})
+
+		got := map[string]int{}
+		measure := func(name string, do func()) {
+			before := w.apiCalls()
+			do()
+			w.settle()
+			got[name] += w.apiCalls() - before
+		}
+		on := func(ticket string, r report) func() {
+			r.TicketID = ticket
+			return func() { w.report(r) }
+		}
+		bob := w.in.NewEndUser(botpresstest.Profile{Name: "Bob", Email: "bob@example.com"})
+		measure("createUser and startHitl", func() {
+			if err := bob.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		measure("Replied, in the handover window", on("T-2", comment("B-1", "Hello")))
+		w.afterHandover()
+		measure("message_created", func() { w.say(bob, message.Text{Text: "I need help"}) })
+		measure("Assigned", on("T-2", assigned))
+		measure("Assigned, the same agent again", on("T-2", assigned))
+		measure("Replied", on("T-2", comment("B-2", "How can I help?")))
+		measure("Replied, an echo", on("T-2", comment(w.desk.Comments("T-2")[0], "I need help")))
+		measure("Stopped", on("T-2", report{Type: "closed"}))
+
+		want := map[string]int{
+			"createUser and startHitl":        2 + 3, // startHitl needs a fourth if another replica has created the user
+			"Replied, in the handover window": 2,
+			"message_created":                 2,
+			"Assigned":                        2,
+			"Assigned, the same agent again":  2,
+			"Replied":                         1,
+			"Replied, an echo":                1,
+			"Stopped":                         2,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("calls of the Botpress API (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// apiCalls is how many calls the integration has made.
+func (w *world) apiCalls() int {
+	n := 0
+	for _, c := range w.cloud.Calls() {
+		if c.Kind == botpresstest.APICall && c.Installation != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// BenchmarkMemory sends messages of 50,000 sessions through one server, and of 50,000 more: the second lot must not make it
+// any larger.
+func BenchmarkMemory(b *testing.B) {
+	const sessions = 50_000
+	n := 0
+	for b.Loop() {
+		server := (&fakeDesk{}).server(b, hitl.Options{})
+		send := func() int64 {
+			for range sessions {
+				n++
+				operation := [2]string{"message_created", fmt.Sprintf(`{"type":"text","payload":{"text":"hi","userId":"user_%d"},"conversation":{"id":"conv_%d",`+
+					`"channel":"hitl","tags":{"id":"T-%d","startedAt":"2020-01-01T00:00:00.000Z"}},"message":{"id":"msg_%d","tags":{}}}`, n, n, n, n)}
+				if a := ask(server, request(operation)); a.status != http.StatusOK {
+					b.Fatalf("answered %d %s", a.status, a.body)
+				}
+			}
+			return heap()
+		}
+		before := heap()
+		full := send()
+		more := send()
+		b.ReportMetric(float64(full-before)/1e6, "MB-kept")
+		if grown := more - full; grown > (full-before)/10 {
+			b.Errorf("the server keeps %d kB after %d sessions and %d kB more after as many again", (full-before)/1000, sessions, grown/1000)
+		}
+		runtime.KeepAlive(server)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

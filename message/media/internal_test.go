@@ -1,0 +1,104 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestIsPublic(t *testing.T) {
+	for address, want := range map[string]bool{
+		"8.8.8.8":              true,
+		"172.32.0.1":           true,
+		"2606:4700::1111":      true,
+		"2001:4860:4860::8888": true,
+		"::ffff:8.8.8.8":       true,
+		"64:ff9b::808:808":     true,
+		"127.0.0.1":            false,
+		"127.255.0.1":          false,
+		"10.1.2.3":             false,
+		"172.16.0.1":           false,
+		"192.168.1.1":          false,
+		"169.254.169.254":      false, // Where clouds keep their keys.
+		"100.64.0.1":           false,
+		"0.0.0.0":              false,
+		"0.1.2.3":              false,
+		"192.0.0.8":            false,
+		"198.18.0.1":           false,
+		"224.0.0.1":            false,
+		"240.0.0.1":            false,
+		"255.255.255.255":      false,
+		"::":                   false,
+		"::1":                  false,
+		"::127.0.0.1":          false,
+		"::ffff:100.64.0.1":    false,
+		"::ffff:10.0.0.1":      false,
+		"64:ff9b::a00:1":       false,
+		"64:ff9b:1::1":         false,
+		"2002:7f00:1::":        false,
+		"2001:0:7f00:1::":      false,
+		"fc00::1":              false,
+		"fd00:ec2::254":        false,
+		"fe80::1%eth0":         false,
+		"fec0::1":              false,
+		"ff02::1":              false,
+	} {
+		if got := isPublic(netip.AddrPortFrom(netip.MustParseAddr(address), 80)); got != want {
+			t.Errorf("%s is public: %v, want %v", address, got, want)
+		}
+	}
+}
+
+// Every connection is judged anew: that of a redirect, and that of a name that means something
+// else the second time.
+func TestEveryAddressIsChecked(t *testing.T) {
+	private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("has been reached") }))
+	defer private.Close()
+	public := httptest.NewServer(http.RedirectHandler(private.URL, http.StatusFound))
+	defer public.Close()
+
+	var asked []string
+	allowed := func(a netip.AddrPort) bool {
+		asked = append(asked, "http://"+a.String())
+		return "http://"+a.String() == public.URL
+	}
+	_, err := fetch(t.Context(), public.URL, "", Options{MaxBytes: 1, Timeout: time.Minute}, allowed)
+	if !errors.Is(err, ErrPrivate) {
+		t.Errorf("%v, want %v", err, ErrPrivate)
+	}
+	if want := []string{public.URL, private.URL}; fmt.Sprint(asked) != fmt.Sprint(want) {
+		t.Errorf("asked for %v, want %v", asked, want)
+	}
+}
+
+// A proxy would make the connections in our place, to wherever it is told.
+func TestNoProxy(t *testing.T) {
+	if newClient(isPublic).Transport.(*http.Transport).Proxy != nil {
+		t.Error("there is a proxy")
+	}
+}
+
+func FuzzNameOf(f *testing.F) {
+	f.Add("The invoice", `attachment; filename="a.pdf"`, "/x/y.png", "application/pdf")
+	f.Add("..", `inline; filename*=UTF-8''%2e%2e%2f`, "/..", "")
+	f.Add("CON.\u202Etxt", "", "/\x00", "image/png")
+	f.Fuzz(func(t *testing.T, title, disposition, path, contentType string) {
+		name := nameOf(title, http.Header{"Content-Disposition": {disposition}}, &url.URL{Path: path}, contentType)
+		switch {
+		case name == "" || len(name) > maxNameLen || !utf8.ValidString(name):
+			t.Errorf("%q has %d bytes", name, len(name))
+		case strings.ContainsAny(name, `/\:*?"<>|`) || strings.ContainsFunc(name, unicode.IsControl):
+			t.Errorf("%q has a forbidden character", name)
+		case strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.TrimSpace(name) != name:
+			t.Errorf("%q begins or ends badly", name)
+		}
+	})
+}

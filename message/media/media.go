@@ -1,0 +1,188 @@
+// Package media fetches the files that messages point to, so that they can be uploaded to a help
+// desk that does not take URLs.
+//
+//	file, err := media.Fetch(ctx, m.ImageURL, m.Title, &media.Options{MaxBytes: 5 << 20})
+//	if errors.Is(err, media.ErrTooLarge) {
+//		return desk.Say(ctx, message.PlainText(m)) // With the URL.
+//	}
+//
+// The URLs come from strangers. Fetch therefore looks at the address that it is about to connect
+// to, not at the name, so that neither a redirect nor a name server can lead it into a private
+// network, and it bounds size, time and redirects.
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	// ErrTooLarge is the cause if a file has more than [Options].MaxBytes.
+	ErrTooLarge = errors.New("the file is too large")
+
+	// ErrPrivate is the cause if a URL, or a redirect, leads to an address that is not public.
+	ErrPrivate = errors.New("the address is not public; set AllowPrivate if you trust the URL")
+)
+
+const (
+	defaultMaxBytes = 20 << 20
+	defaultTimeout  = 30 * time.Second
+	maxRedirects    = 5
+)
+
+// Options bound a fetch. The zero value, like a nil pointer, is 20 MiB, 30 seconds and public
+// addresses only.
+type Options struct {
+	MaxBytes int64
+	Timeout  time.Duration // For all of it, redirects and body included.
+
+	// AllowPrivate also lets Fetch connect to loopback, private, link-local and other addresses
+	// that are not public. Set it in tests and where all URLs are your own.
+	AllowPrivate bool
+}
+
+// File is a file that has been fetched.
+type File struct {
+	// Name is a file name without a directory, safe on all systems and never empty. It is made
+	// from the title, else from the Content-Disposition header, else from the URL, with an
+	// extension that fits the content if it had none.
+	Name string
+
+	// ContentType is a media type without parameters. What the content shows without doubt wins
+	// over the Content-Type header; "application/octet-stream" means that nothing is known.
+	ContentType string
+
+	Data []byte
+}
+
+// Fetch downloads a file from an http or https URL with a single GET. The title may be empty. An
+// error wraps [ErrTooLarge], [ErrPrivate] or what the network said, and holds no more of the URL than
+// its host, because the rest is often a secret. Proxies of the environment are not used.
+func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	o.MaxBytes = min(o.MaxBytes, math.MaxInt64-1) // One more is read, to see whether there is more.
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	allowed := isPublic
+	if o.AllowPrivate {
+		allowed = func(netip.AddrPort) bool { return true }
+	}
+	return fetch(ctx, url, title, o, allowed)
+}
+
+func fetch(ctx context.Context, address, title string, o Options, allowed func(netip.AddrPort) bool) (File, error) {
+	u, err := url.Parse(address)
+	if err != nil { // The error would hold the URL.
+		return File{}, errors.New("media: the URL is malformed")
+	}
+	if err := checkURL(u); err != nil {
+		return File{}, fmt.Errorf("media: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	file, err := get(ctx, u, title, o.MaxBytes, newClient(allowed))
+	if err != nil {
+		return File{}, fmt.Errorf("media: %s: %w", u.Host, withoutURL(err))
+	}
+	return file, nil
+}
+
+func checkURL(u *url.URL) error {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("the URL's scheme is %q: only http and https can be fetched", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return errors.New("the URL has no host")
+	}
+	return nil
+}
+
+// newClient makes a client for one fetch: it keeps no connection, and asks allowed for every one.
+func newClient(allowed func(netip.AddrPort) bool) *http.Client {
+	dialer := net.Dialer{
+		// The name has been resolved by now, so that it cannot resolve to another address later.
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			if a, err := netip.ParseAddrPort(address); err != nil || !allowed(a) {
+				return ErrPrivate
+			}
+			return nil
+		},
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			r.Header.Del("Referer") // It would tell the next host the secrets of this URL.
+			return checkURL(r.URL)
+		},
+	}
+}
+
+func get(ctx context.Context, u *url.URL, title string, maxBytes int64, client *http.Client) (File, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return File{}, err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return File{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return File{}, fmt.Errorf("the server answers %s", resp.Status)
+	}
+	if resp.ContentLength > maxBytes {
+		return File{}, ErrTooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBytes+1))
+	if err != nil {
+		return File{}, err
+	}
+	if int64(len(data)) > maxBytes {
+		return File{}, ErrTooLarge
+	}
+	contentType := typeOf(data, resp.Header)
+	return File{
+		Name:        nameOf(title, resp.Header, resp.Request.URL, contentType),
+		ContentType: contentType,
+		Data:        data,
+	}, nil
+}
+
+// withoutURL drops the outer errors that quote URLs and addresses.
+func withoutURL(err error) error {
+	var quoting *url.Error
+	switch {
+	case errors.Is(err, ErrPrivate):
+		return ErrPrivate
+	case !errors.As(err, &quoting):
+		return err
+	case strings.Contains(quoting.Err.Error(), "Location"): // Quotes it.
+		return errors.New("the server redirects to a malformed URL")
+	default:
+		return quoting.Err
+	}
+}

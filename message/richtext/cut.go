@@ -1,0 +1,130 @@
+package richtext
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// cut removes quoted messages and signatures from a document.
+func cut(doc *html.Node, o Options) {
+	var alone, andAfter []*html.Node
+	for n := range doc.Descendants() {
+		switch {
+		case o.CutQuotes && isQuote(n), o.CutSignature && isSignature(n):
+			alone = append(alone, n)
+		case o.CutQuotes && startsHistory(n), o.CutSignature && startsSignature(n):
+			andAfter = append(andAfter, n)
+		}
+	}
+	for _, n := range alone {
+		removeIntroduction(n)
+		remove(n)
+	}
+	for _, n := range andAfter {
+		removeIntroduction(n)
+		for at := n; at != nil; at = at.Parent {
+			for at.NextSibling != nil {
+				remove(at.NextSibling)
+			}
+		}
+		remove(n)
+	}
+}
+
+func remove(n *html.Node) {
+	if n.Parent != nil {
+		n.Parent.RemoveChild(n)
+	}
+}
+
+// isQuote knows the elements in which mail programs put the message that is answered.
+func isQuote(n *html.Node) bool {
+	switch {
+	case n.Type != html.ElementNode:
+		return false
+	case n.DataAtom == atom.Blockquote && attr(n, "type") == "cite": // Apple Mail, Thunderbird.
+		return true
+	case hasClass(n, "gmail_quote", "gmail_quote_container"):
+		return !isForwarded(n)
+	default:
+		return hasClass(n, "yahoo_quoted", "protonmail_quote", "moz-cite-prefix", "zmail_extra") ||
+			attr(n, "id") == "mail-editor-reference-message-container" // Outlook.
+	}
+}
+
+// isForwarded reports whether a quote is what the agent wants to show.
+func isForwarded(n *html.Node) bool {
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
+			return strings.Contains(c.Data, "Forwarded message")
+		}
+	}
+	return false
+}
+
+var (
+	// originalMessage is the line that Outlook puts above the message that is answered.
+	originalMessage = regexp.MustCompile(`(?i)^-{2,}\s*(original message|ursprüngliche nachricht|message d'origine|mensaje original|` +
+		`messaggio originale|mensagem original|oorspronkelijk bericht)\s*-{2,}$`)
+
+	// outlookRule is the style of the line that Outlook draws there instead.
+	outlookRule = regexp.MustCompile(`border-top:(1(\.0)?pt)?solid#?(e1e1e1|b5c4df)`)
+)
+
+// startsHistory knows what stands before the message that is answered, without being around it.
+func startsHistory(n *html.Node) bool {
+	switch n.Type {
+	case html.TextNode:
+		return len(n.Data) < 200 && originalMessage.MatchString(strings.TrimSpace(n.Data))
+	case html.ElementNode:
+		id := strings.TrimPrefix(attr(n, "id"), "x_") // Outlook on the web renames what it did not write.
+		return slices.Contains([]string{"divRplyFwdMsg", "appendonsend", "stopSpelling"}, id) ||
+			hasClass(n, "OutlookMessageHeader") || outlookRule.MatchString(styleOf(n))
+	default:
+		return false
+	}
+}
+
+func isSignature(n *html.Node) bool {
+	if n.Type != html.ElementNode {
+		return false
+	}
+	id := strings.TrimPrefix(attr(n, "id"), "x_")
+	return hasClass(n, "gmail_signature", "gmail_signature_prefix", "moz-signature", "protonmail_signature_block", "signature") ||
+		slices.Contains([]string{"Signature", "signature", "AppleMailSignature", "ms-outlook-mobile-signature"}, id)
+}
+
+// startsSignature knows the line "--" of RFC 3676, and what Apple Mail puts in its place.
+func startsSignature(n *html.Node) bool {
+	if n.Type == html.ElementNode {
+		return attr(n, "id") == "lineBreakAtBeginningOfSignature"
+	}
+	return n.Type == html.TextNode && strings.TrimSpace(n.Data) == "--" && endsLine(n.PrevSibling) && endsLine(n.NextSibling)
+}
+
+func endsLine(neighbour *html.Node) bool {
+	return neighbour == nil || neighbour.DataAtom == atom.Br || breaksAround(neighbour.DataAtom) > 0
+}
+
+// removeIntroduction removes the line above a quote: a rule, or one like "On 5 May, Jane wrote:".
+// In all languages it has a date and ends in a colon.
+func removeIntroduction(quote *html.Node) {
+	n := quote.PrevSibling
+	for range 5 { // There are blank lines between, but not many.
+		if n == nil || n.DataAtom == atom.Hr || strings.TrimSpace(textOf(n)) != "" {
+			break
+		}
+		n = n.PrevSibling
+	}
+	if n == nil {
+		return
+	}
+	text := strings.TrimSpace(textOf(n))
+	if n.DataAtom == atom.Hr || len(text) < 300 && strings.HasSuffix(text, ":") && strings.ContainsAny(text, "0123456789") {
+		remove(n)
+	}
+}

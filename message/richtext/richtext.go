@@ -1,0 +1,85 @@
+// Package richtext makes what human agents write in a help desk, which is HTML, readable for end
+// users: as text, or as Markdown.
+//
+//	hitl.Replied{Message: message.Text{Text: richtext.Text(comment.HTMLBody, nil)}}
+//
+// No input is refused and none is lost: HTML that cannot be parsed gives its text all the same.
+// Hidden elements, scripts and style sheets are left out. Links and images whose URL is not http,
+// https, mailto or tel are shown without it.
+package richtext
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// Options say what to leave out of a comment that came by e-mail. The zero value, like a nil
+// pointer, leaves in everything. If nothing would remain, nothing is cut.
+type Options struct {
+	// CutQuotes leaves out the earlier messages that mail programs quote below a reply, as Gmail,
+	// Outlook, Apple Mail, Thunderbird, Yahoo and Proton mark them. A quote that the agent made
+	// by hand stays.
+	CutQuotes bool
+
+	// CutSignature leaves out signatures, as the same programs mark them, and whatever follows a
+	// line that holds nothing but "--".
+	CutSignature bool
+}
+
+// Text converts HTML to plain text. Lists, quotes and tables keep their shape, and links and
+// images show their URL.
+func Text(source string, opts *Options) string { return convert(source, opts, false) }
+
+// Markdown converts HTML to Markdown. Text that looks like Markdown is escaped.
+func Markdown(source string, opts *Options) string { return convert(source, opts, true) }
+
+func convert(source string, opts *Options, markdown bool) string {
+	doc := parse(source)
+	if opts != nil && (opts.CutQuotes || opts.CutSignature) {
+		cut(doc, *opts)
+		if s := write(doc, markdown); s != "" {
+			return s
+		}
+		doc = parse(source)
+	}
+	return write(doc, markdown)
+}
+
+func parse(source string) *html.Node {
+	if doc, err := html.Parse(strings.NewReader(source)); err == nil {
+		return doc
+	}
+	return flat(source)
+}
+
+// flat reads HTML that is nested too deep for the parser as one level of lines.
+func flat(source string) *html.Node {
+	doc := &html.Node{Type: html.DocumentNode}
+	skipped := atom.Atom(0) // The element whose content is no text.
+	for z := html.NewTokenizer(strings.NewReader(source)); z.Next() != html.ErrorToken; {
+		switch token := z.Token(); {
+		case skipped != 0:
+			if token.Type == html.EndTagToken && token.DataAtom == skipped {
+				skipped = 0
+			}
+		case token.Type == html.TextToken:
+			doc.AppendChild(&html.Node{Type: html.TextNode, Data: token.Data})
+		case token.Type == html.StartTagToken && isSilent(token.DataAtom):
+			skipped = token.DataAtom
+		case breaksAround(token.DataAtom) > 0 || token.DataAtom == atom.Br:
+			doc.AppendChild(&html.Node{Type: html.ElementNode, DataAtom: atom.Br, Data: "br"})
+		}
+	}
+	return doc
+}
+
+// write walks a document. What is left of control characters is replaced as in all messages.
+func write(doc *html.Node, markdown bool) string {
+	w := writer{markdown: markdown}
+	w.children(doc)
+	return strings.TrimSpace(message.PlainText(message.Text{Text: w.out.String()}))
+}
