@@ -51,9 +51,7 @@ func dispatch(t *testing.T, configuration, operation, body string) (status int, 
 	}
 	integration := httptest.NewServer(server)
 	defer integration.Close()
-	spec := acmeIntegration(integration.URL)
-	spec.SigningSecret, spec.Names = "", botpresstest.Names{}
-	in, err := cloud.Install(t.Context(), spec)
+	in, err := cloud.Install(t.Context(), integrationOf(t, server, integration.URL))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,7 +173,7 @@ func (c *call) sendRequest(ctx context.Context, b wire.Message, extras wire.Extr
 		}
 	}
 	c.remember(ses)
-	r.Session, r.Stopped = ses.ref, ses.closed()
+	r.Session, r.Stopped = ses.ref, ses.closed() || b.Conversation.Tags[tagClosedAt] != ""
 	if extras.UserID == "" {
 		r.BotName = b.User.Name
 		return r, nil

@@ -36,14 +36,13 @@ type handover struct {
 
 // sessionOf reads a session from its conversation.
 func (c *call) sessionOf(conv botpress.Conversation) *session {
-	ses := &session{
+	return &session{
 		conversationID: conv.ID,
 		ref:            c.def.conversationRef(conv.Tags),
 		startedAt:      moment(conv.Tags[tagStartedAt]),
 		closedAt:       moment(conv.Tags[tagClosedAt]),
 		stopping:       conv.Tags[tagStopping] != "",
 	}
-	return ses
 }
 
 // timestamp is how moments are written into tags: sortable, in UTC, to the millisecond.

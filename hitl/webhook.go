@@ -143,16 +143,17 @@ func (c *call) inSession(ctx context.Context, e Event, do func(*session) error) 
 			"session", e.session().sessionID, "conversation", e.session().conversationID)
 		return nil
 	}
-	if ses.stopping {
-		if err := c.catchUp(ctx, ses); err != nil {
-			return err
-		}
+	if err := c.catchUp(ctx, ses); err != nil {
+		return err
 	}
 	return do(ses)
 }
 
-// catchUp tells the desk, which was down when the session ended, that it has.
+// catchUp tells the desk that the session has ended, if it was down then.
 func (c *call) catchUp(ctx context.Context, ses *session) error {
+	if !ses.stopping {
+		return nil
+	}
 	if err := c.stop(ctx, ses); err != nil {
 		return err
 	}
@@ -209,6 +210,11 @@ func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: send the agent's message %s: %w", e.ID, err)
+	}
+	now := c.sessionOf(got.Conversation) // another replica may have ended the session
+	c.remember(now)
+	if err := c.catchUp(ctx, now); err != nil {
+		return err
 	}
 	return c.refreshAgent(ctx, got.User, agent)
 }

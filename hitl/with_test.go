@@ -40,7 +40,9 @@ func TestWith(t *testing.T) {
 	}
 	front := httptest.NewServer(server)
 	defer front.Close()
-	in, err := cloud.Install(t.Context(), acmeIntegration(front.URL))
+	spec := integrationOf(t, server, front.URL)
+	spec.SigningSecret = signingSecret
+	in, err := cloud.Install(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}

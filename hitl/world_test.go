@@ -55,6 +55,7 @@ func newWorld(t *testing.T, s setting) *world {
 
 	s.server.Secrets = []string{signingSecret}
 	var replicas []http.Handler
+	var in botpresstest.Integration
 	for range max(1, s.replicas) {
 		opts := s.server
 		opts.Botpress = botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client}
@@ -66,28 +67,31 @@ func newWorld(t *testing.T, s setting) *world {
 			t.Fatal(err)
 		}
 		replicas = append(replicas, server)
+		in = integrationOf(t, server, "http://acme.test")
 	}
 	w.serve(network, "acme.test:80", roundRobin(replicas))
 
-	w.in, err = w.cloud.Install(t.Context(), acmeIntegration("http://acme.test"))
-	if err != nil {
+	in.SigningSecret = signingSecret
+	if w.in, err = w.cloud.Install(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-func acmeIntegration(url string) botpresstest.Integration {
-	return botpresstest.Integration{
-		Name: "acme-desk", URL: url, SigningSecret: signingSecret,
-		Configuration: acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"},
-		Names:         botpresstest.Names{StartHitl: "createTicket", Assigned: "agentAssigned", Channel: "supportTicket"},
-		Tags: botpresstest.Tags{
-			User:         []string{"agentId"},
-			Conversation: []string{"startKey", "startedAt", "closedAt", "stopping"},
-			Message:      []string{"sent"},
-		},
-		States: []string{"hitlStart", "hitlAssigned", "hitlAssigning"},
+// integrationOf is what a server's own definition says is to be installed.
+func integrationOf(t *testing.T, server *hitl.Server, url string) botpresstest.Integration {
+	t.Helper()
+	body, err := json.Marshal(server.Describe())
+	if err != nil {
+		t.Fatal(err)
 	}
+	in, err := botpresstest.FromDefinition(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.URL = url
+	in.Configuration = acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"}
+	return in
 }
 
 func (w *world) serve(network *memnet.Network, addr string, h http.Handler) {

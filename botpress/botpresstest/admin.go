@@ -164,11 +164,10 @@ func (i publicInterface) view() any {
 	}
 	return map[string]any{
 		"id": i.id, "name": i.name, "version": i.version, "createdAt": stamp(), "updatedAt": stamp(),
-		"title": "HITL", "description": "", "iconUrl": "", "readmeUrl": "", "public": true, "nameTemplate": nil,
-		"verificationStatus": "approved", "lifecycleStatus": "published", "attributes": map[string]any{},
+		"title": "HITL", "description": "", "iconUrl": "", "readmeUrl": "", "public": true, "attributes": map[string]any{},
 		"entities": parts(i.entities, schema), "events": parts(i.events, schema),
 		"actions":  parts(i.actions, map[string]any{"input": schema, "output": schema}),
-		"channels": parts(i.channels, map[string]any{"messages": map[string]any{"text": schema}, "conversation": map[string]any{"tags": map[string]any{}}, "message": map[string]any{"tags": map[string]any{}}}),
+		"channels": parts(i.channels, map[string]any{"messages": map[string]any{"text": schema}}),
 	}
 }
 

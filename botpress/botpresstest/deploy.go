@@ -158,6 +158,13 @@ func (r *request) checkDefinition(definition map[string]any) *Error {
 			return invalidPayload("%s must be base64 of an SVG or of Markdown", part)
 		}
 	}
+	for _, group := range []string{"configurations", "states", "events", "actions", "entities", "channels", "interfaces"} {
+		for name, part := range objectAt(definition, group) {
+			if _, ok := part.(map[string]any); !ok {
+				return invalidPayload("%s.%s must be an object", group, name)
+			}
+		}
+	}
 	if err := checkSchemas("definition", definition); err != nil {
 		return err
 	}
@@ -168,6 +175,7 @@ func (r *request) checkDefinition(definition map[string]any) *Error {
 			return unknownReference("interface", fmt.Sprint(statement["id"]))
 		}
 		published := r.admin.interfaces[i]
+		statement["name"], statement["version"] = published.name, published.version
 		for group, names := range map[string][]string{
 			"actions": published.actions, "events": published.events, "channels": published.channels, "entities": published.entities,
 		} {
@@ -335,8 +343,21 @@ func (d *deployed) view() map[string]any {
 	if view["title"] == "" {
 		view["title"] = d.name
 	}
-	if view["user"].(map[string]any)["tags"] == nil {
-		view["user"] = map[string]any{"tags": map[string]any{}}
+	// The API fills in what was left out, and does not repeat the names of renamed parts: they are the keys.
+	noCreation := map[string]any{"creation": map[string]any{"enabled": false, "requiredTags": []any{}}, "tags": map[string]any{}}
+	noIdentifier := map[string]any{"identifier": map[string]any{"required": false}, "schema": map[string]any{}}
+	fill(view, map[string]any{"user": noCreation, "configuration": noIdentifier})
+	for _, group := range []string{"actions", "events", "channels", "configurations"} {
+		for _, part := range view[group].(map[string]any) {
+			part := part.(map[string]any)
+			delete(part, "name")
+			switch group {
+			case "channels":
+				fill(part, map[string]any{"conversation": noCreation, "message": map[string]any{"tags": map[string]any{}}})
+			case "configurations":
+				fill(part, noIdentifier)
+			}
+		}
 	}
 	visibility, _ := d.definition["visibility"].(string)
 	if visibility == "" {
@@ -358,3 +379,17 @@ func (d *deployed) view() map[string]any {
 	return view
 }
 
+// fill sets what an object lacks.
+func fill(object, defaults map[string]any) {
+	for key, value := range defaults {
+		fallback, isObject := value.(map[string]any)
+		switch old, ok := object[key].(map[string]any); {
+		case ok && isObject:
+			fill(old, fallback)
+		case object[key] == nil && isObject:
+			object[key] = cloned(fallback)
+		case object[key] == nil:
+			object[key] = value
+		}
+	}
+}

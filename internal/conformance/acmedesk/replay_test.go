@@ -89,13 +89,16 @@ func newReplay(t *testing.T) *replay {
 	}
 	srv := httptest.NewServer(server)
 	t.Cleanup(srv.Close)
-	in, err := cloud.Install(t.Context(), botpresstest.Integration{
-		Name: "acme-desk", URL: srv.URL,
-		Configuration: acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"},
-		Tags: botpresstest.Tags{
-			User: []string{"agentId"}, Conversation: []string{"startKey", "startedAt", "closedAt", "stopping"}, Message: []string{"sent"},
-		},
-	})
+	definition, err := json.Marshal(server.Describe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := botpresstest.FromDefinition(definition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.URL, spec.Configuration = srv.URL, acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"}
+	in, err := cloud.Install(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
