@@ -40,7 +40,9 @@ type addedAction struct {
 
 // AddAction gives the server an action of the author's own: adapters are handed its input and return its output.
 //
-//	err := hitl.AddAction(server, hitl.Action{Name: "listAgents"}, (*adapter).listAgents)
+//	func listAgents(ctx context.Context, a *adapter, in agentsInput) (agentsOutput, error) { … }
+//
+//	err := hitl.AddAction(server, hitl.Action{Name: "listAgents"}, listAgents)
 //
 // All types are inferred. I is what the connect function of [NewServer] returns, or an interface that it implements;
 // In and Out are structs, whose tags give the schemas as those of a configuration do. Input that does not fit is answered before

@@ -162,7 +162,9 @@ func (w *world) everythingFails(p float64) (lift func()) {
 func (d *drama) play(t *testing.T) {
 	ctx := t.Context()
 	var agents sync.WaitGroup
-	agents.Go(func() { d.playAgents(t) }) // they wait for the ticket, and may be faster than startHitl
+	desk := *d
+	desk.rng = rand.New(rand.NewPCG(d.rng.Uint64(), 0)) // of their own
+	agents.Go(func() { desk.playAgents(t) })            // they wait for the ticket, and may be faster than startHitl
 	if err := d.user.Escalate(ctx, botpresstest.Escalation{Title: d.title}); err != nil {
 		t.Errorf("%s: escalate: %v", d.title, err)
 		agents.Wait()
@@ -217,9 +219,9 @@ func (d *drama) playAgents(t *testing.T) {
 	}
 	ticket := d.ticket().ID
 	comment := 0
-	for _, id := range d.agents {
+	for turn, id := range d.agents {
 		agent := map[string]any{"id": id, "name": strings.ToUpper(id)}
-		d.tell(t, report{Type: "assigned", TicketID: ticket, Agent: agent})
+		d.tell(t, report{Type: "assigned", TicketID: ticket, Agent: agent, EventID: fmt.Sprintf("%s-turn-%d", ticket, turn)})
 		for range d.replies {
 			if !d.hurry {
 				d.pause(3 * time.Second)
@@ -314,6 +316,7 @@ func (d *drama) check(t *testing.T) {
 		t.Errorf("%s (hurry %v, closed by %s): what the agents replied, as seen by the end user (-want +got):\n%s", d.title, d.hurry, d.closer, diff)
 	}
 	if joined != len(d.agents) {
+		d.explain(t)
 		t.Errorf("%s: %d agents were announced, want %d", d.title, joined, len(d.agents))
 	}
 	if stopped != 1 && d.closer != "bot" {
@@ -324,6 +327,19 @@ func (d *drama) check(t *testing.T) {
 	}
 	if d.closer != "agent" && tickets[0].Status != "closed" {
 		t.Errorf("%s is still open in the desk, though the %s ended it", d.title, d.closer)
+	}
+}
+
+// explain shows what Botpress has of the session.
+func (d *drama) explain(t *testing.T) {
+	t.Helper()
+	for _, m := range d.user.Received() {
+		t.Logf("%s %s %s", m.At.Format("04:05.000"), m.From, message.PlainText(m.Message))
+	}
+	for _, e := range d.w.cloud.Events() {
+		if e.ConversationID == d.user.DownstreamID() {
+			t.Logf("%s %s %s %s", e.CreatedAt.Format("04:05.000"), e.Type, e.Status, e.Payload)
+		}
 	}
 }
 

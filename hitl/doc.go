@@ -4,11 +4,7 @@
 // help desk. Write the five methods of [Integration] against your desk, describe it in a [Definition], and serve it:
 //
 //	func main() {
-//		server, err := hitl.NewServer(definition, connect, nil)
-//		if err != nil {
-//			log.Fatal(err)
-//		}
-//		log.Fatal(http.ListenAndServe(":8072", server))
+//		cli.Main(hitl.NewServer(definition, connect, nil))
 //	}
 //
 //	// connect is called once for each installation; config is your own struct.
@@ -16,6 +12,7 @@
 //		return &desk{api: acme.New(c.Token)}, nil
 //	}
 //
+// Package cli makes a program of it that serves, deploys and describes itself; a [Server] is also an [http.Handler].
 // Everything else is done around your methods:
 //
 //	        Botpress                          Server                        your Integration

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,17 +20,34 @@ type announcement struct {
 	UserID string    `json:"userId"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
+	// Failed says that the attempt has given up, maybe after the event was sent.
+	Failed bool `json:"failed"`
+	// Seen holds the desk's ids of the latest assignments, of whomever.
+	Seen []string `json:"seen,omitempty"`
+}
+
+// maxSeen is how many assignments back a duplicate may come and is still known.
+const maxSeen = 10
+
+// saw adds an assignment's id to those seen.
+func (a announcement) saw(seen []string) announcement {
+	a.Seen = append(slices.Clone(seen), a.Seen...)
+	a.Seen = a.Seen[max(0, len(a.Seen)-maxSeen):]
+	return a
 }
 
 // assigned announces the agent who took the session over: once, and again only after somebody else had it.
 // The state is written before the event is sent, so that of two replicas only one sends it; he who finds a fresh state
 // of another makes sure that its event is there, since the other may have crashed in between.
-func (c *call) assigned(ctx context.Context, ses *session, agent Agent) error {
-	userID, ses, err := c.agent(ctx, ses, agent)
+func (c *call) assigned(ctx context.Context, ses *session, assigned Assigned) error {
+	userID, ses, err := c.agent(ctx, ses, assigned.Agent)
 	if err != nil {
 		return err
 	}
 	me := announcement{UserID: userID, By: rand.Text(), At: time.Now()}
+	if assigned.ID != "" {
+		me.Seen = []string{tagValue(assigned.ID)}
+	}
 	before, err := c.announce(ctx, ses, me)
 	if err != nil {
 		return err
@@ -39,17 +58,50 @@ func (c *call) assigned(ctx context.Context, ses *session, agent Agent) error {
 	}
 	e := botpress.CreateEventParams{Type: c.def.Names.Assigned, Payload: payload, ConversationID: ses.conversationID}
 	if before.By == me.By { // nobody was announced before
-		return c.emit(ctx, ses, e)
+		return c.emitAnnounced(ctx, ses, me, e)
 	}
-	if before.UserID == userID {
-		if time.Since(before.At) > 2*c.opts.Timeout {
-			return nil // that attempt is through, or was repeated since
-		}
-		if there, err := c.emittedSoon(ctx, e); there || err != nil {
-			return err
-		}
+	if before.UserID != userID || before.Failed {
+		return c.announceOver(ctx, ses, me, e)
+	}
+	age := time.Since(before.At)
+	if age > 2*c.opts.Timeout {
+		return nil // that attempt is through, or was repeated since
+	}
+	if there, err := c.emittedSoon(ctx, e); there || err != nil {
+		return err
+	}
+	if age < c.opts.Timeout+10*time.Second { // it may still be at it
+		return Retryable(10*time.Second, fmt.Errorf("hitl: agent %s is being announced by another", assigned.Agent.ID))
 	}
 	return c.announceOver(ctx, ses, me, e)
+}
+
+// emitAnnounced sends the event of an announcement that is written down. If that fails, the next attempt need not wait
+// for this one.
+func (c *call) emitAnnounced(ctx context.Context, ses *session, a announcement, e botpress.CreateEventParams) error {
+	err := c.emit(ctx, ses, e)
+	if err == nil {
+		return nil
+	}
+	a.Failed = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, c.write(ctx, ses, a))
+}
+
+// write replaces the announcement.
+func (c *call) write(ctx context.Context, ses *session, a announcement) error {
+	payload, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	_, err = again(ctx, func() (botpress.State, error) {
+		return c.client.SetState(ctx, assignedState(ses), botpress.SetStateParams{Payload: payload})
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: note who is announced in conversation %s: %w", ses.conversationID, err)
+	}
+	return nil
 }
 
 // announce writes who is announced if nobody was before, and returns what is written.
@@ -74,25 +126,27 @@ func (c *call) announce(ctx context.Context, ses *session, a announcement) (anno
 // announceOver announces an agent after another. The state is there already and can only be written over, so one
 // replica does it at a time, and looks first whether another has just done it.
 func (c *call) announceOver(ctx context.Context, ses *session, a announcement, e botpress.CreateEventParams) error {
-	payload, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
 	release, err := c.claim(ctx, ses.conversationID, stateAssigning, func() (bool, error) { return c.emitted(ctx, e) })
 	if err != nil || release == nil {
 		return err
 	}
 	defer release()
+	before, err := c.announce(ctx, ses, a)
+	if err != nil {
+		return err
+	}
+	late := !before.Failed && len(a.Seen) > 0 && slices.Contains(before.Seen, a.Seen[0]) // and somebody else was assigned since
+	if late {
+		return nil
+	}
 	if there, err := c.emitted(ctx, e); there || err != nil {
 		return err
 	}
-	_, err = again(ctx, func() (botpress.State, error) {
-		return c.client.SetState(ctx, assignedState(ses), botpress.SetStateParams{Payload: payload})
-	})
-	if err != nil {
-		return fmt.Errorf("hitl: note who is announced in conversation %s: %w", ses.conversationID, err)
+	a = a.saw(before.Seen)
+	if err := c.write(ctx, ses, a); err != nil {
+		return err
 	}
-	return c.emit(ctx, ses, e)
+	return c.emitAnnounced(ctx, ses, a, e)
 }
 
 func assignedState(ses *session) botpress.StateKey {

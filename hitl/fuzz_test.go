@@ -65,6 +65,7 @@ func FuzzOperation(f *testing.F) {
 	} {
 		f.Add(operation[0], operation[1], "bot_1", "fake", "wh_1", "", "")
 	}
+	f.Add(createUser[0], createUser[1], "caf\u00e9", "fake", "wh_1", "", "")
 	f.Add("ping", "{}", "caf\u00e9", "\xff", "", "\x80", "a=\u00e9")
 
 	var log bytes.Buffer

@@ -173,7 +173,12 @@ type Event interface {
 type Assigned struct {
 	SessionID      string
 	ConversationID string
-	Agent          Agent
+
+	Agent Agent
+
+	// ID identifies this assignment in the desk, for instance the webhook's own id. By it, a report that comes again after
+	// somebody else has taken over is recognised. Empty if the desk has none.
+	ID string
 }
 
 // Replied says that somebody wrote in the session. Only what agents write is sent to the end user.

@@ -54,8 +54,11 @@ func TestFromEnv(t *testing.T) {
 	t.Setenv("BP_TOKEN", apiToken)
 	t.Setenv("BP_SIGNING_SECRET", " one , two,")
 	o := hitl.FromEnv()
-	if diff := cmp.Diff([]string{"one", "two"}, o.Secrets); diff != "" || o.Botpress.Token != apiToken || o.Logger != nil || o.Insecure {
+	if diff := cmp.Diff([]string{"one", "two"}, o.Secrets); diff != "" || o.Botpress.Token != apiToken || o.Insecure {
 		t.Errorf("FromEnv: %+v", o)
+	}
+	if o := hitl.FromEnv(); !o.Logger.Enabled(t.Context(), slog.LevelInfo) || o.Logger.Enabled(t.Context(), slog.LevelDebug) {
+		t.Error("without being told, the log is not from info on")
 	}
 	t.Setenv("BP_LOG_FORMAT", "json")
 	for level, debug := range map[string]bool{"": true, "debug": true, "WARN": false, "verbose": true} {

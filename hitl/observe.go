@@ -106,16 +106,16 @@ func operationName(header http.Header) string {
 
 // report writes the operation's line to the log and hands its figures on.
 func (s *Server) report(ctx context.Context, done Operation, seen *observation) {
-	level, message := slog.LevelInfo, "operation"
 	attrs := []slog.Attr{slog.String("operation", done.Name)}
 	if done.Action != "" {
 		attrs = append(attrs, slog.String("action", done.Action))
 	}
 	attrs = append(attrs, slog.String("bot", done.BotID), slog.String("alias", done.Alias), slog.Int("status", done.Status),
 		slog.Duration("duration", done.Duration), slog.Int("api_calls", done.APICalls))
-	log := s.log
-	if done.Err != nil {
-		level, message = slog.LevelWarn, "operation failed"
+	if done.Err == nil {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "operation", attrs...)
+	} else {
+		level := slog.LevelWarn
 		if done.Outcome() == Failed {
 			level = slog.LevelError
 		}
@@ -123,9 +123,8 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 		if cause := causeOf(done.Err); cause != nil {
 			attrs = append(attrs, slog.Any("cause", cause))
 		}
-		log = redacted(log, seen.configuration)
+		redacted(s.log, seen.configuration).LogAttrs(ctx, level, "operation failed", attrs...)
 	}
-	log.LogAttrs(ctx, level, message, attrs...)
 	if s.opts.OnOperation != nil {
 		s.opts.OnOperation(ctx, done)
 	}
@@ -135,6 +134,7 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 func (s *Server) tellOwner(ctx context.Context, done Operation, f failure) {
 	var refused *statusError
 	if _, ok := s.opts.Logger.Handler().(*logHandler); ok && !errors.As(done.Err, &refused) {
+		//nolint:sloglint // In this format, the message is what the owner reads.
 		s.log.LogAttrs(ctx, slog.LevelError, f.body.Message, slog.String("bot", done.BotID), slog.String("alias", done.Alias),
 			slog.String("error_id", done.ErrorID), ForBotOwner())
 	}

@@ -348,6 +348,21 @@ func TestAssignment(t *testing.T) {
 	})
 }
 
+func TestAssignmentThatComesAgainTooLate(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		first := report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "1"}
+		second := report{Type: "assigned", TicketID: "T-1", Agent: map[string]any{"id": "agent-8", "name": "Bob"}, EventID: "2"}
+		back := report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "3"}
+		for _, r := range []report{first, second, first, back, second} {
+			w.report(r)
+		}
+		if n := count(jane, "has joined"); n != 3 {
+			t.Errorf("agents were announced %d times, want 3", n)
+		}
+	})
+}
+
 func TestAgentWhoWritesWithoutAssignment(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")

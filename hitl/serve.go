@@ -87,9 +87,8 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 
 // receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// The hosting server may have no such limit.
-	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout)) // a recorder in a test cannot do it
+	// The hosting server may have no such limit. A recorder in a test cannot do it.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &statusError{status: http.StatusMethodNotAllowed, kind: botpress.TypeMethodNotFound, message: "only POST is served here"}
@@ -121,7 +120,6 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	_ = conn.SetReadDeadline(time.Time{}) // net/http takes a late one for a sender who hung up
 	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
 	if s.verifier != nil && r.Header.Get(wire.HeaderOperation) != string(wire.Ping) {
 		if err := s.verifier.Verify(r, body); err != nil {

@@ -211,6 +211,40 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// What is still being received has not begun.
+func TestShutdownRefusesWhatIsBeingReceived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := (&fakeDesk{}).server(t, hitl.Options{})
+		body, sender := io.Pipe()
+		r := request(webhook)
+		r.Body, r.ContentLength = body, -1
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if a := ask(s, r); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+				t.Errorf("got %d %s, want 503", a.status, a.body)
+			}
+		})
+		synctest.Wait()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		_, _ = io.WriteString(sender, webhook[1])
+		_ = sender.Close()
+		wg.Wait()
+	})
+}
+
+// JSON may be null where an object belongs, which no decoder minds.
+func TestNull(t *testing.T) {
+	s := (&fakeDesk{}).server(t, hitl.Options{})
+	for _, operation := range []string{"action_triggered", "message_created", "message_updated", "webhook_received", "register", "unregister"} {
+		a := ask(s, request([2]string{operation, " null "}))
+		if a.status != http.StatusBadRequest || a.failure(t).Type != "InvalidPayload" {
+			t.Errorf("%s: got %d %s, want 400 InvalidPayload", operation, a.status, a.body)
+		}
+	}
+}
+
 // The making of an adapter may outlive the request that began it. Nobody may be left behind.
 func TestShutdownWaitsForAdapters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -87,7 +87,7 @@ type Server struct {
 	refs          *lru.Cache[string, Ref]
 	sessions      *lru.Cache[string, *session]
 	agents        *lru.Cache[string, string] // agents as they were told to Botpress last, and who they are there
-	sent          *lru.Cache[string, int] // messages to the desk, and how many parts of them it has
+	sent          *lru.Cache[string, int]    // messages to the desk, and how many parts of them it has
 }
 
 // connector makes an author's adapter for an installation; the configuration is bound already.

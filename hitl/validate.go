@@ -166,7 +166,7 @@ func (c *checker) add(what string, err error) {
 		return
 	}
 	each := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Only what is joined is taken apart.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		each = joined.Unwrap()
 	}
 	for _, err := range each {

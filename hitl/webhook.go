@@ -109,7 +109,7 @@ func (c *call) apply(ctx context.Context, e Event, fallbackID string) error {
 		if e.Agent.ID == "" {
 			return nil // taken off an agent, or given to a group
 		}
-		return c.inSession(ctx, e, func(ses *session) error { return c.assigned(ctx, ses, e.Agent) })
+		return c.inSession(ctx, e, func(ses *session) error { return c.assigned(ctx, ses, e) })
 	case Replied:
 		agent, ok := e.Author.(Agent)
 		if !ok || empty(e.Message) {

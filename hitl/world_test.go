@@ -133,6 +133,7 @@ type report struct {
 	Text           string         `json:"text,omitempty"`
 	AdditionalData string         `json:"additionalData,omitempty"`
 	CommentID      string         `json:"commentId,omitempty"`
+	EventID        string         `json:"eventId,omitempty"`
 }
 
 var alice = map[string]any{"id": "agent-7", "name": "Alice Agent", "email": "alice@example.com"}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -236,9 +237,7 @@ func (r *request) changedIntegration() (old, changed *deployed, _ *Error) {
 		return nil, nil, err
 	}
 	changed = &deployed{definition: cloned(d.definition), secrets: map[string]string{}}
-	for name, value := range d.secrets {
-		changed.secrets[name] = value
-	}
+	maps.Copy(changed.secrets, d.secrets)
 	return d, changed, r.change(changed, body)
 }
 
@@ -369,13 +368,11 @@ func (d *deployed) view() map[string]any {
 	}
 	slices.Sort(secrets)
 	dev, _ := d.definition["dev"].(bool)
-	for key, value := range map[string]any{
+	maps.Copy(view, map[string]any{
 		"id": d.id, "name": d.name, "version": d.version, "createdAt": d.createdAt, "updatedAt": d.updatedAt, "dev": dev,
 		"iconUrl": "", "readmeUrl": "", "visibility": visibility, "public": visibility == "public", "secrets": secrets,
 		"verificationStatus": "unapproved", "lifecycleStatus": "published",
-	} {
-		view[key] = value
-	}
+	})
 	return view
 }
 

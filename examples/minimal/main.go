@@ -6,11 +6,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 	"net/http"
 	"os"
 
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
 	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 )
@@ -69,9 +69,5 @@ func (d desk) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, e
 }
 
 func main() {
-	server, err := hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0"}, connect, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Fatal(http.ListenAndServe(":8072", server))
+	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0"}, connect, nil))
 }

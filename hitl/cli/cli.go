@@ -32,14 +32,13 @@ const (
 // prints the error if there is one. The process ends early but in order when it is interrupted or terminated, and at once
 // the second time.
 func Main(s *hitl.Server, err error) {
-	app := App{Server: s}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitFailed)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(app.Run(ctx))
+	os.Exit(App{Server: s}.Run(ctx))
 }
 
 // App is a command line that does not depend on the process. Only Server is required: what else is zero is taken from
@@ -65,7 +64,7 @@ type App struct {
 // success, 1 for failure, 2 for a command line that makes no sense. An error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
-	root := a.root()
+	root := a.root() //nolint:contextcheck // Commands have the context from cobra.
 	err := root.ExecuteContext(ctx)
 	var usage *usageError
 	switch {
@@ -158,5 +157,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return usagef(c, "%s takes no arguments, and %q is one", c.CommandPath(), args[0])
 }
 
-// oneLine keeps an error to a line.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine keeps an error to a line, also one that several were joined to.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,11 +36,13 @@ type cloud struct {
 	desk    *acme.Desk
 }
 
+var loadSpec = sync.OnceValues(openapitest.Load)
+
 // newCloud starts a cloud in which each request and each answer is checked against the official OpenAPI. It belongs into
 // a bubble.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	spec, err := openapitest.Load()
+	spec, err := loadSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,10 +57,14 @@ func NewBot[Config, Session any, I hitl.Integration[Session]](
 	t testing.TB, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config,
 ) *Bot {
 	t.Helper()
-	return newBot(t, def, connect, config, 50*time.Millisecond)
+	return newBot(t, def, connect, config, handover)
 }
 
-// newBot takes besides for how long after startHitl the plugin may still be busy: what happens then arrives so much later.
+// handover is for how long after startHitl the plugin may still be busy: what happens then arrives so much later. This one
+// is at once.
+const handover = 20 * time.Millisecond
+
+// newBot takes the handover besides.
 func newBot[Config, Session any, I hitl.Integration[Session]](
 	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, handover time.Duration,
 ) *Bot {

@@ -124,7 +124,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 				return untyped[Session]{i, c.Session}, nil
 			})
 			return &spy[Session]{i, t}, nil
-		}, c.Config, t.rule.handover)
+		}, c.Config, cmp.Or(t.rule.handover, handover))
 	}
 	s.run(t, c.Waive)
 }
@@ -142,6 +142,9 @@ func (s *suite) run(t runner, waived map[string]string) {
 		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
 			t.Errorf("hitltest: there is no rule %q to be waived", name)
 		}
+	}
+	if !t.Run("install", func(t runner) { s.install(&trial{runner: t, rule: install, suite: s}) }) {
+		return // No rule could be checked.
 	}
 	var unchecked []string
 	for _, r := range rules {
@@ -213,18 +216,15 @@ type spy[Session any] struct {
 
 func (s *spy[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
 	ref, err := s.Integration.StartHitl(ctx, r)
-	if err == nil && s.trial.started != nil {
-		s.trial.started(hitltestSession(ref, r.ConversationID))
+	if err == nil {
+		s.trial.started(ref, r.ConversationID)
 	}
 	return ref, err
 }
 
 func (s *spy[Session]) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
-	hook, err := s.Integration.HandleWebhook(ctx, r)
-	if s.trial.handled != nil {
-		s.trial.handled()
-	}
-	return hook, err
+	defer s.trial.handled()
+	return s.Integration.HandleWebhook(ctx, r)
 }
 
 // Register and Unregister do what they do without a spy: nothing, if the adapter is no [hitl.Registrar].
@@ -242,5 +242,3 @@ func (s *spy[Session]) Unregister(ctx context.Context, webhookURL string) error 
 	}
 	return nil
 }
-
-var _ = cmp.Or[string]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/message"
@@ -19,11 +18,17 @@ type downstream struct {
 
 func (d *downstream) Agents() []string { return nil }
 
-// Tickets are the conversations with the integration. Their ids are the desk's, as webhooks need them.
+// Tickets are the conversations with the integration, under the ids that they have in Botpress.
 func (d *downstream) Tickets(context.Context) ([]Ticket, error) {
 	var all []Ticket
-	for _, c := range d.sessions() {
-		t := Ticket{ID: d.id(c), Subject: "Session " + d.id(c), Status: "open", Entries: c.MessageCount, Assignee: c.Tags["hitl#humanAgentName"]}
+	for _, c := range d.cloud.Conversations() {
+		if c.Integration != d.in.Alias {
+			continue
+		}
+		t := Ticket{ID: c.ID, Subject: "Session", Status: "opening", Entries: c.MessageCount, Assignee: c.Tags["hitl#humanAgentName"]}
+		if id := d.id(c); id != "" {
+			t.Subject, t.Status = "Session "+id, "open"
+		}
 		if c.Tags["hitl#hitlEndReason"] != "" {
 			t.Status, t.Over = "ended", true
 		}
@@ -32,37 +37,22 @@ func (d *downstream) Tickets(context.Context) ([]Ticket, error) {
 	return all, nil
 }
 
-func (d *downstream) sessions() []botpresstest.Conversation {
-	var sessions []botpresstest.Conversation
+// id is a session's id in the desk, if the integration has told it.
+func (d *downstream) id(c botpresstest.Conversation) string { return c.Tags[d.in.Alias+":id"] }
+
+// idOf is the same for a session of which only the id in Botpress is known.
+func (d *downstream) idOf(conversation string) string {
 	for _, c := range d.cloud.Conversations() {
-		if c.Integration == d.in.Alias {
-			sessions = append(sessions, c)
+		if c.ID == conversation {
+			return d.id(c)
 		}
 	}
-	return sessions
+	return ""
 }
 
-// id is a session's id in the desk, or in Botpress as long as the desk has not given one.
-func (d *downstream) id(c botpresstest.Conversation) string {
-	return cmp.Or(c.Tags[d.in.Alias+":id"], c.Tags[d.in.Name+":id"], c.ID)
-}
-
-// conversation is the session in Botpress.
-func (d *downstream) conversation(ticket string) (string, error) {
-	for _, c := range d.sessions() {
-		if d.id(c) == ticket {
-			return c.ID, nil
-		}
-	}
-	return "", fmt.Errorf("there is no session %q", ticket)
-}
-
+// Transcript is what the integration was sent, and what it has sent.
 func (d *downstream) Transcript(_ context.Context, ticket string, from int) ([]Entry, error) {
-	conversation, err := d.conversation(ticket)
-	if err != nil {
-		return nil, err
-	}
-	messages := d.cloud.Messages(conversation)
+	messages := d.cloud.Messages(ticket)
 	names := map[string]string{}
 	for _, u := range d.cloud.Users() {
 		names[u.ID] = u.Name

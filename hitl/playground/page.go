@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -99,17 +100,28 @@ func (p *playground) routes() http.Handler {
 		panic(err) // The folder is embedded.
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(files))
+	mux.Handle("GET /", typed(http.FileServerFS(files)))
 	mux.HandleFunc("GET /api/about", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.about) })
 	mux.HandleFunc("GET /api/events", p.serveEvents)
 	mux.HandleFunc("GET /api/wire/{seq}", p.serveExchange)
-	for path, do := range map[string]func(context.Context, *json.Decoder) error{
+	for name, do := range map[string]func(context.Context, *json.Decoder) error{
 		"say": p.doSay, "escalate": p.doEscalate, "restart": p.doRestart, "desk": p.doDesk,
 		"webhook": p.doWebhook, "again": p.doAgain, "faults": p.doFaults,
 	} {
-		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) { serveOrder(w, r, do) })
+		mux.HandleFunc("POST /api/"+name, func(w http.ResponseWriter, r *http.Request) { serveOrder(w, r, do) })
 	}
 	return mux
+}
+
+// typed says what the files are. Left to itself, the file server asks the system, and some know scripts as plain text.
+func typed(files http.Handler) http.Handler {
+	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind := types[path.Ext(r.URL.Path)]; kind != "" {
+			w.Header().Set("Content-Type", kind)
+		}
+		files.ServeHTTP(w, r)
+	})
 }
 
 // guarded keeps strangers out: other sites that the same browser has open, and those that make their own name point to

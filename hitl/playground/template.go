@@ -1,22 +1,23 @@
 package playground
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"strings"
 )
 
-// placeholders returns what fills the placeholders of a [Webhook] in. They stand within JSON, so they are escaped for it.
+// placeholders returns what fills the placeholders of a [Webhook] in, for a ticket of the page. They stand within JSON, so
+// they are escaped for it.
 func (p *playground) placeholders(ticket string) func(string) string {
-	conversation := p.session().Conversation
-	if d, ok := p.desk.(*downstream); ok && ticket != "" {
-		if id, err := d.conversation(ticket); err == nil {
-			conversation = id
-		}
+	conversation, id := p.session().Conversation, ticket
+	if d, ok := p.desk.(*downstream); ok {
+		conversation = cmp.Or(ticket, conversation)
+		id = d.idOf(conversation)
 	}
 	return func(text string) string {
 		return strings.NewReplacer(
-			"{{session}}", escaped(ticket), "{{conversation}}", escaped(conversation),
+			"{{session}}", escaped(id), "{{conversation}}", escaped(conversation),
 			"{{user}}", escaped(p.present().DownstreamUserID()), "{{new}}", rand.Text(),
 		).Replace(text)
 	}

@@ -2,6 +2,7 @@ package playground
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ func newWire(v *view, f *faults) *wire { return &wire{view: v, faults: f} }
 // botpress stands in front of the in-memory Botpress: the integration calls its API, the desk its webhooks.
 func (w *wire) botpress(next http.Handler) http.Handler {
 	names := operations()
-	return w.record(next, func(r *http.Request) exchange {
+	return w.record(next, func(r *http.Request, body []byte) exchange {
 		x := exchange{row: row{From: atIntegration, To: atBotpress, Operation: r.Method, Detail: r.URL.RequestURI()}}
 		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/webhook/"); ok {
 			_, rest, _ = strings.Cut(rest, "/")
@@ -50,7 +51,7 @@ func (w *wire) botpress(next http.Handler) http.Handler {
 		}
 		if h, _ := names.Handler(r); h != nil {
 			if name, ok := h.(operation); ok {
-				x.Operation, x.Detail = string(name), strings.TrimPrefix(r.URL.RequestURI(), "/v1/chat")
+				x.Operation, x.Detail = string(name), subjectOfCall(r, body)
 			}
 		}
 		return x
@@ -58,7 +59,7 @@ func (w *wire) botpress(next http.Handler) http.Handler {
 }
 
 // record shows what a handler is asked and what it answers.
-func (w *wire) record(next http.Handler, describe func(*http.Request) exchange) http.Handler {
+func (w *wire) record(next http.Handler, describe func(*http.Request, []byte) exchange) http.Handler {
 	return http.HandlerFunc(func(res http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 		r.Body = struct {
@@ -66,7 +67,7 @@ func (w *wire) record(next http.Handler, describe func(*http.Request) exchange) 
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(body), failing{err}, r.Body), r.Body}
 
-		x := describe(r)
+		x := describe(r, body)
 		x.method, x.url, x.header, x.body = r.Method, "http://"+r.Host+r.URL.RequestURI(), r.Header.Clone(), body
 		seq := w.view.begin(x)
 		tee := &tee{ResponseWriter: res}
@@ -206,8 +207,28 @@ func subject(op string, body []byte) string {
 	return b.Type
 }
 
+// subjectOfCall is what a call of the API is about: the type of the event or message, or the thing that its path names.
+func subjectOfCall(r *http.Request, body []byte) string {
+	var b struct {
+		Type    string `json:"type"`
+		Message struct {
+			Type string `json:"type"`
+		} `json:"message"`
+	}
+	_ = json.Unmarshal(body, &b) // Then the body does not tell.
+	if kind := cmp.Or(b.Type, b.Message.Type); kind != "" {
+		return kind
+	}
+	for segment := range strings.SplitSeq(r.URL.Path, "/") {
+		if strings.Contains(segment, "_") {
+			return segment
+		}
+	}
+	return r.URL.RawQuery
+}
+
 // deskRequest describes a request of the integration to the desk.
-func deskRequest(r *http.Request) exchange {
+func deskRequest(r *http.Request, _ []byte) exchange {
 	return exchange{row: row{From: atIntegration, To: atDesk, Operation: r.Method, Detail: r.URL.RequestURI()}}
 }
 

@@ -124,6 +124,7 @@ type report struct {
 	Text           string       `json:"text"`
 	AdditionalData string       `json:"additionalData"`
 	CommentID      string       `json:"commentId"`
+	EventID        string       `json:"eventId"`
 }
 
 type reportAgent struct {
@@ -151,7 +152,7 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 	var event hitl.Event
 	switch rep.Type {
 	case "assigned":
-		event = hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent()}
+		event = hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent(), ID: rep.EventID}
 	case "comment":
 		event = hitl.Replied{
 			SessionID: rep.TicketID, ConversationID: conversation, Author: rep.agent(), ID: rep.CommentID,

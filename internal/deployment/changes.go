@@ -41,10 +41,12 @@ func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integrat
 		then["visibility"] = now["visibility"]
 	}
 	for _, name := range deployed.Secrets {
-		now["secret "+name] = true
+		now["secret "+name] = "" // the value is not told
 	}
 	for name, value := range wanted.Secrets {
-		then["secret "+name] = value
+		if _, there := now["secret "+name]; there || value != "" {
+			then["secret "+name] = value
+		}
 	}
 
 	var changes []Change
@@ -90,6 +92,15 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	for _, part := range []string{"title", "description", "visibility", "configuration", "identifier"} {
 		add(part, definition[part])
 	}
+	// What a renamed part is called is its key already, and Botpress does not tell it again.
+	for _, group := range []string{"actions", "events"} {
+		items, _ := definition[group].(map[string]any)
+		for _, item := range items {
+			if part, ok := item.(map[string]any); ok {
+				delete(part, "name")
+			}
+		}
+	}
 	for group, kind := range map[string]string{
 		"configurations": "configuration", "entities": "entity", "actions": "action", "events": "event",
 		"states": "state", "interfaces": "interface", "attributes": "attribute",
@@ -103,7 +114,7 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 		addEach("message "+name, channel["messages"])
 		addEach("conversation tag "+name, within(channel, "conversation", "tags"))
 		addEach("message tag "+name, within(channel, "message", "tags"))
-		all["channel "+name] = []any{channel["name"], channel["title"], channel["description"]}
+		all["channel "+name] = []any{channel["title"], channel["description"]}
 	}
 	return all, nil
 }

@@ -19,9 +19,11 @@ func TestChanges(t *testing.T) {
 	older.Channels["supportTicket"].Conversation.Tags["id"].Title = "ID"
 	delete(older.User.Tags, "email")
 	older.URL = "https://old.example.com"
-	older.Secrets = []string{"OLD"}
+	older.Secrets = []string{"CHANGED", "KEPT", "OLD"}
+	w := wanted(t)
+	w.Secrets = botpress.Removable{"CHANGED": "value", "KEPT": "", "NEW": "value", "LATER": ""}
 
-	got, err := deployment.Changes(wanted(t), older)
+	got, err := deployment.Changes(w, older)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +34,8 @@ func TestChanges(t *testing.T) {
 		{deployment.Added, "action stopHitl"},
 		{deployment.Changed, "conversation tag supportTicket id"},
 		{deployment.Removed, "message supportTicket card"},
+		{deployment.Changed, "secret CHANGED"},
+		{deployment.Added, "secret NEW"},
 		{deployment.Removed, "secret OLD"},
 		{deployment.Changed, "title"},
 		{deployment.Added, "user tag email"},

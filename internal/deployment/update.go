@@ -2,20 +2,28 @@
 package deployment
 
 import (
+	"cmp"
 	"maps"
 
 	"github.com/hitl-go/sdk/botpress"
 )
 
+// Create returns what creates the wanted integration. A secret that is empty is left for later, an empty visibility is private.
+func Create(wanted botpress.CreateIntegrationParams) botpress.CreateIntegrationParams {
+	wanted.Secrets = given(wanted.Secrets)
+	wanted.Visibility = cmp.Or(wanted.Visibility, botpress.Private)
+	return wanted
+}
+
 // Update returns what makes the deployed integration into the wanted one: all of the wanted, and a null for everything that is
-// deployed and no longer wanted, as Botpress' own tools send it. A wanted URL or visibility that is empty keeps
+// deployed and no longer wanted, as Botpress' own tools send it. A wanted URL, visibility or secret that is empty keeps
 // the deployed one.
 func Update(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) botpress.UpdateIntegrationParams {
 	u := botpress.UpdateIntegrationParams{IntegrationDefinition: wanted.IntegrationDefinition, IntegrationSource: wanted.IntegrationSource}
 	if wanted.URL != "" {
 		u.URL = botpress.Set(wanted.URL)
 	}
-	u.Secrets = removable(wanted.Secrets, named(deployed.Secrets))
+	u.Secrets = secrets(wanted.Secrets, deployed.Secrets)
 	u.Attributes = removable(wanted.Attributes, deployed.Attributes)
 	u.Identifier = identifier(wanted.Identifier, deployed.Identifier)
 	u.Configuration = configuration(wanted.Configuration, deployed.Configuration)
@@ -80,10 +88,24 @@ func removable(wanted, deployed botpress.Removable) botpress.Removable {
 	return all
 }
 
-func named(names []string) botpress.Removable {
+// secrets returns the values that are given, and a null for each secret that is no longer declared.
+func secrets(wanted botpress.Removable, deployed []string) botpress.Removable {
+	all := given(wanted)
+	for _, name := range deployed {
+		if _, declared := wanted[name]; !declared {
+			all[name] = ""
+		}
+	}
+	return all
+}
+
+// given are the secrets that have values.
+func given(secrets botpress.Removable) botpress.Removable {
 	all := botpress.Removable{}
-	for _, name := range names {
-		all[name] = ""
+	for name, value := range secrets {
+		if value != "" {
+			all[name] = value
+		}
 	}
 	return all
 }

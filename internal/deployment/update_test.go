@@ -50,13 +50,13 @@ func TestUpdateOfTheSame(t *testing.T) {
 
 func TestUpdateTakesBackScriptsAndSecrets(t *testing.T) {
 	older, w := deployed(t), wanted(t)
-	older.Secrets = []string{"KEPT", "REMOVED"}
+	older.Secrets = []string{"CHANGED", "KEPT", "REMOVED"}
 	older.Identifier = &botpress.IdentifierDefinition{ExtractScript: botpress.Set("x"), FallbackHandlerScript: botpress.Set("y")}
 	older.Configuration.Identifier = &botpress.ConfigurationIdentifierDefinition{Required: true, LinkTemplateScript: botpress.Set("z")}
-	w.Secrets = botpress.Removable{"KEPT": "value"}
+	w.Secrets = botpress.Removable{"CHANGED": "value", "KEPT": "", "LATER": ""}
 	u := deployment.Update(w, older)
 	got := []any{u.Secrets, u.Identifier, u.Configuration.Identifier}
-	const want = `[{"KEPT": "value", "REMOVED": null}, {"extractScript": null, "fallbackHandlerScript": null}, {"linkTemplateScript": null}]`
+	const want = `[{"CHANGED": "value", "REMOVED": null}, {"extractScript": null, "fallbackHandlerScript": null}, {"linkTemplateScript": null}]`
 	if diff := cmp.Diff(decode[any](t, []byte(want)), decode[any](t, encode(t, got))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

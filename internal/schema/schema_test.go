@@ -25,19 +25,19 @@ type everything struct {
 	Labels   map[string]int    `json:"labels,omitempty"`
 	Token    botpress.Secret   `json:"token" jsonschema:"title=Token"`
 	PIN      *botpress.Secret  `json:"pin,omitempty"`
-	At       time.Time         `json:"at,omitempty"`
-	Host     netip.Addr        `json:"host,omitempty" jsonschema:"format=ipv4"`
+	At       time.Time         `json:"at,omitzero"`
+	Host     netip.Addr        `json:"host,omitzero" jsonschema:"format=ipv4"`
 	Address  string            `json:"address,omitempty" jsonschema:"format=email"`
 	Anything json.RawMessage   `json:"anything,omitempty"`
 	Things   []json.RawMessage `json:"things,omitempty" jsonschema:"title=Things"`
 	Data     []byte            `json:"data,omitempty"`
 	Inner    struct {
-		Deep struct{} `json:"deep,omitempty"`
-	} `json:"inner,omitempty" jsonschema:"title=Inner"`
+		Deep struct{} `json:"deep,omitzero"`
+	} `json:"inner,omitzero" jsonschema:"title=Inner"`
 	embedded
 	Plain  string
 	Hidden func() `json:"-"`
-	secret chan int
+	_      chan int
 }
 
 type embedded struct {

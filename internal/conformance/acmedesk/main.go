@@ -2,19 +2,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,8 +41,10 @@ func run(ctx context.Context, args []string) error {
 	}
 
 	opts := hitl.FromEnv()
-	opts.Insecure = *insecure
-	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if *insecure {
+		opts.Insecure, opts.Secrets = true, nil
+		opts.Botpress.Token = cmp.Or(opts.Botpress.Token, "acmedesk")
+	}
 	if *secret != "" {
 		opts.Secrets = []string{*secret}
 	}
@@ -86,21 +85,11 @@ func printDefinition(def hitl.Definition, opts *hitl.Options) error {
 	return out.Encode(body)
 }
 
-func serve(ctx context.Context, addr string, handler http.Handler) error {
+func serve(ctx context.Context, addr string, s *hitl.Server) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	fmt.Println("acmedesk is listening on", listener.Addr())
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		_ = srv.Shutdown(closing)
-	})
-	defer stop()
-	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return s.Serve(ctx, listener)
 }

@@ -151,12 +151,11 @@ func (c recorded) replay(t *testing.T) response {
 	probe := httptest.NewServer(remembering(s))
 	defer probe.Close()
 
-	body := http.NoBody
-	var reader io.Reader = body
+	var body io.Reader = http.NoBody
 	if c.Request.Body != nil {
-		reader = strings.NewReader(*c.Request.Body)
+		body = strings.NewReader(*c.Request.Body)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), c.Request.Method, probe.URL+c.Request.Path, reader)
+	r, err := http.NewRequestWithContext(t.Context(), c.Request.Method, probe.URL+c.Request.Path, body)
 	if err != nil {
 		t.Fatal(err)
 	}

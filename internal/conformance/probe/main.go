@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -38,9 +37,6 @@ func run(ctx context.Context, args []string) error {
 	if *insecure {
 		opts.Insecure, opts.Secrets = true, nil
 		opts.Botpress.Token = cmp.Or(opts.Botpress.Token, "probe")
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	server, err := newServer(opts)
 	if err != nil {

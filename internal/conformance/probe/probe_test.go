@@ -34,9 +34,14 @@ func TestProbe(t *testing.T) {
 		"headers alone":       {webhook("/headers-only"), 200, `{}`},
 		"an error of its own": {webhook("/error"), 500, `handler-made 500`},
 		"the request":         {webhook("/echo"), 200, `{"method":"POST","path":"/echo","query":"","headers":{"host":"h"},"body":"b"}`},
-		"an image":            {say("image", `{"imageUrl":"https://e.com/i.png"}`), 200, `{}`},
-		"a bloc":              {say("bloc", `{"items":[{"type":"text","payload":{"text":"a"}}]}`), 200, `{}`},
-		"an unknown message":  {say("nope", `{}`), 400, `"type":"InvalidPayload","message":"Message of type nope not found in channel hitl"`},
+		"a named configuration": {
+			action("echo", `{}`), 200, `{"output":{"ctx":{"botId":"bot_1","botUserId":"user_bot_1","integrationId":"intver_1",` +
+				`"integrationAlias":"acme-desk","webhookId":"wh_1","operation":"action_triggered","configurationType":"oauth",` +
+				`"configuration":{}},"input":{},"type":"echo"},"meta":{"cost":0}}`,
+		},
+		"an image":           {say("image", `{"imageUrl":"https://e.com/i.png"}`), 200, `{}`},
+		"a bloc":             {say("bloc", `{"items":[{"type":"text","payload":{"text":"a"}}]}`), 200, `{}`},
+		"an unknown message": {say("nope", `{}`), 400, `"type":"InvalidPayload","message":"Message of type nope not found in channel hitl"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := recorded{Name: name}
@@ -44,6 +49,9 @@ func TestProbe(t *testing.T) {
 			c.Request.Headers = map[string]string{
 				"x-bp-operation": test.request[0], "x-bot-id": "bot_1", "x-bot-user-id": "user_bot_1", "x-integration-id": "intver_1",
 				"x-integration-alias": "acme-desk", "x-webhook-id": "wh_1", "x-bp-configuration": "e30=",
+			}
+			if name == "a named configuration" {
+				c.Request.Headers["x-bp-configuration-type"] = "oauth"
 			}
 			got := c.replay(t)
 			if got.Status != test.status || got.Body != test.body && (errorOf(got).Type == "" || !strings.Contains(got.Body, test.body)) {

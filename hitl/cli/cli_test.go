@@ -1,0 +1,344 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
+	"github.com/hitl-go/sdk/internal/acme"
+)
+
+// run runs a command line of Acme Desk's adapter, without a Botpress.
+func run(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	app := cli.App{
+		Server: s, Name: "acme", Args: append([]string{}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+		Getenv: func(name string) string { return env[name] },
+	}
+	code = app.Run(t.Context())
+	return code, out.String(), errs.String()
+}
+
+func TestWrongCommandLine(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown command": {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
+		"unknown flag":    {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
+		"argument":        {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
+		"visibility":      {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\" and must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
+		"URL":             {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an address like https://desk.example.com, without a user\nSee 'acme deploy --help'.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := run(t, nil, tc.args...)
+			if code != 2 || stdout != "" || stderr != tc.want {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want 2 and %q", code, stdout, stderr, tc.want)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}} {
+		code, stdout, stderr := run(t, nil, args...)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
+			t.Errorf("%v: exit code %d, stderr %q, stdout:\n%s", args, code, stderr, stdout)
+		}
+	}
+}
+
+func TestDefinition(t *testing.T) {
+	_, stdout, _ := run(t, nil, "definition")
+	var body botpress.CreateIntegrationParams
+	if err := json.Unmarshal([]byte(stdout), &body); err != nil {
+		t.Fatal(err)
+	}
+	if body.Name != "acme-desk" || body.Actions["createTicket"] == nil {
+		t.Errorf("got %s", stdout)
+	}
+
+	_, stdout, _ = run(t, nil, "definition", "--interface")
+	var published botpress.CreateInterfaceParams
+	if err := json.Unmarshal([]byte(stdout), &published); err != nil {
+		t.Fatal(err)
+	}
+	if published.Name != "hitl" || published.Version != "2.1.0" || published.Actions["startHitl"] == nil {
+		t.Errorf("got %s", stdout)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	_, stdout, _ := run(t, nil, "version")
+	lines := strings.Split(stdout, "\n")
+	if diff := cmp.Diff([]string{"acme-desk 1.0.0", "interface hitl 2.1.0"}, lines[:2]); diff != "" || len(lines) != 5 {
+		t.Errorf("-want +got:\n%s%s", diff, stdout)
+	}
+}
+
+func TestServe(t *testing.T) {
+	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{"by default": {"--addr", "127.0.0.1:0"}, "by name": {"serve", "--addr=127.0.0.1:0"}} {
+		t.Run(name, func(t *testing.T) {
+			s, err := s.With(hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "token"}}) // a server serves once
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			read, write := io.Pipe()
+			done := make(chan int, 1)
+			go func() {
+				app := cli.App{Server: s, Name: "acme", Args: args, Stdout: io.Discard, Stderr: write, Getenv: func(string) string { return "" }}
+				done <- app.Run(ctx)
+				_ = write.Close()
+			}()
+			line, err := bufio.NewReader(read).ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr, ok := strings.CutPrefix(strings.TrimSpace(line), "acme-desk 1.0.0 is listening on ")
+			if !ok {
+				t.Fatalf("it says %q", line)
+			}
+			if status := get(t, "http://"+addr+"/health"); status != http.StatusOK {
+				t.Errorf("/health answers %d", status)
+			}
+			cancel()
+			if code := <-done; code != 0 {
+				t.Errorf("exit code %d after an interrupt", code)
+			}
+		})
+	}
+}
+
+func get(t *testing.T, url string) int {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+func TestServeWhatIsNotReady(t *testing.T) {
+	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	app := cli.App{Server: s, Name: "acme", Args: []string{}, Stderr: &errs, Getenv: func(string) string { return "" }}
+	if code := app.Run(t.Context()); code != 1 || !strings.Contains(errs.String(), "BP_TOKEN") || !strings.Contains(errs.String(), "BP_SIGNING_SECRET") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	if strings.Count(errs.String(), "\n") != 1 {
+		t.Errorf("more than a line: %q", errs.String())
+	}
+}
+
+// TestRefusals checks that everything that can go wrong ends in a line that says what to do.
+func TestRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before func(*cloud)
+		args   []string
+		want   string
+	}{
+		"no token": {func(c *cloud) { delete(c.env, "BP_TOKEN") }, nil, "BP_TOKEN is not set: make a personal access token in Botpress' dashboard and set it to that"},
+		"no workspace": {
+			func(c *cloud) { delete(c.env, "BP_WORKSPACE_ID") }, nil,
+			"no workspace: set BP_WORKSPACE_ID or --workspace to its id, which is in the address of Botpress' dashboard",
+		},
+		"wrong token": {
+			func(c *cloud) { c.env["BP_TOKEN"] = "wrong" }, nil,
+			"could not read workspace {workspace}: BP_TOKEN is not a personal access token of yours that is still valid; make one in Botpress' dashboard: …",
+		},
+		"another's workspace": {
+			nil,
+			[]string{"--workspace", "wkspace_other"},
+			"could not read workspace wkspace_other: the owner of BP_TOKEN may not do this in this workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
+		},
+		"no handle": {
+			func(c *cloud) { c.SetHandle("") }, nil,
+			`workspace "Acme Inc." has no handle, which the names of its integrations must begin with: choose one in the workspace's settings`,
+		},
+		"no URL":        {nil, nil, "acme/acme-desk 1.0.0 is not deployed yet, and to create it --url must say where Botpress reaches the adapter"},
+		"nobody agrees": {nil, []string{"--url", "https://example.com"}, `acme/acme-desk 1.0.0 will be created in workspace "Acme Inc.": private, at https://example.com.⏎Create it? [y/N] acme: stopped; nothing has changed`},
+		"unknown secret": {
+			nil, []string{"--secret", "KEY=value"}, "--secret KEY: the definition declares no such secret; add it to Definition.Secrets",
+		},
+		"interface not on the hub": {
+			refusing("GET", "/hub/interfaces/", 404, "ResourceNotFound"), nil,
+			"the interface hitl 2.1.0 is not on Botpress' hub; set Definition.InterfaceVersion to one that is: …",
+		},
+		"another's integration": {
+			answering("GET", "/hub/integrations/", `{"integration": {"ownerWorkspace": {"handle": "emca"}}}`), nil,
+			"acme/acme-desk 1.0.0 belongs to another workspace (emca): choose that one, or another Definition.Name",
+		},
+		"already exists": {
+			refusing("POST", "/integrations", 409, "AlreadyExists"), yes,
+			"could not create acme/acme-desk 1.0.0: somebody has just deployed it; do it again to update what is there: …",
+		},
+		"conflict": {
+			refusing("POST", "/integrations", 409, "ResourceLockedConflict"), yes,
+			"could not create acme/acme-desk 1.0.0: somebody else is changing it; do it again in a moment: …",
+		},
+		"quota": {
+			refusing("POST", "/integrations", 403, "QuotaExceeded"), yes,
+			"could not create acme/acme-desk 1.0.0: the workspace's plan does not allow it; see its billing in Botpress' dashboard: …",
+		},
+		"bad schema": {
+			refusing("POST", "/integrations", 400, "InvalidJsonSchema"), yes,
+			"could not create acme/acme-desk 1.0.0: Botpress does not accept the definition; the command 'definition' prints it: …",
+		},
+		"access key": {
+			refusing("POST", "/integrations/iaks", 403, "Forbidden"), append(yes, "--access-key"),
+			"could not make an access key (the integration itself is deployed): the owner of BP_TOKEN may not do this in this workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
+		},
+		"no network": {
+			func(c *cloud) { c.env["BP_API_URL"] = "http://nobody.test" }, nil,
+			"could not read workspace {workspace}: …",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				if tc.before != nil {
+					tc.before(c)
+				}
+				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, tc.args...)...)
+				want := strings.ReplaceAll(tc.want, "{workspace}", botpresstest.WorkspaceID)
+				if !strings.HasPrefix(want, "acme/") || strings.Contains(want, "--url must") {
+					want = "acme: " + want
+				}
+				if want = strings.ReplaceAll(want, "⏎", "\n") + "\n"; !strings.HasSuffix(fold(stderr), want) {
+					t.Errorf("-want +got:\n%s", cmp.Diff(want, fold(stderr)))
+				}
+				if code != 1 {
+					t.Errorf("exit code %d", code)
+				}
+			})
+		})
+	}
+}
+
+var yes = []string{"--url", "https://example.com", "--yes"}
+
+// fold leaves out what the client says about the call.
+func fold(stderr string) string {
+	if head, _, found := strings.Cut(stderr, ": botpress: "); found {
+		return head + ": …\n"
+	}
+	return stderr
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// answering answers calls to paths in Botpress' place.
+func answering(method, path, body string) func(*cloud) {
+	return func(c *cloud) { c.intercept(method, path, http.StatusOK, body) }
+}
+
+func refusing(method, path string, status int, kind string) func(*cloud) {
+	return func(c *cloud) {
+		c.intercept(method, path, status, fmt.Sprintf(`{"id": "err_1", "code": %d, "type": %q, "message": "words of\nthe API"}`, status, kind))
+	}
+}
+
+func (c *cloud) intercept(method, path string, status int, body string) {
+	next := c.client.Transport
+	c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != method || !strings.Contains(r.URL.Path, path) || strings.HasSuffix(path, "s") && !strings.HasSuffix(r.URL.Path, path) {
+			return next.RoundTrip(r)
+		}
+		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})
+}
+
+func TestBreakingChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		if code, _, stderr := c.run(withRating(t, c.adapter(hitl.Options{})), "", "deploy", "--url", "https://example.com", "--visibility", "public", "--yes"); code != 0 {
+			t.Fatal(stderr)
+		}
+		for _, args := range [][]string{{"deploy", "--yes"}, {"deploy", "--dry-run"}} {
+			code, _, stderr := c.run(c.adapter(hitl.Options{}), "", args...)
+			if want := "it would break bots that have this version installed; raise Definition.Version and deploy that"; code != 1 || !strings.Contains(stderr, want) {
+				t.Errorf("%v: exit code %d: %s", args, code, stderr)
+			}
+		}
+	})
+}
+
+func TestDryRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		dry := func(s *hitl.Server) {
+			t.Helper()
+			code, stdout, stderr := c.run(s, "", "deploy", "--url", "https://example.com", "--dry-run")
+			if code != 0 || stdout != "" || !strings.HasSuffix(stderr, "Botpress would accept it. Nothing has changed.\n") {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+			}
+		}
+		dry(c.adapter(hitl.Options{}))
+		if _, there := c.Deployed("acme/acme-desk", "1.0.0"); there {
+			t.Fatal("it has been deployed")
+		}
+		if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "deploy", "--url", "https://example.com", "--yes"); code != 0 {
+			t.Fatal(stderr)
+		}
+		before := c.integration()
+		dry(withRating(t, c.adapter(hitl.Options{})))
+		if diff := cmp.Diff(before, c.integration()); diff != "" {
+			t.Errorf("it has been updated:\n%s", diff)
+		}
+	})
+}
+
+func TestRotateSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "rotate-secret", "--yes")
+		if want := "acme: acme/acme-desk 1.0.0 is not deployed in workspace \"Acme Inc.\"; 'deploy' does that, and prints its first secret\n"; code != 1 || stderr != want {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		_, first, _ := c.run(c.adapter(hitl.Options{}), "", "deploy", "--url", "https://example.com", "--yes")
+		code, second, stderr := c.run(c.adapter(hitl.Options{}), "y\n", "rotate-secret")
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		newest := value(t, second, "BP_SIGNING_SECRET")
+		spec, _ := c.Deployed("acme/acme-desk", "1.0.0")
+		if newest == value(t, first, "BP_SIGNING_SECRET") || newest != spec.SigningSecret {
+			t.Errorf("%s is not a new secret", newest)
+		}
+	})
+}

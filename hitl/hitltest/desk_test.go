@@ -1,0 +1,425 @@
+package hitltest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
+	"github.com/hitl-go/sdk/message"
+)
+
+// deskAPI is a help desk with an HTTP API. It signs its webhooks.
+type deskAPI struct {
+	mu       sync.Mutex
+	serial   int
+	users    map[string]string // Ids, by external id.
+	sessions map[string]*deskSession
+}
+
+type deskSession struct {
+	ID       string `json:"id"`
+	External string `json:"external"`
+	Open     bool   `json:"open"`
+
+	said []string
+	keys map[string]string // Ids of messages, by idempotency key.
+}
+
+const deskSecret = "webhook-secret"
+
+func (d *deskAPI) next(kind string) string {
+	d.serial++
+	return fmt.Sprintf("%s-%d", kind, d.serial)
+}
+
+// ServeHTTP serves POST of /users, /sessions, /sessions/{id}/messages and /sessions/{id}/close, and GET of
+// /sessions?external=….
+func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var in struct{ External, Key, Text string }
+	if r.Method == http.MethodPost {
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
+	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	switch {
+	case path[0] == "users":
+		id := d.users[in.External]
+		if id == "" {
+			id = d.next("user")
+			d.users[in.External] = id
+		}
+		answer(w, map[string]string{"id": id})
+	case path[0] == "sessions" && r.Method == http.MethodGet:
+		found := []*deskSession{}
+		for _, s := range d.sessions {
+			if s.External == r.URL.Query().Get("external") {
+				found = append(found, s)
+			}
+		}
+		answer(w, found)
+	case path[0] == "sessions" && len(path) == 1:
+		s := &deskSession{ID: d.next("session"), External: in.External, Open: true, keys: map[string]string{}}
+		d.sessions[s.ID] = s
+		answer(w, s)
+	case len(path) != 3 || d.sessions[path[1]] == nil:
+		http.NotFound(w, r)
+	case path[2] == "close":
+		s := d.sessions[path[1]]
+		if !s.Open {
+			http.Error(w, "it is closed", http.StatusConflict)
+			return
+		}
+		s.Open = false
+		answer(w, s)
+	default:
+		s := d.sessions[path[1]]
+		id := s.keys[in.Key]
+		if id == "" {
+			id = d.next("message")
+			s.said = append(s.said, in.Text)
+		}
+		if in.Key != "" {
+			s.keys[in.Key] = id
+		}
+		answer(w, map[string]string{"id": id})
+	}
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func signature(body []byte) string {
+	mac := hmac.New(sha256.New, []byte(deskSecret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (d *deskAPI) heard(s Session) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sessions[s.ID] == nil {
+		return nil
+	}
+	return slices.Clone(d.sessions[s.ID].said)
+}
+
+// event is the body of a webhook.
+type event struct {
+	Kind    string      `json:"kind"` // assigned, message or closed
+	Session string      `json:"session"`
+	Author  *deskPerson `json:"author,omitempty"`
+	Message *deskText   `json:"message,omitempty"`
+}
+
+type deskPerson struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Staff bool   `json:"staff"`
+}
+
+type deskText struct {
+	ID     string `json:"id"`
+	Text   string `json:"text"`
+	Public bool   `json:"public"`
+}
+
+var alice = deskPerson{ID: "agent-7", Name: "Alice Agent", Staff: true}
+
+func (d *deskAPI) post(e event) *http.Request {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e.Message != nil && e.Message.ID == "" {
+		e.Message.ID = d.next("message")
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // It is plain data.
+	}
+	return httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+}
+
+func (d *deskAPI) replied(s Session, text string) *http.Request {
+	return d.post(event{Kind: "message", Session: s.ID, Author: &alice, Message: &deskText{Text: text, Public: true}})
+}
+
+// desk is all that the suite can do with it.
+func (d *deskAPI) desk(wire *Wire) Desk {
+	return Desk{
+		Agent:    hitl.Agent{ID: alice.ID, Name: alice.Name},
+		Assigned: func(s Session) *http.Request { return d.post(event{Kind: "assigned", Session: s.ID, Author: &alice}) },
+		Replied:  d.replied,
+		Stopped:  func(s Session) *http.Request { return d.post(event{Kind: "closed", Session: s.ID}) },
+		Note: func(s Session, text string) *http.Request {
+			return d.post(event{Kind: "message", Session: s.ID, Author: &alice, Message: &deskText{Text: text}})
+		},
+		Customer: func(s Session, text string) *http.Request {
+			jane := deskPerson{ID: "user-1", Name: "Jane Doe"}
+			return d.post(event{Kind: "message", Session: s.ID, Author: &jane, Message: &deskText{Text: text, Public: true}})
+		},
+		Echo: func(s Session, sent hitl.Ref, text string) *http.Request {
+			api := deskPerson{ID: "agent-1", Name: "API", Staff: true}
+			return d.post(event{Kind: "message", Session: s.ID, Author: &api, Message: &deskText{ID: sent.ID, Text: text, Public: true}})
+		},
+		Sign: func(r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Header.Set("X-Desk-Signature", signature(body))
+		},
+		Heard: d.heard,
+		Vanish: func(s Session) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.sessions, s.ID)
+		},
+		Wire: wire,
+	}
+}
+
+// config, ticket and quirky are what an author writes. A quirk is a rule that the adapter breaks.
+type config struct {
+	URL string `json:"url"`
+}
+
+type ticket struct {
+	Priority string `json:"priority,omitempty"`
+}
+
+var definition = hitl.Definition{
+	Name: "quirky", Version: "1.0.0",
+	ConversationTags: map[string]hitl.Text{"external": {Title: "External", Description: "The conversation, once more"}},
+}
+
+type quirky struct {
+	url    string
+	client *http.Client
+	in     hitl.Installation
+	quirk  string
+
+	mu     sync.Mutex // Guards what only quirks need.
+	latest hitl.Ref
+	serial int
+}
+
+// connectQuirky makes adapters that break the rule called quirk, or none.
+func connectQuirky(quirk string, transport http.RoundTripper) func(context.Context, hitl.Installation, config) (*quirky, error) {
+	return func(_ context.Context, in hitl.Installation, c config) (*quirky, error) {
+		if c.URL == "" {
+			return nil, hitl.Errorf("The configuration needs a URL.")
+		}
+		return &quirky{url: c.URL, client: &http.Client{Transport: transport}, in: in, quirk: quirk}, nil
+	}
+}
+
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("the desk answered %d", int(s)) }
+
+func refused(err error, status int) bool {
+	var s statusError
+	return errors.As(err, &s) && int(s) == status
+}
+
+func (q *quirky) call(ctx context.Context, method, path string, in, out any) error {
+	if q.quirk == "cancelled" {
+		ctx = context.WithoutCancel(ctx)
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, q.url+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	res, err := q.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		if q.quirk == "desk-down" && res.StatusCode >= http.StatusTooManyRequests {
+			return hitl.Errorf("The desk answered %d.", res.StatusCode)
+		}
+		return statusError(res.StatusCode)
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+func (q *quirky) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	external := r.UserID
+	switch q.quirk {
+	case "user-twice":
+		q.mu.Lock()
+		q.serial++
+		external = fmt.Sprintf("%s-%d-%p", r.UserID, q.serial, q)
+		q.mu.Unlock()
+	case "user-apart":
+		external = r.Email
+	}
+	var out hitl.Ref
+	err := q.call(ctx, http.MethodPost, "/users", map[string]string{"external": external}, &out)
+	return out, err
+}
+
+func (q *quirky) StartHitl(ctx context.Context, r hitl.StartHitlRequest[ticket]) (hitl.Ref, error) {
+	external := r.ConversationID
+	switch {
+	case q.quirk == "start-apart":
+		external = r.UserID
+	case q.quirk == "start-anything" && r.Title == "":
+		return hitl.Ref{}, hitl.Errorf("A ticket needs a title.")
+	}
+	var found []hitl.Ref
+	if err := q.call(ctx, http.MethodGet, "/sessions?external="+external, nil, &found); err != nil {
+		return hitl.Ref{}, err
+	}
+	out := hitl.Ref{}
+	if len(found) > 0 && q.quirk != "start-twice" {
+		out = found[0]
+	} else if err := q.call(ctx, http.MethodPost, "/sessions", map[string]string{"external": external}, &out); err != nil {
+		return hitl.Ref{}, err
+	}
+	out.Tags = map[string]string{"external": external}
+	if q.quirk == "refs" {
+		out.Tags["priority"] = r.Session.Priority
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.latest = out
+	return out, nil
+}
+
+func (q *quirky) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
+	err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/close", struct{}{}, &hitl.Ref{})
+	if refused(err, http.StatusConflict) && q.quirk != "stop-twice" || refused(err, http.StatusNotFound) && q.quirk != "stop-unknown" {
+		return nil
+	}
+	return err
+}
+
+func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	key, text := fmt.Sprintf("%s/%d", r.MessageID, r.Part), message.PlainText(r.Message)
+	switch q.quirk {
+	case "message-types":
+		if u, ok := r.Message.(message.Unknown); ok {
+			panic("no such message: " + string(u.Kind))
+		}
+	case "message-parts":
+		key = r.MessageID
+	case "message-twice":
+		key = ""
+	case "bot-speaks":
+		if r.Author.ID == "" {
+			return hitl.Ref{}, errors.New("the message has no author")
+		}
+	case "long-text":
+		text = text[:min(len(text), 10_000)]
+	case "strange-text":
+		text = strings.Map(func(r rune) rune {
+			if r == '\u200d' {
+				return -1
+			}
+			return r
+		}, text)
+	case "concurrent":
+		q.mu.Lock()
+		if q.latest.ID != "" {
+			r.Session = q.latest
+		}
+		q.mu.Unlock()
+	}
+	var out hitl.Ref
+	err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/messages", map[string]string{"key": key, "text": text}, &out)
+	return out, err
+}
+
+func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
+	if q.quirk != "webhook-forged" {
+		if err := (verify.HMAC{Header: "X-Desk-Signature"}).Func(deskSecret)(r); err != nil {
+			return hitl.Webhook{}, err
+		}
+	}
+	var e event
+	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+		return hitl.Webhook{}, hitl.Errorf("The desk sent what is no JSON: %w", err)
+	}
+	if q.quirk == "webhook-early" && !q.knows(ctx, e.Session) {
+		return hitl.Webhook{}, nil
+	}
+	var out []hitl.Event
+	switch {
+	case e.Kind == "assigned" && (e.Author != nil || q.quirk == "webhook-garbage"):
+		out = append(out, hitl.Assigned{SessionID: e.Session, Agent: hitl.Agent{ID: e.Author.ID, Name: e.Author.Name}})
+	case e.Kind == "message" && e.Author != nil && e.Message != nil:
+		out = append(out, q.replied(e))
+	case e.Kind == "closed":
+		out = append(out, hitl.Stopped{SessionID: e.Session})
+	}
+	return hitl.Webhook{Events: out}, nil
+}
+
+// knows asks Botpress for a session, which is there only after StartHitl.
+func (q *quirky) knows(ctx context.Context, session string) bool {
+	for range q.in.Client.ListConversations(ctx, botpress.ListConversationsParams{Tags: botpress.Tags{"id": session}}) {
+		return true
+	}
+	return false
+}
+
+func (q *quirky) replied(e event) hitl.Replied {
+	r := hitl.Replied{
+		SessionID: e.Session, ID: e.Message.ID, Message: message.Text{Text: e.Message.Text},
+		Author: hitl.Agent{ID: e.Author.ID, Name: e.Author.Name},
+	}
+	switch {
+	case !e.Message.Public && q.quirk != "notes":
+		r.Author = hitl.System{}
+	case !e.Author.Staff && q.quirk != "customers":
+		r.Author = hitl.Customer{}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch q.quirk {
+	case "whole-session":
+		r.Author = hitl.Agent{ID: e.Author.ID}
+	case "webhook-twice":
+		q.serial++
+		r.ID = fmt.Sprintf("%s-%d-%p", r.ID, q.serial, q)
+	case "webhook-order":
+		if before := q.latest.Tags["reply"]; len(before) > len(r.ID) || len(before) == len(r.ID) && before > r.ID {
+			r.Message = message.Text{} // It is older than what was reported last.
+		}
+		q.latest.Tags = map[string]string{"reply": e.Message.ID}
+	case "echoes":
+		r.ID = "echo of " + r.ID
+	}
+	return r
+}
+
+func newDesk(t *testing.T, h func(http.Handler) http.Handler) (*deskAPI, string) {
+	t.Helper()
+	d := &deskAPI{users: map[string]string{}, sessions: map[string]*deskSession{}}
+	srv := httptest.NewServer(h(d))
+	t.Cleanup(srv.Close)
+	return d, srv.URL
+}

@@ -1,0 +1,192 @@
+package hitltest
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"unicode"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// media serves small files until the trial ends, and returns its address.
+func (t *trial) media() string {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind, ok := map[string]string{"/a.png": "image/png", "/a.mp3": "audio/mpeg", "/a.mp4": "video/mp4", "/a.pdf": "application/pdf"}[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = fmt.Fprint(w, "not really ", kind)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func messageTypes(t *trial) {
+	a := t.replica()
+	s := t.mustOpen(a)
+	for _, m := range t.everyMessage() {
+		if _, err := t.sendMessage(a, said(s, m)); err != nil && !final(err) {
+			t.Errorf("A message of the type %q was neither taken nor refused for good: %v", m.Type(), err)
+		}
+	}
+}
+
+func messageParts(t *trial) {
+	a := t.replica()
+	s := t.mustOpen(a)
+	r := said(s, nil)
+	ids := map[string]string{} // What was sent, by the desk's id.
+	for part := range 3 {
+		word := unique("part")
+		r.Part, r.Message = part, message.Text{Text: word}
+		ref := t.mustSend(a, r)
+		if other := ids[ref.ID]; ref.ID != "" && other != "" {
+			t.Errorf("The messages %s and %s are both %q in the desk.", other, word, ref.ID)
+		}
+		ids[ref.ID] = word
+		if t.suite.desk.Heard == nil {
+			continue
+		}
+		if n := t.heard(s.Session, word); n != 1 {
+			t.Errorf("Part %d of a bloc, %q, is in the desk %d times.", part, word, n)
+		}
+	}
+	word := unique("another")
+	if ref := t.mustSend(a, said(s, message.Text{Text: word})); ref.ID != "" && ids[ref.ID] != "" {
+		t.Errorf("The messages %s and %s are both %q in the desk.", ids[ref.ID], word, ref.ID)
+	}
+}
+
+func messageTwice(t *trial) {
+	a := t.replica()
+	s := t.mustOpen(a)
+	word := unique("twice")
+	r := said(s, message.Text{Text: word})
+	var ids []string
+	send := func(a adapter) error {
+		ref, err := t.sendMessage(a, r)
+		if err == nil {
+			ids = append(ids, ref.ID)
+		}
+		return err
+	}
+	t.losing(func() { _ = send(a) })
+	for range 2 {
+		if err := send(t.replica()); err != nil {
+			t.Fatalf("SendMessage failed when it was asked once more: %v", err)
+		}
+	}
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Errorf("The same message was given the ids %q.", ids)
+			break
+		}
+	}
+	switch {
+	case t.suite.desk.Heard != nil:
+		if n := t.heard(s.Session, word); n != 1 {
+			t.Errorf("The message %q was sent again after its answer was lost, and is in the desk %d times.", word, n)
+		}
+	case ids[0] == "":
+		t.skip("the case has no Desk.Heard, and SendMessage returns no ids")
+	}
+}
+
+func botSpeaks(t *trial) {
+	a := t.replica()
+	s := t.mustOpen(a)
+	words := func(text, name string) hitl.SendMessageRequest {
+		r := said(s, message.Text{Text: text})
+		r.UserID, r.Author, r.BotName = "", hitl.Ref{}, name
+		return r
+	}
+	for _, name := range []string{"Botty", ""} {
+		if _, err := t.sendMessage(a, words("I am still here.", name)); err != nil {
+			t.Errorf("The bot cannot speak when its name is %q: %v", name, err)
+		}
+	}
+	if err := t.stopHitl(a, s.Session); err != nil {
+		t.Fatalf("StopHitl failed: %v", err)
+	}
+	last := words("( The user has ended the session. )", "Botty")
+	last.Stopped = true
+	if _, err := t.sendMessage(a, last); err != nil {
+		t.Errorf("The bot's last words came after the end, and were an error: %v", err)
+	}
+}
+
+func longText(t *trial) {
+	const words = 10_000
+	var text strings.Builder
+	for i := range words {
+		fmt.Fprintf(&text, "word%05d ", i)
+	}
+	a := t.replica()
+	s := t.mustOpen(a)
+	before := len(t.suite.desk.Heard(s.Session))
+	_, err := t.sendMessage(a, said(s, message.Text{Text: text.String()}))
+	if err != nil {
+		if !final(err) {
+			t.Errorf("A text of %d bytes was neither taken nor refused for good: %v", text.Len(), err)
+		}
+		return
+	}
+	after := t.suite.desk.Heard(s.Session)
+	all := strings.Join(after[min(before, len(after)):], "\n")
+	for i := range words {
+		word := fmt.Sprintf("word%05d", i)
+		_, rest, found := strings.Cut(all, word)
+		if !found {
+			t.Errorf("Of a text of %d bytes, the desk has no more than the first %d words of %d.", text.Len(), i, words)
+			return
+		}
+		all = rest
+	}
+}
+
+func strangeText(t *trial) {
+	a := t.replica()
+	for _, strange := range []struct{ what, text string }{
+		{"emoji", "family 👩‍👩‍👧‍👦, thumb 👍🏽, flag 🇩🇪, rainbow 🏳️‍🌈, Scotland 🏴󠁧󠁢󠁳󠁣󠁴󠁿"},
+		{"accents that stand alone", "e\u0301 n\u0303 Z\u0351\u036b\u0343"},
+		{"Hebrew and Arabic", "שלום, קוראים לי דנה (42). مرحبا، أين طلبي؟"},
+		{"Chinese, Japanese and Korean", "你好 こんにちは 안녕하세요 𠮷"},
+		{"lines", "first\r\nsecond\nthird\n\nfourth\ttabbed"},
+		{"control characters", "bell\x07 null\x00 escape\x1b delete\x7f end"},
+		{"markup", "<b>bold</b> &amp; &lt; <script>alert(1)</script> [link](https://example.com) *stars* `ticks`"},
+		{"templates and queries", `{{ticket.id}} ${x} %s %d \n \u0041 '; DROP TABLE tickets; --`},
+	} {
+		s := t.mustOpen(a)
+		if _, err := t.sendMessage(a, said(s, message.Text{Text: strange.text})); err != nil {
+			t.Errorf("A text with %s was not taken: %v", strange.what, err)
+			continue
+		}
+		want, lines := legible(strange.text), t.suite.desk.Heard(s.Session)
+		if !strings.Contains(legible(strings.Join(lines, "\n")), want) {
+			last := ""
+			if len(lines) > 0 {
+				last = lines[len(lines)-1]
+			}
+			t.Errorf("A text with %s did not arrive as it was written.\nsent:  %+q\nheard: %+q", strange.what, strange.text, last)
+		}
+	}
+}
+
+// legible is a text without what desks may change: characters that nobody sees, and how wide a gap is.
+func legible(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), r == unicode.ReplacementChar, unicode.Is(unicode.Bidi_Control, r), r == '\ufeff':
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}

@@ -1,0 +1,83 @@
+package hitltest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRun(t *testing.T) {
+	t.Run("wire in front of the desk", func(t *testing.T) {
+		wire := &Wire{}
+		desk, url := newDesk(t, wire.Handler)
+		Run(t, connectQuirky("", nil), Case[config, ticket]{
+			Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
+		})
+	})
+	t.Run("wire under the client", func(t *testing.T) {
+		wire := &Wire{}
+		desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
+		transport := &http.Transport{}
+		t.Cleanup(transport.CloseIdleConnections)
+		Run(t, connectQuirky("", wire.RoundTripper(transport)), Case[config, ticket]{
+			Definition: definition, Config: config{URL: url}, Desk: desk.desk(wire),
+		})
+	})
+}
+
+// TestBroken runs the suite on adapters that break one rule each: that rule must fail, and no other.
+func TestBroken(t *testing.T) {
+	says := map[string]string{
+		"refs":            `the tag "priority"`,
+		"user-twice":      `The user was "user-1" in the desk, and then, asked with the same request, on another replica, "user-2".`,
+		"user-apart":      "Two end users with the same name and no e-mail address are both",
+		"start-twice":     "The same conversation was given the sessions",
+		"start-apart":     "Two conversations of an end user are both the session",
+		"start-anything":  "A session with nothing but the end user was not opened: A ticket needs a title.",
+		"stop-twice":      "StopHitl failed when the session was over already: the desk answered 409",
+		"stop-unknown":    "StopHitl failed for a session that the desk does not have: the desk answered 404",
+		"message-types":   "SendMessage panicked: no such message: tomorrow",
+		"message-parts":   "Part 1 of a bloc",
+		"message-twice":   "was sent again after its answer was lost, and is in the desk 3 times",
+		"bot-speaks":      `The bot cannot speak when its name is "Botty": the message has no author`,
+		"long-text":       "Of a text of 100000 bytes, the desk has no more than the first 1000 words of 10000.",
+		"strange-text":    "A text with emoji did not arrive as it was written.",
+		"whole-session":   `The agent is called "Alice Agent", and the end user was shown:`,
+		"webhook-twice":   "The same request was read twice, and the messages in it had the ids",
+		"webhook-order":   "Three replies were reported, the last one first, and the end user was shown",
+		"webhook-early":   "before StartHitl had returned, and the end user was shown it 0 times",
+		"webhook-garbage": "HandleWebhook panicked: runtime error: invalid memory address",
+		"webhook-forged":  "A request without a signature was not refused, and became 1 events.",
+		"notes":           "An internal note was shown to the end user",
+		"customers":       "What the end user wrote in the desk was shown to the end user",
+		"echoes":          "What the adapter sent to the desk itself was shown to the end user",
+		"concurrent":      "Of 24 messages sent at once",
+		"cancelled":       "The desk hung, the context of CreateUser was cancelled, and 2s later it had not returned.",
+		"desk-down":       "While the desk answers 429, CreateUser returned the *hitl.Error",
+	}
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			wire := &Wire{}
+			desk, url := newDesk(t, wire.Handler)
+			watched := &recorder{t: t}
+			run(watched, connectQuirky(r.name, nil), Case[config, ticket]{
+				Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
+			})
+			if diff := cmp.Diff([]string{r.name}, watched.failed()); diff != "" {
+				t.Errorf("the rules that failed (-want +got):\n%s", diff)
+				for _, name := range watched.failed() {
+					t.Logf("%s: %s", name, watched.all(name))
+				}
+			}
+			got := watched.all(r.name)
+			for _, want := range []string{says[r.name], r.says, docs + r.name, "The adapter was asked:"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("the explanation has no %q:\n%s", want, got)
+				}
+			}
+		})
+	}
+}

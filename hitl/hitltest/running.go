@@ -1,0 +1,245 @@
+package hitltest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+func concurrent(t *trial) {
+	desk := t.suite.desk
+	a := t.replica()
+	const people, texts = 8, 3
+	type scene struct {
+		create hitl.CreateUserRequest
+		start  hitl.StartHitlRequest[any]
+		talk   talk
+		words  []string
+		reply  *report
+	}
+	scenes := make([]scene, people)
+	for i := range scenes {
+		s := &scenes[i]
+		s.create = t.stranger()
+		s.start = t.start(person{id: s.create.UserID})
+		for range texts {
+			s.words = append(s.words, unique("word"))
+		}
+	}
+	t.atOnce(people, func(ctx context.Context, i int) error {
+		s := &scenes[i]
+		user, err := attempt(ctx, t, "CreateUser", s.create, func(ctx context.Context) (hitl.Ref, error) { return a.CreateUser(ctx, s.create) })
+		if err != nil {
+			return err
+		}
+		s.start.User = user
+		ref, err := attempt(ctx, t, "StartHitl", s.start, func(ctx context.Context) (hitl.Ref, error) { return a.StartHitl(ctx, s.start) })
+		s.talk = talk{Session{ref, s.start.ConversationID}, person{s.create.UserID, user}}
+		return err
+	})
+	if desk.Replied != nil {
+		for i := range scenes {
+			rep := t.report(desk.Replied(scenes[i].talk.Session, unique("reply")))
+			scenes[i].reply = &rep
+		}
+	}
+	t.atOnce(people*(texts+1), func(ctx context.Context, i int) error {
+		s := &scenes[i%people]
+		if n := i / people; n < texts {
+			r := said(s.talk, message.Text{Text: s.words[n]})
+			_, err := attempt(ctx, t, "SendMessage", r, func(ctx context.Context) (hitl.Ref, error) { return a.SendMessage(ctx, r) })
+			return err
+		}
+		if s.reply == nil {
+			return nil
+		}
+		_, err := attempt(ctx, t, "HandleWebhook", s.reply.String(), func(ctx context.Context) (hitl.Webhook, error) {
+			return a.HandleWebhook(ctx, s.reply.request(ctx))
+		})
+		return err
+	})
+	seen := map[string]string{}
+	for _, s := range scenes {
+		if other := seen[s.talk.ID]; other != "" {
+			t.Errorf("The conversations %s and %s, started at once, are both the session %q.", other, s.talk.ConversationID, s.talk.ID)
+		}
+		seen[s.talk.ID] = s.talk.ConversationID
+		for _, word := range s.words {
+			if desk.Heard == nil {
+				break
+			}
+			if n := t.heard(s.talk.Session, word); n != 1 {
+				t.Errorf("Of %d messages sent at once, %q is in its session %q %d times.", people*texts, word, s.talk.ID, n)
+			}
+		}
+	}
+	t.atOnce(people, func(ctx context.Context, i int) error {
+		r := hitl.StopHitlRequest{ConversationID: scenes[i].talk.ConversationID, Session: scenes[i].talk.Ref}
+		_, err := attempt(ctx, t, "StopHitl", r, func(ctx context.Context) (ok string, err error) { return "ok", a.StopHitl(ctx, r) })
+		return err
+	})
+}
+
+// atOnce does something n times at the same time, and ends the trial if it fails once.
+func (t *trial) atOnce(n int, do func(ctx context.Context, i int) error) {
+	t.Helper()
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { errs[i] = do(t.Context(), i) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("Calls at the same time failed: %v", err)
+	}
+}
+
+// job is a call of a method that somebody waits for.
+type job struct {
+	method string
+	run    func(context.Context, adapter) error
+}
+
+// jobs are one call of each method that asks something of the desk: new ones each time. The session is the last one's.
+func (t *trial) jobs(a adapter) (all []job, s talk, word string) {
+	t.Helper()
+	s = t.mustOpen(a)
+	word = unique("word")
+	create, start, send := t.stranger(), t.start(s.with), said(s, message.Text{Text: word})
+	stop := hitl.StopHitlRequest{ConversationID: s.ConversationID, Session: s.Ref}
+	add := func(method string, request any, call func(context.Context, adapter) (hitl.Ref, error)) {
+		all = append(all, job{method, func(ctx context.Context, a adapter) error {
+			_, err := attempt(ctx, t, method, request, func(ctx context.Context) (hitl.Ref, error) { return call(ctx, a) })
+			return err
+		}})
+	}
+	add("CreateUser", create, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.CreateUser(ctx, create) })
+	add("StartHitl", start, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.StartHitl(ctx, start) })
+	add("SendMessage", send, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.SendMessage(ctx, send) })
+	add("StopHitl", stop, func(ctx context.Context, a adapter) (hitl.Ref, error) { return hitl.Ref{}, a.StopHitl(ctx, stop) })
+	return all, s, word
+}
+
+func cancelled(t *trial) {
+	const prompt = 2 * time.Second
+	wire := t.suite.desk.Wire
+	a := t.replica()
+	jobs, _, _ := t.jobs(a)
+	asked := false
+	for _, j := range jobs {
+		wire.set(fault{kind: hang})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- j.run(ctx, a) }()
+		select {
+		case <-done: // It asked nothing of the desk.
+			cancel()
+			continue
+		case <-wire.hanging():
+		}
+		asked = true
+		cancel()
+		late := time.NewTimer(prompt)
+		select {
+		case err := <-done:
+			switch {
+			case err == nil:
+				t.Errorf("The desk hung, the context of %s was cancelled, and it returned no error.", j.method)
+			case isBroken(err):
+				t.Errorf("%v", err)
+			}
+		case <-late.C:
+			t.Errorf("The desk hung, the context of %s was cancelled, and %s later it had not returned.", j.method, prompt)
+			wire.mend()
+			<-done
+		}
+		late.Stop()
+	}
+	t.mustHaveAsked(asked)
+}
+
+func deskDown(t *trial) {
+	asked := false
+	for _, f := range []fault{
+		{kind: refuse, status: http.StatusTooManyRequests},
+		{kind: refuse, status: http.StatusInternalServerError},
+		{kind: refuse, status: http.StatusServiceUnavailable},
+		{kind: reset},
+		{kind: hang},
+	} {
+		a := t.replica()
+		jobs, s, word := t.jobs(a)
+		for _, j := range jobs {
+			down, err := t.whileDown(f, j, a)
+			asked = asked || down
+			switch {
+			case !down: // It asked nothing of the desk.
+			case err == nil:
+				t.Errorf("While %s, %s returned no error.", f, j.method)
+			case isBroken(err):
+				t.Errorf("%v", err)
+			case final(err):
+				t.Errorf("While %s, %s returned the *hitl.Error %q, which is final.", f, j.method, err)
+			}
+		}
+		for _, j := range jobs {
+			if err := t.eventually(j); err != nil {
+				t.Errorf("While %s, %s failed; afterwards, asked again, it still did: %v", f, j.method, err)
+			}
+		}
+		if t.suite.desk.Heard != nil {
+			if n := t.heard(s.Session, word); n != 1 {
+				t.Errorf("While %s, SendMessage failed; afterwards it was asked again, and the message is in the desk %d times.", f, n)
+			}
+		}
+	}
+	t.mustHaveAsked(asked)
+}
+
+func (t *trial) mustHaveAsked(asked bool) {
+	t.Helper()
+	if !asked {
+		t.Fatalf("No request of the adapter has gone over Desk.Wire, so nothing is known: put it between the adapter and the desk.")
+	}
+}
+
+// whileDown does a job while the desk does not do its own. A job that outlasts its context, which is for another rule to
+// mind, ends when the connection does.
+func (t *trial) whileDown(f fault, j job, a adapter) (asked bool, err error) {
+	const enough = 500 * time.Millisecond
+	wire := t.suite.desk.Wire
+	before := wire.count()
+	wire.set(f)
+	defer wire.mend()
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
+	defer cancel()
+	cut := time.AfterFunc(2*enough, wire.mend)
+	defer cut.Stop()
+	err = j.run(ctx, a)
+	return wire.count() > before, err
+}
+
+// eventually does a job on other replicas until it succeeds: an adapter may hold back for a while.
+func (t *trial) eventually(j job) error {
+	t.Helper()
+	give, cancel := context.WithTimeout(t.Context(), patience/2)
+	defer cancel()
+	for {
+		err := j.run(t.Context(), t.replica())
+		if err == nil || final(err) {
+			return err
+		}
+		again := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-again.C:
+		case <-give.Done():
+			again.Stop()
+			return err
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package hitltest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// losing runs something while the desk's answers are lost, as far as the case can do that.
+func (t *trial) losing(do func()) {
+	if w := t.suite.desk.Wire; w != nil {
+		w.set(fault{kind: lose})
+		defer w.mend()
+	}
+	do()
+}
+
+func startTwice(t *trial) {
+	a := t.replica()
+	r := t.start(t.mustMeet(a))
+	var ids []string
+	start := func(a adapter) error {
+		ref, err := t.startHitl(a, r)
+		if err == nil {
+			ids = append(ids, ref.ID)
+		}
+		return err
+	}
+	t.losing(func() { _ = start(a) }) // It may know what it did, or not.
+	for range 2 {
+		if err := start(t.replica()); err != nil {
+			t.Fatalf("StartHitl failed when it was asked once more: %v", err)
+		}
+	}
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("The same conversation was given the sessions %q.", ids)
+		}
+	}
+}
+
+func startApart(t *trial) {
+	a := t.replica()
+	p := t.mustMeet(a)
+	one, other := t.mustStart(a, t.start(p)), t.mustStart(a, t.start(p))
+	if one.ID == other.ID {
+		t.Errorf("Two conversations of an end user are both the session %q.", one.ID)
+	}
+}
+
+func startAnything(t *trial) {
+	a := t.replica()
+	p := t.mustMeet(a)
+	var everything, long []message.Turn
+	for i, m := range t.everyMessage() {
+		everything = append(everything, message.Turn{UserID: []string{p.id, ""}[i%2], Message: m})
+	}
+	everything = append(everything, message.Turn{UserID: p.id, Message: message.Bloc{Items: []message.BlocItem{message.Text{Text: "one"}}}})
+	for i := range 1_000 {
+		long = append(long, message.Turn{UserID: p.id, Message: message.Text{Text: fmt.Sprintf("%d %s", i, strings.Repeat("x", 100))}})
+	}
+	for _, start := range []struct {
+		with               string
+		title, description string
+		history            []message.Turn
+	}{
+		{with: "nothing but the end user"},
+		{"every type of message", "Title", "Description", everything},
+		{"a history of 100 kB", strings.Repeat("title ", 100), strings.Repeat("description ", 1_000), long},
+		{"a title of many lines", "One\nTwo\r\n\x00\u202eThree 👩‍👩‍👧‍👦 <b>&", "A\nB", nil},
+	} {
+		r := t.start(p)
+		r.Title, r.Description, r.History = start.title, start.description, start.history
+		if _, err := t.startHitl(a, r); err != nil {
+			t.Errorf("A session with %s was not opened: %v", start.with, err)
+		}
+	}
+}
+
+func stopTwice(t *trial) {
+	s := t.mustOpen(t.replica())
+	if err := t.stopHitl(t.replica(), s.Session); err != nil {
+		t.Fatalf("StopHitl failed: %v", err)
+	}
+	if err := t.stopHitl(t.replica(), s.Session); err != nil {
+		t.Errorf("StopHitl failed when the session was over already: %v", err)
+	}
+}
+
+func stopUnknown(t *trial) {
+	a := t.replica()
+	s := t.mustOpen(a).Session
+	if vanish := t.suite.desk.Vanish; vanish != nil {
+		vanish(s)
+	} else {
+		s.ID = unknownID(s.ID)
+	}
+	if err := t.stopHitl(a, s); err != nil {
+		t.Errorf("StopHitl failed for a session that the desk does not have: %v", err)
+	}
+}
+
+// unknownID is an id of the same form that hopefully nothing has.
+func unknownID(id string) string {
+	other := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return '9'
+		}
+		return r
+	}, id)
+	if other == id {
+		other += "9"
+	}
+	return other
+}
+
+// everyMessage has each type of message but the bloc, and what nobody expects. Media are where they can be fetched.
+func (t *trial) everyMessage() []message.Message {
+	at := t.media()
+	card := message.Card{Title: "Card", Subtitle: "Sub", ImageURL: at + "/a.png", Actions: []message.Action{
+		{Kind: message.ActionURL, Label: "Open", Value: "https://example.com"}, {Kind: "tomorrow", Label: "?", Value: "?"},
+	}}
+	options := []message.Option{{Label: "Yes", Value: "y"}, {Label: "No", Value: "n"}}
+	return []message.Message{
+		message.Text{Text: "Hello"},
+		message.Markdown{Markdown: "**Hello**"},
+		message.Image{ImageURL: at + "/a.png", Title: "A picture"},
+		message.Image{ImageURL: at + "/missing.png"},
+		message.Audio{AudioURL: at + "/a.mp3"},
+		message.Video{VideoURL: at + "/a.mp4"},
+		message.File{FileURL: at + "/a.pdf", Title: "../A file/with a strange name?.pdf"},
+		message.File{FileURL: "no address at all"},
+		message.Location{Latitude: 45.5, Longitude: -73.6, Address: "Montréal"},
+		card,
+		message.Carousel{Items: []message.Card{card, {Title: "Bare"}}},
+		message.Carousel{},
+		message.Choice{Text: "Sure?", Options: options},
+		message.Dropdown{Text: "Which?", Options: options},
+		message.Text{},
+		message.Unknown{Kind: "tomorrow", Payload: json.RawMessage(`{"a":[1,{"b":null}]}`)},
+		message.Unknown{Kind: "tomorrow"},
+		message.Unknown{Payload: json.RawMessage(`null`)},
+	}
+}

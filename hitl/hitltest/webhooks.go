@@ -1,0 +1,321 @@
+package hitltest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+)
+
+func wholeSession(t *trial) {
+	desk := t.suite.desk
+	u := t.escalate()
+	s := u.Session()
+	if desk.Heard != nil {
+		word := unique("hello")
+		u.Say(word)
+		if n := t.heard(s, word); n != 1 {
+			t.Errorf("The end user said %q, and it is in the desk %d times.", word, n)
+		}
+	}
+	if desk.Assigned != nil {
+		rep := t.report(desk.Assigned(s))
+		t.mustDeliver(rep)
+		if !u.told("(assigned)") {
+			t.Errorf("The agent took the session %s over, and the end user was not told. The request, read once more, means: %s", sketch(s), t.meaning(rep))
+		}
+	}
+	word := unique("help")
+	t.mustDeliver(t.report(desk.Replied(s, word)))
+	lines := t.hears(u)
+	if n := count(lines, word); n != 1 {
+		t.Errorf("The agent replied %q, and the end user was shown it %d times: %q", word, n, lines)
+	}
+	if name := desk.Agent.Name; name != "" && count(lines, name+": ") == 0 {
+		t.Errorf("The agent is called %q, and the end user was shown: %q", name, lines)
+	}
+	if desk.Stopped == nil {
+		return
+	}
+	rep := t.report(desk.Stopped(s))
+	t.mustDeliver(rep)
+	if !u.told("(stopped)") {
+		t.Errorf("The agent closed the session %s, and the end user was not told. The request, read once more, means: %s", sketch(s), t.meaning(rep))
+	}
+}
+
+// told waits until the plugin says something.
+func (u *EndUser) told(text string) bool {
+	_, ok := u.next(func(line string, _ botpresstest.Received) bool { return line == "bot: "+text })
+	return ok
+}
+
+func webhookTwice(t *trial) {
+	u := t.escalate()
+	word := unique("twice")
+	rep := t.report(t.suite.desk.Replied(u.Session(), word))
+
+	var ids [2][]string
+	for i := range ids {
+		hook, err := t.handleWebhook(t.replica(), rep)
+		if err != nil {
+			t.Fatalf("HandleWebhook failed: %v", err)
+		}
+		for _, e := range hook.Events {
+			if e, ok := e.(hitl.Replied); ok {
+				ids[i] = append(ids[i], e.ID)
+			}
+		}
+	}
+	if !slices.Equal(ids[0], ids[1]) {
+		t.Errorf("The same request was read twice, and the messages in it had the ids %q, and then %q.", ids[0], ids[1])
+	}
+
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { _, _ = t.deliver(rep) }) // The desk tries again if it fails.
+	}
+	both.Wait()
+	t.mustDeliver(rep)
+	if lines := t.hears(u); count(lines, word) != 1 {
+		t.Errorf("The desk sent the same webhook three times, and the end user was shown the message %d times: %q", count(lines, word), lines)
+	}
+}
+
+func webhookOrder(t *trial) {
+	desk := t.suite.desk
+	u := t.escalate()
+	s := u.Session()
+	words := []string{unique("one"), unique("two"), unique("three")}
+	var reps []report
+	for _, word := range words {
+		reps = append(reps, t.report(desk.Replied(s, word)))
+	}
+	for _, rep := range slices.Backward(reps) {
+		t.mustDeliver(rep)
+	}
+	if desk.Assigned != nil {
+		t.mustDeliver(t.report(desk.Assigned(s)))
+	}
+	lines := t.hears(u)
+	for _, word := range words {
+		if n := count(lines, word); n != 1 {
+			t.Errorf("Three replies were reported, the last one first, and the end user was shown %q %d times: %q", word, n, lines)
+		}
+	}
+	if desk.Stopped == nil {
+		return
+	}
+	late := t.report(desk.Replied(s, unique("late")))
+	over := t.report(desk.Stopped(s))
+	for _, rep := range []report{over, late, over} {
+		if _, err := t.deliver(rep); err != nil {
+			t.Errorf("The session was reported to be over, then a reply, then the end once more, and a webhook was not taken: %v", err)
+		}
+	}
+}
+
+func webhookEarly(t *trial) {
+	desk := t.suite.desk
+	word := unique("early")
+	answers := make(chan error, 1)
+	read := make(chan struct{})
+	hook := sync.OnceFunc(func() { close(read) })
+	start := func(ref hitl.Ref, conversationID string) {
+		// The adapter has opened the session, but the server does not know yet.
+		rep := t.report(desk.Replied(Session{ref, conversationID}, word))
+		go func() {
+			_, err := t.deliver(rep)
+			answers <- err
+		}()
+		late := time.NewTimer(patience / 2)
+		defer late.Stop()
+		select {
+		case <-read:
+		case <-late.C: // The adapter may wait for StartHitl.
+		}
+	}
+	t.watch(start, hook)
+	u := t.escalate()
+	t.watch(nil, nil)
+	if err := <-answers; err != nil {
+		t.Fatalf("The desk reported a reply before StartHitl had returned, and the webhook was not taken: %v", err)
+	}
+	if lines := t.hears(u); count(lines, word) != 1 {
+		t.Errorf("The desk reported the reply %q before StartHitl had returned, and the end user was shown it %d times: %q", word, count(lines, word), lines)
+	}
+}
+
+func webhookGarbage(t *trial) {
+	a := t.replica()
+	post := func(kind, body string) report {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header.Set("Content-Type", kind)
+		return t.signed(t.unsigned(r, []byte(body)))
+	}
+	const asJSON, form = "application/json", "application/x-www-form-urlencoded"
+	garbage := []report{
+		t.signed(t.unsigned(httptest.NewRequest(http.MethodGet, "/?a=%00&b&=c", nil), nil)),
+		t.signed(t.unsigned(httptest.NewRequest(http.MethodDelete, "/a/../b//%2e", nil), nil)),
+		post("", ""), post(asJSON, ""), post(asJSON, "null"), post(asJSON, "{}"), post(asJSON, "[]"), post(asJSON, "[null]"), post(asJSON, `"a"`),
+		post(asJSON, "42"), post(asJSON, "{"), post(asJSON, "\xff\xfe\x00"), post(asJSON, strings.Repeat("[", 100_000)), post(asJSON, strings.Repeat("a", 1<<20)),
+		post(form, "payload=%7B%7D&%zz"), post("text/xml", "<a><b></a>"), post("multipart/form-data; boundary=x", "--x\r\n\r\n"),
+	}
+	for _, rep := range garbage {
+		if hook, err := t.handleWebhook(a, rep); err == nil && len(hook.Events) > 0 {
+			t.Errorf("A request without a meaning became %d events: %s", len(hook.Events), rep)
+		}
+	}
+	for _, rep := range t.genuine() {
+		for _, body := range mutilated(rep.body) {
+			rep.body = body
+			// It may still mean something; ask ends the trial if the adapter panics.
+			_, _ = t.handleWebhook(a, t.signed(rep))
+		}
+	}
+}
+
+// genuine are the requests that the case can make, unsigned.
+func (t *trial) genuine() (all []report) {
+	desk := t.suite.desk
+	s := t.mustOpen(t.replica()).Session
+	if desk.Assigned != nil {
+		all = append(all, t.read(desk.Assigned(s)))
+	}
+	if desk.Replied != nil {
+		all = append(all, t.read(desk.Replied(s, "Hello")))
+	}
+	if desk.Stopped != nil {
+		all = append(all, t.read(desk.Stopped(s)))
+	}
+	return all
+}
+
+// mutilated are variants of a body: cut off, and, if it is JSON, with each of its parts missing or of another kind.
+func mutilated(body []byte) (all [][]byte) {
+	for i := 1; i < 4; i++ {
+		all = append(all, body[:len(body)*i/4])
+	}
+	var v any
+	if json.Unmarshal(body, &v) != nil {
+		return all
+	}
+	mutilate(v, func(set func(any)) {
+		for _, other := range []any{nil, true, -1.5, "", "a", []any{}, []any{nil}, map[string]any{}, map[string]any{"id": nil}} {
+			set(other)
+			if changed, err := json.Marshal(v); err == nil {
+				all = append(all, changed)
+			}
+		}
+	})
+	return all
+}
+
+// mutilate visits each part of v, which visit may set to something else; afterwards it is as before.
+func mutilate(v any, visit func(set func(any))) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, old := range v {
+			visit(func(other any) { v[name] = other })
+			v[name] = old
+			mutilate(old, visit)
+		}
+	case []any:
+		for i, old := range v {
+			visit(func(other any) { v[i] = other })
+			v[i] = old
+			mutilate(old, visit)
+		}
+	}
+}
+
+func webhookForged(t *trial) {
+	desk := t.suite.desk
+	a := t.replica()
+	s := t.mustOpen(a).Session
+	unsigned := t.read(desk.Replied(s, "Hello"))
+	signed := t.signed(unsigned)
+	if hook, err := t.handleWebhook(a, signed); err != nil || len(hook.Events) == 0 {
+		t.Fatalf("A request that the case has signed was not taken (%v), so nothing is known of others.", err)
+	}
+	forged := map[string]report{"without a signature": unsigned}
+	for name, values := range signed.header {
+		if slices.Equal(values, unsigned.header[name]) {
+			continue
+		}
+		for how, value := range map[string]string{"with a wrong": spoil(values[0]), "with an empty": "", "with a cut": values[0][:len(values[0])/2]} {
+			other := signed
+			other.header = signed.header.Clone()
+			other.header.Set(name, value)
+			forged[fmt.Sprintf("%s %s", how, name)] = other
+		}
+	}
+	if query := signed.url.RawQuery; query != unsigned.url.RawQuery {
+		other, u := signed, *signed.url
+		u.RawQuery = spoil(query)
+		other.url = &u
+		forged["with a wrong query"] = other
+	}
+	for how, rep := range forged {
+		hook, err := t.handleWebhook(a, rep)
+		refused := err != nil || hook.Reply != nil && hook.Reply.Status >= 400
+		if !refused || len(hook.Events) > 0 {
+			t.Errorf("A request %s was not refused, and became %d events.", how, len(hook.Events))
+		}
+	}
+}
+
+// spoil changes the last letter or digit.
+func spoil(s string) string {
+	i := strings.LastIndexFunc(s, func(r rune) bool { return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' })
+	if i < 0 {
+		return s + "x"
+	}
+	other := "a"
+	if s[i] == 'a' {
+		other = "b"
+	}
+	return s[:i] + other + s[i+1:]
+}
+
+func notes(t *trial) {
+	u := t.escalate()
+	word := unique("secret")
+	t.unheard(u, word, t.suite.desk.Note(u.Session(), word), "An internal note")
+}
+
+func customers(t *trial) {
+	u := t.escalate()
+	word := unique("mail")
+	t.unheard(u, word, t.suite.desk.Customer(u.Session(), word), "What the end user wrote in the desk")
+}
+
+func echoes(t *trial) {
+	u := t.escalate()
+	word := unique("echo")
+	u.Say(word)
+	var sent hitl.Ref
+	for _, m := range t.bot.Cloud.Messages(u.DownstreamID()) {
+		if strings.Contains(string(m.Payload), word) {
+			sent.ID = m.Tags[t.bot.Installation.Alias+":id"]
+		}
+	}
+	t.unheard(u, word, t.suite.desk.Echo(u.Session(), sent, word), "What the adapter sent to the desk itself")
+}
+
+// unheard reports something that the end user must not be shown.
+func (t *trial) unheard(u *EndUser, word string, r *http.Request, what string) {
+	t.Helper()
+	rep := t.report(r)
+	t.mustDeliver(rep)
+	if lines := t.hears(u); count(lines, word) > 0 {
+		t.Errorf("%s was shown to the end user: %q\nThe request, read once more, means: %s", what, lines, t.meaning(rep))
+	}
+}

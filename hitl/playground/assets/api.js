@@ -1,0 +1,41 @@
+// Talking to the playground: orders go out, events come in.
+
+import { byId, h } from './dom.js';
+
+/** order asks for something to be done. What comes of it arrives as events; a refusal is shown. */
+export async function order(what, body = {}) {
+  try {
+    const response = await fetch(`api/${what}`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error((await response.json()).error);
+    return true;
+  } catch (error) {
+    toast(error.message, 'bad');
+    return false;
+  }
+}
+
+export async function read(what) {
+  const response = await fetch(`api/${what}`);
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.error);
+  return body;
+}
+
+/** listen hands each event to the function of its name. The browser connects again by itself, and is told everything anew. */
+export function listen(handlers, connected) {
+  const source = new EventSource('api/events');
+  source.onopen = () => connected(true);
+  source.onerror = () => connected(false);
+  for (const [name, handle] of Object.entries(handlers)) {
+    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  }
+}
+
+/** toast tells something for a few seconds, and to those who cannot see it. */
+export function toast(text, kind = 'good') {
+  const note = h('p', { class: kind }, text);
+  byId('toasts').append(note);
+  setTimeout(() => note.remove(), kind === 'bad' ? 8000 : 2500);
+}

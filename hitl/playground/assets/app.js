@@ -1,0 +1,75 @@
+// The page: it learns once what it shows, and then follows the events.
+
+import { listen, order, read, toast } from './api.js';
+import { Chat } from './chat.js';
+import { Desk } from './desk.js';
+import { byId } from './dom.js';
+import { Hand } from './webhook.js';
+import { Wire } from './wire.js';
+
+const about = await read('about');
+document.title = `${about.title} playground`;
+byId('title').textContent = about.title;
+byId('simulation').textContent = about.agents?.length
+  ? `Botpress and ${about.title} are played by this process. No account is involved.`
+  : 'Botpress is played by this process; the integration is the real one.';
+
+const chat = new Chat(about);
+const desk = new Desk(about);
+const wire = new Wire(about);
+if (!about.agents?.length) new Hand(about, () => desk.current);
+
+byId('restart').addEventListener('click', () => order('restart'));
+
+for (const button of document.querySelectorAll('dialog .cancel')) {
+  button.addEventListener('click', () => button.closest('dialog').close());
+}
+
+for (const button of document.querySelectorAll('nav [data-tab]')) {
+  button.addEventListener('click', () => open(button.dataset.tab));
+}
+
+/** open shows one part of the page where there is no room for all. */
+function open(tab) {
+  document.body.dataset.tab = tab;
+  for (const button of document.querySelectorAll('nav [data-tab]')) {
+    if (button.dataset.tab === tab) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+  }
+  news(tab, false);
+}
+
+/** news marks a part that has something new and is not in sight. */
+function news(tab, is = document.body.dataset.tab !== tab) {
+  document.querySelector(`nav [data-tab=${tab}]`).classList.toggle('news', is);
+}
+
+listen({
+  state({ session, chat: messages, tickets, entries, rows, faults }) {
+    chat.reset(session, messages ?? []);
+    desk.reset(tickets, entries);
+    wire.reset(rows);
+    wire.faults(faults);
+  },
+  restart(session) { chat.reset(session, []); },
+  session(session) { chat.session(session); },
+  chat(message) {
+    chat.add(message);
+    if (message.from !== 'user') news('chat');
+  },
+  ticket(ticket) {
+    desk.ticket(ticket);
+    news('desk');
+  },
+  entries(added) {
+    desk.entries(added);
+    news('desk');
+  },
+  row(row) { wire.row(row); },
+  faults(on) { wire.faults(on); },
+  problem(text) { toast(text, 'bad'); },
+}, (connected) => {
+  const link = byId('link');
+  link.textContent = connected ? 'live' : 'connecting again…';
+  link.dataset.on = String(connected);
+});

@@ -1,0 +1,159 @@
+// The end user's side.
+
+import { order, toast } from './api.js';
+import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
+import { fields, values } from './form.js';
+import { Log } from './log.js';
+import { content } from './message.js';
+
+export class Chat {
+  #log;
+  #session = {};
+  #agent = '';
+  #schema;
+
+  constructor(about) {
+    this.#log = new Log(byId('chat-log'), about.messages, (m, before) => this.#draw(m, before));
+    this.#schema = about.session;
+    const text = byId('chat-text');
+    submitOnEnter(text);
+    byId('chat-form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const said = text.value.trim();
+      if (!said) return;
+      text.value = '';
+      grow(text);
+      if (!await this.say(said)) text.value ||= said;
+    });
+    for (const button of byId('chat-suggestions').children) button.addEventListener('click', () => this.say(button.textContent));
+    byId('chat-end').addEventListener('click', () => this.say('/end'));
+    this.#handover();
+    this.#attach();
+  }
+
+  say(text) { return this.#send('text', { text }); }
+
+  #send(type, payload) { return order('say', { type, payload }); }
+
+  reset(session, messages) {
+    this.#agent = '';
+    this.#log.reset(messages);
+    this.#welcome(messages.length === 0);
+    for (const m of messages) this.#notice(m);
+    this.session(session);
+  }
+
+  add(message) {
+    this.#notice(message);
+    this.#log.add(message);
+    this.#welcome(false);
+    this.session(this.#session);
+  }
+
+  #notice(message) { if (message.from === 'agent') this.#agent = message.name || 'an agent'; }
+
+  #welcome(empty) {
+    byId('chat-welcome').hidden = !empty;
+    byId('chat-suggestions').hidden = !empty;
+  }
+
+  session(session) {
+    if (!session.active) this.#agent = '';
+    this.#session = session;
+    byId('chat-name').textContent = session.user;
+    byId('chat-face').textContent = initials(session.user);
+    const [state, text] = session.waiting ? ['waiting', 'Handing over…']
+      : !session.active ? ['bot', 'With the bot']
+        : this.#agent ? ['agent', `With ${this.#agent}`] : ['waiting', 'Waiting for an agent'];
+    const shown = byId('chat-state');
+    shown.dataset.state = state;
+    if (shown.textContent !== text) shown.textContent = text;
+    byId('handover-open').hidden = session.active || session.waiting;
+    byId('chat-end').hidden = !session.active;
+  }
+
+  #draw(m, before) {
+    const follows = before && before.from === m.from && before.name === m.name && new Date(m.at) - new Date(before.at) < 120_000;
+    const name = { user: 'You', bot: 'Bot', agent: m.name || 'Agent', system: m.name }[m.from];
+    return h('div', { class: `bubble ${m.from}${follows ? ' follows' : ''}` },
+      h('p', { class: 'by' }, h('b', {}, name), ' ', h('time', { dateTime: m.at }, timeOf(m.at))),
+      h('div', { class: 'body' }, content(m.message, (value) => this.say(value))));
+  }
+
+  #handover() {
+    const dialog = byId('handover');
+    const session = byId('handover-session');
+    byId('handover-open').addEventListener('click', () => {
+      byId('handover-title').value = `Help for ${this.#session.user}`;
+      byId('handover-description').value = '';
+      session.replaceChildren(...fields(this.#schema));
+      dialog.showModal();
+      byId('handover-title').select();
+    });
+    dialog.addEventListener('close', () => {
+      if (dialog.returnValue !== 'go') return;
+      dialog.returnValue = '';
+      order('escalate', {
+        title: byId('handover-title').value, description: byId('handover-description').value, session: values(this.#schema, session),
+      });
+      byId('chat-text').focus();
+    });
+  }
+
+  #attach() {
+    const dialog = byId('attach');
+    const place = byId('attach-fields');
+    const types = byId('attach-types');
+    const choose = (type) => {
+      const example = examples[type]();
+      const simple = Object.values(example).every((value) => typeof value === 'string');
+      place.replaceChildren(...(simple
+        ? Object.entries(example).map(([name, value]) => h('label', {}, labels[name] ?? name, ' ', h('input', { name, value })))
+        : [h('label', {}, 'Payload, as JSON ', h('textarea', { name: 'json', rows: 9, spellcheck: false, value: JSON.stringify(example, null, 2) }))]));
+    };
+    for (const type of Object.keys(examples)) {
+      types.append(h('label', {}, h('input', { type: 'radio', name: 'type', value: type, checked: type === 'image', change: () => choose(type) }), type === 'poll' ? 'an unknown one' : type));
+    }
+    byId('chat-attach').addEventListener('click', () => {
+      choose(types.querySelector(':checked').value);
+      dialog.showModal();
+    });
+    dialog.addEventListener('close', () => {
+      if (dialog.returnValue !== 'go') return;
+      dialog.returnValue = '';
+      const type = types.querySelector(':checked').value;
+      const json = place.querySelector('[name=json]');
+      try {
+        const payload = json ? JSON.parse(json.value)
+          : Object.fromEntries([...place.querySelectorAll('input')].filter((i) => i.value).map((i) => [i.name, i.value]));
+        this.#send(type, payload);
+      } catch (error) {
+        toast(`The payload is no JSON: ${error.message}`, 'bad');
+      }
+    });
+  }
+}
+
+const labels = { imageUrl: 'URL of the image', audioUrl: 'URL of the recording', videoUrl: 'URL of the video', fileUrl: 'URL of the file', title: 'Title', markdown: 'Markdown' };
+
+const files = 'https://files.example.com';
+
+// What can be sent, each with an example to begin with.
+const examples = {
+  image: () => ({ imageUrl: `${location.origin}/parcel.svg`, title: 'The parcel at the door' }),
+  file: () => ({ fileUrl: `${files}/receipt.pdf`, title: 'receipt.pdf' }),
+  audio: () => ({ audioUrl: `${files}/doorbell.mp3`, title: 'The doorbell' }),
+  video: () => ({ videoUrl: `${files}/doorstep.mp4`, title: 'The doorstep' }),
+  location: () => ({ latitude: 52.5169, longitude: 13.3889, title: 'Home', address: 'Unter den Linden 1, Berlin' }),
+  bloc: () => ({ items: [
+    { type: 'text', payload: { text: 'This is my street,' } },
+    { type: 'image', payload: { imageUrl: `${location.origin}/parcel.svg` } },
+    { type: 'location', payload: { latitude: 52.5169, longitude: 13.3889, title: 'Home' } },
+  ] }),
+  card: () => ({ title: 'Parcel 4711', subtitle: 'From Lisbon', actions: [{ action: 'say', label: 'Where is it?', value: 'Where is it?' }] }),
+  carousel: () => ({ items: [{ title: 'Parcel 4711', actions: [] }, { title: 'Parcel 4712', actions: [] }] }),
+  choice: () => ({ text: 'Which parcel?', options: [{ label: '4711', value: '4711' }, { label: '4712', value: '4712' }] }),
+  dropdown: () => ({ text: 'Which parcel?', options: [{ label: '4711', value: '4711' }, { label: '4712', value: '4712' }] }),
+  markdown: () => ({ markdown: '**Important**' }),
+  poll: () => ({ question: 'A type that nobody knows yet', answers: ['yes', 'no'] }),
+};

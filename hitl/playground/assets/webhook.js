@@ -1,0 +1,40 @@
+// Playing a desk by hand: its webhooks, from templates, from the wire, or made up.
+
+import { order, toast } from './api.js';
+import { byId, h } from './dom.js';
+
+const blank = { name: 'Written by hand', method: 'POST', path: '', header: { 'Content-Type': 'application/json' }, body: '{\n  "session": "{{session}}"\n}' };
+
+export class Hand {
+  #templates;
+  #current;
+
+  /** The function current returns the session that is open in the desk. */
+  constructor(about, current) {
+    this.#templates = [...(about.webhooks ?? []), blank];
+    this.#current = current;
+    const select = byId('hand-template');
+    select.append(...this.#templates.map((t, i) => h('option', { value: i }, t.name)));
+    select.addEventListener('change', () => this.fill(this.#templates[select.value]));
+    this.fill(this.#templates[0]);
+    byId('hand').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const header = {};
+      for (const line of byId('hand-header').value.split('\n')) {
+        const at = line.indexOf(':');
+        if (at > 0) header[line.slice(0, at).trim()] = line.slice(at + 1).trim();
+      }
+      const sent = await order('webhook', {
+        ticket: this.#current() ?? '', method: byId('hand-method').value, path: byId('hand-path').value, header, body: byId('hand-body').value,
+      });
+      if (sent) toast('Sent: the answer is on the wire');
+    });
+  }
+
+  fill({ method, path, header, body }) {
+    byId('hand-method').value = method || 'POST';
+    byId('hand-path').value = path || '';
+    byId('hand-header').value = Object.entries(header ?? {}).map(([name, value]) => `${name}: ${value}`).join('\n');
+    byId('hand-body').value = body ?? '';
+  }
+}

@@ -1,0 +1,251 @@
+package playground
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
+)
+
+// A whole session with a desk that is played by hand.
+func TestSessionByHand(t *testing.T) {
+	w := newWorld(t)
+	w.says("Where is my parcel?")
+	w.contains(w.chat, "bot: choice")
+	w.says("Let me talk to a human, please.")
+	w.contains(w.chat, "bot: I have escalated this conversation")
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.reports(0)
+	w.contains(w.chat, "bot: A human agent has joined")
+	w.reports(1)
+	w.contains(w.chat, "agent: How can I help?")
+	w.says("It is lost.")
+	w.contains(w.transcript, "Jane Miller: It is lost.")
+	w.contains(w.transcript, "Alice Agent: How can I help?")
+	w.reports(2)
+	w.contains(w.chat, "bot: The human agent closed the conversation.")
+	w.eventually(func() bool { s := w.state(); return !s.Session.Active && s.Tickets[0].Over })
+
+	w.must("escalate", map[string]any{"title": "Again", "session": acme.Session{Priority: "high"}})
+	w.eventually(func() bool { return len(w.state().Tickets) == 2 && w.state().Session.Active })
+	if status, answer := w.post("escalate", map[string]any{}); status != http.StatusBadRequest || !strings.Contains(answer, "active already") {
+		t.Errorf("a second hand-over was answered %d %s", status, answer)
+	}
+	w.must("restart", map[string]any{})
+	if s := w.state(); s.Session.User != "Omar Haddad" || len(s.Chat) != 0 || len(s.Tickets) != 2 {
+		t.Errorf("the next end user finds %+v", s)
+	}
+}
+
+// A refused hand-over is told in the chat, and there may be another one.
+func TestRefusedHandOver(t *testing.T) {
+	w := newWorld(t)
+	w.must("escalate", map[string]any{"session": map[string]int{"priority": 7}})
+	w.contains(w.chat, "system: ")
+	if chat := w.chat(); !strings.Contains(chat, "InvalidPayload, 400") {
+		t.Errorf("the chat is\n%s", chat)
+	}
+	w.must("escalate", map[string]any{})
+	w.eventually(func() bool { return w.state().Session.Active })
+}
+
+// Every type of message, and one that nobody knows, can be sent and is shown.
+func TestEveryType(t *testing.T) {
+	w := newWorld(t)
+	for _, topic := range topics() {
+		w.says(topic.word)
+		w.contains(w.chat, "bot: "+kind(topic.answer))
+	}
+	w.must("say", map[string]any{"type": "poll", "payload": map[string]string{"question": "?"}})
+	w.contains(w.chat, "user: poll")
+	for _, nonsense := range []any{map[string]string{"hello": "world"}, "text", map[string]any{"type": "text"}} {
+		if status, answer := w.post("say", nonsense); status != http.StatusBadRequest {
+			t.Errorf("%v was answered %d %s", nonsense, status, answer)
+		}
+	}
+}
+
+func kind(m message.Message) string {
+	if text, ok := m.(message.Text); ok {
+		return text.Text
+	}
+	return string(m.Type())
+}
+
+// With every switch on, everything arrives, and nothing twice.
+func TestFaults(t *testing.T) {
+	w := newWorld(t)
+	w.must("faults", map[string]any{"name": faultDuplicate, "on": true})
+	w.must("faults", map[string]any{"name": faultRetry, "on": true})
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.reports(1)
+	w.contains(w.chat, "agent: How can I help?")
+	if err := w.cloud.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(w.chat(), "How can I help?"); n != 1 {
+		t.Errorf("the end user was told %d times", n)
+	}
+	if n := len(w.state().Tickets); n != 1 {
+		t.Errorf("there are %d sessions", n)
+	}
+	var lost, again int
+	for _, r := range w.state().Rows {
+		if r.Fault == "answer lost" {
+			lost++
+		}
+		if r.Again {
+			again++
+		}
+	}
+	if lost != 2 || again != 3 { // createUser and startHitl are lost, and sent again as the webhook is.
+		t.Errorf("%d answers were lost, %d operations sent again", lost, again)
+	}
+	if status, answer := w.post("faults", map[string]any{"name": "gremlins", "on": true}); status != http.StatusBadRequest {
+		t.Errorf("an unknown fault was answered %d %s", status, answer)
+	}
+}
+
+// What is said during an outage arrives when it is over.
+func TestOutage(t *testing.T) {
+	w := newWorld(t)
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.must("faults", map[string]any{"name": faultOutage, "on": true})
+	w.says("Are you there?")
+	refused := func() bool {
+		for _, r := range w.state().Rows {
+			if r.Status == http.StatusServiceUnavailable {
+				return true
+			}
+		}
+		return false
+	}
+	w.eventually(refused)
+	w.must("faults", map[string]any{"name": faultOutage, "on": false})
+	w.contains(w.transcript, "Are you there?")
+	w.eventually(func() bool {
+		rows := w.state().Rows
+		last := rows[len(rows)-1]
+		return last.Done && last.Operation == "updateMessage" && last.Status == http.StatusOK
+	})
+}
+
+func TestSlowDesk(t *testing.T) {
+	w := newWorld(t)
+	w.must("faults", map[string]any{"name": faultSlow, "on": true})
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Waiting })
+	w.eventually(func() bool { return w.state().Session.Active })
+	for _, r := range w.state().Rows {
+		if r.Operation == "action_triggered" && r.Took < float64(slowness.Milliseconds()) {
+			t.Errorf("%s took %v ms", r.Detail, r.Took)
+		}
+	}
+}
+
+// Run serves until it is told to stop, and says where.
+func TestRun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, in := io.Pipe()
+	opts := options(t)
+	opts.Addr, opts.Output = "127.0.0.1:0", in
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(Run(ctx, opts), in.Close()) }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	_, url, _ := strings.Cut(strings.TrimSpace(line), ": ")
+
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if event, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil || event != "event: state\n" {
+		t.Fatalf("the stream begins with %q, %v", event, err)
+	}
+	cancel() // With a page open.
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not stop")
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, tt := range []struct {
+		name, want string
+		change     func(*Options)
+	}{
+		{"an address in the network", "reachable from outside", func(o *Options) { o.Addr = "0.0.0.0:0" }},
+		{"all addresses", "reachable from outside", func(o *Options) { o.Addr = ":8072" }},
+		{"no address", "needs a host and a port", func(o *Options) { o.Addr = "localhost" }},
+		{"a taken address", "address already in use", func(o *Options) { o.Addr = taken.Addr().String() }},
+		{"a wrong configuration", "Acme Desk needs apiUrl", func(o *Options) {
+			o.Addr, o.Configuration = "127.0.0.1:0", acme.Config{APIToken: "only a token"}
+		}},
+		{"a configuration without JSON", "cannot be written", func(o *Options) { o.Addr, o.Configuration = "127.0.0.1:0", func() {} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opts := options(t)
+			tt.change(&opts)
+			err := Run(t.Context(), opts)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+// The usual port may be taken: then any other will do.
+func TestAnotherPort(t *testing.T) {
+	first, err := listen(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second, err := listen(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if host, _, _ := net.SplitHostPort(second.Addr().String()); host != "127.0.0.1" {
+		t.Errorf("it listens on %s", second.Addr())
+	}
+}
+
+// The playground's server has the actions of the adapter's own, and its definition.
+func TestAbout(t *testing.T) {
+	opts := options(t)
+	a := describe(opts.Server.Describe(), opts)
+	if a.Title != "Acme Desk" || !strings.Contains(string(a.Session), "priority") || len(a.Agents) > 0 {
+		t.Errorf("the page is told %+v", a)
+	}
+}
