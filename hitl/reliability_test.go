@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
@@ -528,4 +529,25 @@ func TestOrder(t *testing.T) {
 			t.Errorf("the ticket is %s", status)
 		}
 	})
+}
+
+func TestWebhookDone(t *testing.T) {
+	var done []string
+	desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+		return hitl.Webhook{
+			Events: []hitl.Event{hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", Author: hitl.Agent{ID: "1"}, ID: "A-1", Message: said(1)}},
+			Done: func(context.Context) error {
+				done = append(done, "done")
+				return errors.New("the note is not taken")
+			},
+		}, nil
+	}}
+	api := botpressAPI{seen: func(r *http.Request) { done = append(done, r.URL.Path) }}
+	server := desk.server(t, hitl.Options{Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+	if a := ask(server, request(webhook)); a.status != http.StatusInternalServerError {
+		t.Errorf("answered %d, want 500 for the sender to try again", a.status)
+	}
+	if last := len(done) - 1; last < 1 || done[last] != "done" || done[last-1] != "/v1/chat/initialize-incoming-message" {
+		t.Errorf("in this order: %v, want Done after the message", done)
+	}
 }

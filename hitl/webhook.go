@@ -40,6 +40,11 @@ func (c *call) webhookReceived(ctx context.Context, body []byte) (response, erro
 			return response{}, err
 		}
 	}
+	if hook.Done != nil {
+		if err := hook.Done(ctx); err != nil {
+			return response{}, err
+		}
+	}
 	return reply(hook.Reply)
 }
 

@@ -188,16 +188,17 @@ func (w *world) transcript() string {
 	return strings.Join(lines, "\n")
 }
 
-// eventually waits until something is true.
+// eventually waits until something is true, and looks whenever the page is told something.
 func (w *world) eventually(is func() bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
+	watcher, leave := w.view.watch()
+	defer leave()
 	for !is() {
 		select {
-		case <-look.C:
+		case <-watcher.wake:
+			w.view.news(watcher)
 		case <-ctx.Done():
 			w.t.Fatalf("it never became true. The chat:\n%s\nThe transcript:\n%s", w.chat(), w.transcript())
 		}

@@ -41,9 +41,9 @@ func run(ctx context.Context, args []string) error {
 	}
 
 	opts := hitl.FromEnv()
+	opts.Botpress.Token = cmp.Or(opts.Botpress.Token, "acmedesk") // a recorded Botpress asks for none
 	if *insecure {
 		opts.Insecure, opts.Secrets = true, nil
-		opts.Botpress.Token = cmp.Or(opts.Botpress.Token, "acmedesk")
 	}
 	if *secret != "" {
 		opts.Secrets = []string{*secret}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// Config is what an installation needs to know of its RT.
+type Config struct {
+	URL    string          `json:"url" jsonschema:"title=Address of RT,format=uri" jsonschema_description:"Such as https://rt.example.com"`
+	Token  botpress.Secret `json:"token" jsonschema:"title=Token of the account botpress"`
+	Queue  string          `json:"queue" jsonschema:"title=Queue" jsonschema_description:"The name of the queue that takes the conversations"`
+	Secret botpress.Secret `json:"secret" jsonschema:"title=Secret" jsonschema_description:"The BotpressSecret in RT's configuration"`
+}
+
+// Session is what a bot may say about a conversation that it hands over.
+type Session struct {
+	Priority int `json:"priority,omitempty" jsonschema:"title=Priority,minimum=0,maximum=100"`
+}
+
+var definition = hitl.Definition{
+	Name: "request-tracker", Version: "0.1.0",
+	Title: "Request Tracker", Description: "Hands conversations over to the people who work in Request Tracker.",
+	Names: hitl.Names{Session: "ticket"}, States: map[string]hitl.StateDefinition{stateSeen: {Payload: place{}}},
+}
+
+// desk is a queue of RT, seen by one installation.
+type desk struct {
+	Config
+	rt      client
+	in      hitl.Installation
+	genuine verify.Func
+	files   *media.Options
+	reading *semaphore.Weighted // the news, one ring at a time: the first one reads what the others ring for
+}
+
+// connector makes desks. The options are for fetching what end users send.
+func connector(files *media.Options) func(context.Context, hitl.Installation, Config) (*desk, error) {
+	return func(_ context.Context, in hitl.Installation, c Config) (*desk, error) {
+		if c.URL == "" || c.Token == "" || c.Queue == "" || c.Secret == "" {
+			return nil, hitl.Errorf("Request Tracker needs its address, the token, the queue and the secret in the configuration")
+		}
+		rt := client{url: strings.TrimSuffix(c.URL, "/"), auth: "token " + string(c.Token), http: &http.Client{}}
+		genuine := verify.HMAC{Header: "X-RT-Signature", TimeHeader: "X-RT-Timestamp"}.Func(string(c.Secret))
+		return &desk{Config: c, rt: rt, in: in, genuine: genuine, files: files, reading: semaphore.NewWeighted(1)}, nil
+	}
+}
+
+// forOwner tells the bot's owner what RT refuses. Other failures pass, or are bugs.
+func forOwner(err error) error {
+	if refused(err, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound) {
+		return hitl.Errorf("Request Tracker refuses what the account %s asks: %w", account, err)
+	}
+	return err
+}
+
+// account is our account in RT. Those of the end users have its name and their id in Botpress: "botpress-user_…".
+const account = "botpress"
+
+// CreateUser gives the end user an account of their own, never an existing one: their address is only what they say.
+func (d *desk) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	name := account + "-" + r.UserID
+	var known user
+	err := d.rt.get(ctx, "/user/"+name, &known)
+	switch {
+	case err == nil && known.RealName != r.Name:
+		err = d.rt.put(ctx, "/user/"+name, fields{"RealName": r.Name})
+	case refused(err, http.StatusNotFound):
+		u := fields{"Name": name, "RealName": r.Name, "EmailAddress": r.Email, "Password": d.password(name), "Privileged": 0}
+		_, err = d.rt.post(ctx, "/user", u)
+		if refused(err, http.StatusBadRequest) { // somebody has the address already, and RT allows it but once
+			delete(u, "EmailAddress")
+			_, err = d.rt.post(ctx, "/user", u)
+		}
+	}
+	return hitl.Ref{ID: name}, forOwner(err)
+}
+
+// password is an end user's, so that we can write in their name. RT takes it only when it creates an account.
+func (d *desk) password(name string) string {
+	mac := hmac.New(sha256.New, []byte(d.Secret))
+	mac.Write([]byte("password of " + name))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// StartHitl opens a ticket, which begins with what was said before.
+func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
+	query := fmt.Sprintf("Queue = %s AND CF.{%s} = %s", quote(d.Queue), conversationField, quote(r.ConversationID))
+	if id, err := d.rt.find(ctx, "/tickets", query); id != "" || err != nil { // an earlier attempt has opened it
+		return hitl.Ref{ID: id}, forOwner(err)
+	}
+	content := r.Transcript(ctx, &message.TranscriptOptions{Format: message.FormatHTML})
+	if r.Description != "" {
+		content = "<p>" + html.EscapeString(r.Description) + "</p>\n" + content
+	}
+	opening := fields{
+		"Queue": d.Queue, "Requestor": r.User.ID, "Subject": cmp.Or(r.Title, "A conversation with the bot"),
+		"Content": cmp.Or(content, "Nothing was said before."), "ContentType": "text/html",
+		"CustomFields": fields{conversationField: r.ConversationID},
+	}
+	if r.Session.Priority != 0 { // else it is the queue's
+		opening["Priority"] = r.Session.Priority
+	}
+	id, err := d.rt.post(ctx, "/ticket", opening)
+	return hitl.Ref{ID: id}, forOwner(err)
+}
+
+// StopHitl resolves the ticket, unless it is closed or gone already.
+func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
+	where := "/ticket/" + r.Session.ID
+	var t ticket
+	err := d.rt.get(ctx, where, &t)
+	if err == nil && !closed(t.Status) {
+		err = errors.Join(d.rt.put(ctx, where, fields{"Status": "resolved"}), d.rt.get(ctx, where, &t))
+	}
+	switch {
+	case refused(err, http.StatusNotFound), closed(t.Status):
+		return nil
+	case err == nil:
+		return hitl.Errorf("Request Tracker does not let the account %s resolve ticket %s", account, r.Session.ID)
+	}
+	return forOwner(err)
+}
+
+// SendMessage writes on the ticket: what the end user says as correspondence in their name, what the bot says as a comment.
+func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	key := r.MessageID + "/" + strconv.Itoa(r.Part)
+	query := fmt.Sprintf("TicketId = %s AND CF.{%s} = %s", quote(r.Session.ID), messageField, quote(key))
+	if id, err := d.rt.find(ctx, "/transactions", query); id != "" || err != nil { // an earlier attempt has written it
+		return hitl.Ref{ID: id}, forOwner(err)
+	}
+	said := d.said(ctx, r.Message)
+	said["TxnCustomFields"] = fields{messageField: key}
+	where, author := "/ticket/"+r.Session.ID+"/comment", d.rt // for the agents alone, and opens no closed ticket again
+	if r.Author.ID != "" && !r.Stopped {
+		where, author = "/ticket/"+r.Session.ID+"/correspond", d.rt.as(r.Author.ID, d.password(r.Author.ID))
+	}
+	id, err := author.post(ctx, where, said)
+	if author != d.rt && refused(err, http.StatusUnauthorized, http.StatusBadRequest) {
+		d.in.Logger.WarnContext(ctx, "RT does not let an end user write, so it is done for them", "user", r.Author.ID, "error", err)
+		said["Content"] = fmt.Sprintf("%s says:\n\n%s", r.Author.ID, said["Content"])
+		id, err = d.rt.post(ctx, where, said)
+	}
+	return hitl.Ref{ID: id}, forOwner(err)
+}
+
+// said makes of a message what RT keeps. Files are attached, if they can be fetched: their addresses may not last.
+func (d *desk) said(ctx context.Context, m message.Message) fields {
+	said := fields{"Content": message.PlainText(m), "ContentType": "text/plain"}
+	var source, title string
+	switch m := m.(type) {
+	case message.Image:
+		source, title = m.ImageURL, m.Title
+	case message.Audio:
+		source, title = m.AudioURL, m.Title
+	case message.Video:
+		source, title = m.VideoURL, m.Title
+	case message.File:
+		source, title = m.FileURL, m.Title
+	default:
+		return said
+	}
+	file, err := media.Fetch(ctx, source, title, d.files)
+	if err != nil || len(file.Data) == 0 { // RT refuses empty ones
+		d.in.Logger.WarnContext(ctx, "a file cannot be fetched, so RT gets its address", "error", err)
+		return said
+	}
+	said["Content"] = title
+	said["Attachments"] = []fields{{"FileName": file.Name, "FileType": file.ContentType, "FileContent": file.Data}}
+	return said
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/richtext"
+)
+
+// RT rings when there is news: a few times within seconds, and never again. So a ring tells little, and we read all
+// transactions since the last one that we have seen: what a lost ring was about is read at the next one.
+
+// place is one in RT's history: in the webhook, where the news begins; in the state, how far we have read.
+type place struct {
+	Transaction int `json:"transaction"`
+}
+
+const stateSeen = "seen"
+
+// Register makes RT ring here. What happened before the first time is no news.
+func (d *desk) Register(ctx context.Context, webhookURL string) error {
+	if err := d.rt.put(ctx, d.queue(), fields{"CustomFields": fields{webhookField: webhookURL}}); err != nil {
+		return forOwner(err)
+	}
+	if set, err := d.webhook(ctx); err != nil || set != webhookURL {
+		return cmp.Or(forOwner(err), error(hitl.Errorf("The queue %s of Request Tracker is not prepared: the README says how", d.Queue)))
+	}
+	var seen place
+	if found, err := d.in.State.Get(ctx, stateSeen, &seen); found || err != nil {
+		return err
+	}
+	newest, err := d.transactions(ctx, "id > 0", "DESC")
+	if err != nil {
+		return forOwner(err)
+	}
+	if len(newest) > 0 {
+		seen.Transaction = newest[0].ID
+	}
+	return d.in.State.Set(ctx, stateSeen, seen)
+}
+
+// Unregister stops the ringing here, unless RT rings elsewhere by now.
+func (d *desk) Unregister(ctx context.Context, webhookURL string) error {
+	set, err := d.webhook(ctx)
+	if err == nil && set == webhookURL {
+		err = d.rt.put(ctx, d.queue(), fields{"CustomFields": fields{webhookField: nil}})
+	}
+	return forOwner(err)
+}
+
+func (d *desk) queue() string { return "/queue/" + url.PathEscape(d.Queue) }
+
+// webhook is where RT rings.
+func (d *desk) webhook(ctx context.Context) (string, error) {
+	var queue struct{ CustomFields customFields }
+	err := d.rt.get(ctx, d.queue(), &queue)
+	return queue.CustomFields.get(webhookField), err
+}
+
+// HandleWebhook reads the news. To read some of it twice does no harm: messages have ids.
+func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
+	if err := d.genuine(r); err != nil {
+		return hitl.Webhook{}, err
+	}
+	var ring place
+	if err := json.NewDecoder(r.Body).Decode(&ring); err != nil {
+		return hitl.Webhook{}, hitl.Errorf("The webhook's body is not what the scrip in RT sends: %w", err)
+	}
+	if err := d.reading.Acquire(ctx, 1); err != nil {
+		return hitl.Webhook{}, err
+	}
+	defer d.reading.Release(1)
+	var seen place
+	if _, err := d.in.State.Get(ctx, stateSeen, &seen); err != nil {
+		return hitl.Webhook{}, err
+	}
+	// RT may commit a transaction after others with greater numbers, but then that one rings.
+	news, err := d.transactions(ctx, fmt.Sprintf("(id > %d OR id = %d)", seen.Transaction, ring.Transaction), "ASC")
+	if err != nil {
+		return hitl.Webhook{}, forOwner(err)
+	}
+	if len(news) < pageSize && !slices.ContainsFunc(news, func(t transaction) bool { return t.ID == ring.Transaction }) {
+		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", ring.Transaction))
+	}
+	events, err := d.events(ctx, news)
+	if err != nil {
+		return hitl.Webhook{}, forOwner(err)
+	}
+	seen.Transaction = max(seen.Transaction, news[len(news)-1].ID)
+	return hitl.Webhook{
+		Events: events,
+		Done:   func(ctx context.Context) error { return d.in.State.Set(ctx, stateSeen, seen) },
+	}, nil
+}
+
+// transactions lists those that can be news.
+func (d *desk) transactions(ctx context.Context, which, order string) ([]transaction, error) {
+	query := "TicketQueue = %s AND %s AND (Type = 'Correspond' OR Type = 'Status' OR (Type = 'Set' AND Field = 'Owner'))"
+	return list[transaction](ctx, d.rt, "/transactions", url.Values{
+		"query": {fmt.Sprintf(query, quote(d.Queue), which)}, "fields": {"ObjectId,Type,NewValue,Creator"},
+		"orderby": {"id"}, "order": {order},
+	})
+}
+
+// events is what transactions mean, where the ticket is a conversation. Of owners and statuses only those that are still
+// true are told: the others are no news any more.
+func (d *desk) events(ctx context.Context, transactions []transaction) (events []hitl.Event, err error) {
+	ticketOf := once(func(id string) (t ticket, err error) {
+		if err = d.rt.get(ctx, "/ticket/"+id, &t); refused(err, http.StatusForbidden, http.StatusNotFound) {
+			return ticket{}, nil // it has been deleted or taken from us, and must not hold up the others
+		}
+		return t, err
+	})
+	agentOf := once(func(name string) (hitl.Agent, error) { return d.agent(ctx, name) })
+	for i, t := range transactions {
+		ticket, err := ticketOf(t.Ticket)
+		if err != nil {
+			return nil, err
+		}
+		conversation, who := ticket.CustomFields.get(conversationField), t.Creator.ID
+		if conversation == "" {
+			continue
+		}
+		if t.Type == "Set" {
+			who = ticket.Owner.ID
+		}
+		agent, err := agentOf(who)
+		if err != nil {
+			return nil, err
+		}
+		later := func(l transaction) bool { return l.Ticket == t.Ticket && l.Type == t.Type }
+		switch {
+		case t.Type == "Correspond" && agent.ID != "":
+			replies, err := d.replies(ctx, t, hitl.Replied{SessionID: t.Ticket, ConversationID: conversation, Author: agent})
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, replies...)
+		case t.Type == "Set" && !slices.ContainsFunc(transactions[i+1:], later):
+			events = append(events, hitl.Assigned{SessionID: t.Ticket, ConversationID: conversation, Agent: agent})
+		case t.Type == "Status" && closed(t.NewValue) && closed(ticket.Status):
+			events = append(events, hitl.Stopped{SessionID: t.Ticket, ConversationID: conversation})
+		}
+	}
+	return events, nil
+}
+
+// once remembers what f has returned.
+func once[T any](f func(string) (T, error)) func(string) (T, error) {
+	known := map[string]T{}
+	return func(key string) (v T, err error) {
+		v, ok := known[key]
+		if !ok {
+			if v, err = f(key); err == nil {
+				known[key] = v
+			}
+		}
+		return v, err
+	}
+}
+
+// agent is somebody who works in RT. Others, be it an end user, another customer or RT itself, are agents without an id.
+func (d *desk) agent(ctx context.Context, name string) (hitl.Agent, error) {
+	if name == account || strings.HasPrefix(name, account+"-") {
+		return hitl.Agent{}, nil
+	}
+	var u user
+	if err := d.rt.get(ctx, "/user/"+url.PathEscape(name), &u); err != nil || u.Privileged == 0 {
+		return hitl.Agent{}, err
+	}
+	return hitl.Agent{ID: u.Name, Name: u.RealName}, nil
+}
+
+// replies is what somebody wrote in a transaction: a text, and each file as a message of its own.
+func (d *desk) replies(ctx context.Context, t transaction, reply hitl.Replied) (replies []hitl.Event, err error) {
+	// The contents have to be read one by one: RT fails to list binary ones.
+	attachments, err := list[attachment](ctx, d.rt, fmt.Sprintf("/transaction/%d/attachments", t.ID), url.Values{"fields": {"ContentType,ContentLength,Filename"}})
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range attachments {
+		if a.Filename == "" && a.ContentType != "text/plain" && (a.ContentType != "text/html" || len(replies) > 0) {
+			continue // it holds others together, or is the text once more
+		}
+		reply.ID = fmt.Sprintf("%d/%s", t.ID, a.ID)
+		if reply.Message, err = d.message(ctx, a); err != nil {
+			return nil, err
+		}
+		replies = append(replies, reply)
+	}
+	return replies, nil
+}
+
+// message reads an attachment. A file is put where the end user can get it, as RT shows it to its own users only.
+func (d *desk) message(ctx context.Context, a attachment) (message.Message, error) {
+	if n, _ := a.ContentLength.Int64(); a.Filename != "" && (n == 0 || n > maxFile) {
+		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil
+	}
+	var stored struct{ Content string }
+	if err := d.rt.get(ctx, "/attachment/"+a.ID, &stored); err != nil {
+		return nil, err
+	}
+	content, err := base64.StdEncoding.DecodeString(stored.Content)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("RT's attachment %s is not readable: %w", a.ID, err)
+	case a.Filename == "" && a.ContentType == "text/html":
+		return message.Text{Text: richtext.Text(string(content), nil)}, nil
+	case a.Filename == "":
+		return message.Text{Text: strings.TrimSpace(string(content))}, nil
+	}
+	f, err := d.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
+		Key: fmt.Sprintf("request-tracker/%s/%s/%s", d.in.WebhookID, a.ID, a.Filename), ContentType: a.ContentType,
+		AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
+	}, content)
+	if err != nil {
+		return nil, err
+	}
+	switch kind, _, _ := strings.Cut(a.ContentType, "/"); kind {
+	case "image":
+		return message.Image{ImageURL: f.URL, Title: a.Filename}, nil
+	case "audio":
+		return message.Audio{AudioURL: f.URL, Title: a.Filename}, nil
+	case "video":
+		return message.Video{VideoURL: f.URL, Title: a.Filename}, nil
+	}
+	return message.File{FileURL: f.URL, Title: a.Filename}, nil
+}

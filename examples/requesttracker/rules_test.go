@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/examples/requesttracker/rttest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/hitltest"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// TestRules checks the adapter against the rules of all adapters, with a real RT.
+func TestRules(t *testing.T) {
+	w := &world{t: t}
+	w.startRT(slices.Concat(initialdata, []byte("\n@Scrips = (); 1;\n"))) // the suite rings, so that it knows when
+	rt, err := url.Parse(w.rt.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := &hitltest.Wire{}
+	front := httptest.NewServer(wire.Handler(httputil.NewSingleHostReverseProxy(rt)))
+	t.Cleanup(front.Close)
+
+	c := w.config
+	c.URL = front.URL
+	d := w.desk(t, c)
+	hitltest.Run(t, connector(&media.Options{AllowPrivate: true}), hitltest.Case[Config, Session]{
+		Definition: definition,
+		Config:     c,
+		Desk: hitltest.Desk{
+			Agent: hitl.Agent{ID: rttest.Alice, Name: "Alice Agent"},
+			Wire:  wire,
+			Assigned: func(s hitltest.Session) *http.Request {
+				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID+"/take", fields{})
+				return w.ringFor(s)
+			},
+			Replied: func(s hitltest.Session, text string) *http.Request {
+				w.agent(rttest.Alice, http.MethodPost, "/ticket/"+s.ID+"/correspond", plain(text))
+				return w.ringFor(s)
+			},
+			Stopped: func(s hitltest.Session) *http.Request {
+				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID, fields{"Status": "resolved"})
+				return w.ringFor(s)
+			},
+			Note: func(s hitltest.Session, text string) *http.Request {
+				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID+"/take", fields{}) // for a note alone, RT does not ring
+				w.agent(rttest.Alice, http.MethodPost, "/ticket/"+s.ID+"/comment", plain(text))
+				return w.ringFor(s)
+			},
+			Customer: func(s hitltest.Session, text string) *http.Request {
+				requestor := w.requestor(s.ID)
+				if _, err := d.rt.as(requestor, d.password(requestor)).post(t.Context(), "/ticket/"+s.ID+"/correspond", plain(text)); err != nil {
+					t.Fatal(err)
+				}
+				return w.ringFor(s)
+			},
+			Echo:  func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return w.ringFor(s) },
+			Heard: w.heardOn,
+			Vanish: func(s hitltest.Session) {
+				w.agent("root", http.MethodPut, "/ticket/"+s.ID, fields{"Status": "deleted"})
+			},
+			Sign: func(r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				now := strconv.FormatInt(time.Now().Unix(), 10)
+				mac := hmac.New(sha256.New, []byte(c.Secret))
+				_, _ = fmt.Fprintf(mac, "%s%s", now, body)
+				r.Header.Set("X-RT-Timestamp", now)
+				r.Header.Set("X-RT-Signature", hex.EncodeToString(mac.Sum(nil)))
+			},
+		},
+	})
+}
+
+func plain(text string) fields { return fields{"Content": text, "ContentType": "text/plain"} }
+
+// ringFor is what RT would send for the last news of a session.
+func (w *world) ringFor(s hitltest.Session) *http.Request {
+	w.t.Helper()
+	last := "0"
+	for _, t := range w.history(s.ID) {
+		if t["Type"] == "Correspond" || t["Type"] == "Set" || t["Type"] == "Status" && closed(t["NewValue"].(string)) {
+			last = t["id"].(string)
+		}
+	}
+	return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"transaction":`+last+`}`))
+}
+
+// heardOn is what end user and bot have said on a ticket.
+func (w *world) heardOn(s hitltest.Session) []string {
+	w.t.Helper()
+	var heard []string
+	for _, t := range w.history(s.ID) {
+		who := t["Creator"].(map[string]any)["id"].(string)
+		if !strings.HasPrefix(who, account) || t["Type"] != "Correspond" && t["Type"] != "Comment" {
+			continue
+		}
+		for _, a := range w.attachments(t["id"].(string)) {
+			heard = append(heard, string(a.content))
+		}
+	}
+	return heard
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/examples/requesttracker/rttest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+)
+
+// What RT and the HITL plugin say in all sessions.
+const (
+	escalated = "bot: I have escalated this conversation to a human agent. They should be with you shortly."
+	joined    = "bot: A human agent has joined the conversation."
+	ended     = "bot: You have ended the session with the human agent. I will continue assisting you."
+	over      = "bot: The human agent closed the conversation. I will continue assisting you."
+)
+
+// transcript is what the first message on a ticket looks like, as Go writes it in quotes.
+func transcript(name, said string) string {
+	return `<h3 dir=\"auto\">` + name + `</h3>\n<blockquote><p dir=\"auto\">` + said + `</p></blockquote>\n` +
+		`<h3 dir=\"auto\">Bot</h3>\n<blockquote><p dir=\"auto\">` + strings.TrimPrefix(escalated, "bot: ") + `</p></blockquote>`
+}
+
+// TestRequestTracker runs whole sessions between Botpress, in memory, and a real RT.
+func TestRequestTracker(t *testing.T) {
+	w := newWorld(t)
+	t.Run("session", w.testSession)
+	t.Run("closed by the end user", w.testClosedByEndUser)
+	t.Run("closed unheard", w.testClosedUnheard)
+	t.Run("forged", w.testForged)
+	t.Run("asked again", w.testAskedAgain)
+	t.Run("refused", w.testRefused)
+	t.Run("uninstalled", w.testUninstalled)
+}
+
+func (w *world) testSession(t *testing.T) {
+	broken, whole := []byte("\x89PNG\r\n\x1a\nbroken"), []byte("\x89PNG\r\n\x1a\nwhole")
+	jane := w.escalate(botpresstest.Profile{Name: "Jane Doe", Email: "jane@example.com"}, "Where is my <order>?",
+		botpresstest.Escalation{Title: "Order 42 never arrived", Description: "Says that it's late", Session: Session{Priority: 50}})
+	w.say(jane, message.Text{Text: "Anybody there? 你好"})
+	w.say(jane, message.Image{ImageURL: w.files.put("/end-user/1", "image/png", broken), Title: "It looks like this"})
+
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/1/comment", fields{"Content": "She is a VIP.", "ContentType": "text/plain"})
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/1/take", fields{})
+	w.heard()
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/1/correspond", fields{
+		"Content": "<p>Hi Jane, <b>Alice</b> here &amp; happy to help.</p>", "ContentType": "text/html",
+	})
+	w.heard()
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/1/correspond", fields{
+		"Content": "Should it look like this?", "ContentType": "text/plain",
+		"Attachments": []fields{{"FileName": "whole.png", "FileType": "image/png", "FileContent": whole}},
+	})
+	w.heard()
+	w.agent(rttest.Bob, http.MethodPut, "/ticket/1/steal", fields{})
+	w.heard()
+
+	w.down()
+	w.agent(rttest.Bob, http.MethodPost, "/ticket/1/correspond", fields{"Content": "I take over.", "ContentType": "text/plain"})
+	w.unheard()
+	w.agent("root", http.MethodPost, "/ticket", fields{"Queue": rttest.Queue, "Subject": "This is no conversation"})
+	w.agent(rttest.Bob, http.MethodPost, "/ticket/2/correspond", fields{"Content": "Nor is this", "ContentType": "text/plain"})
+	w.up()
+	w.agent(rttest.Bob, http.MethodPost, "/ticket/1/correspond", fields{"Content": "Are you still there?", "ContentType": "text/plain"})
+	w.heard()
+	if status := w.ringAgain(); status != http.StatusOK {
+		t.Errorf("the same webhook was answered %d the second time", status)
+	}
+	w.say(jane, message.Text{Text: "Yes"})
+	w.browse(rttest.Bob, "/Ticket/Update.html", url.Values{
+		"id": {"1"}, "SubmitTicket": {"1"}, "Status": {"resolved"},
+		"UpdateType": {"response"}, "UpdateContentType": {"text/html"}, "UpdateContent": {"<p>A new one is on its way.</p>"},
+	})
+	w.heard()
+
+	account := "botpress-" + jane.DownstreamUserID()
+	want := []string{
+		"Order 42 never arrived: resolved, owner bob, priority 50",
+		"for " + account + ": Jane Doe <jane@example.com>, privileged 0",
+		"botpress Create:",
+		`  text/html "<p>Says that it&#39;s late</p>\n` + transcript("Jane Doe", "Where is my &lt;order&gt;?") + `"`,
+		account + " Correspond:",
+		`  text/plain "Anybody there? 你好"`,
+		"RT_System Status: new to open",
+		account + " Correspond:",
+		`  text/plain "It looks like this"`,
+		`  image/png "\x89PNG\r\n\x1a\nbroken" It looks like this.png`,
+		"alice Comment:",
+		`  text/plain "She is a VIP."`,
+		"alice Set Owner: Nobody to alice",
+		"alice Correspond:",
+		`  text/html "<p>Hi Jane, <b>Alice</b> here &amp; happy to help.</p>"`,
+		"alice Correspond:",
+		`  text/plain "Should it look like this?"`,
+		`  image/png "\x89PNG\r\n\x1a\nwhole" whole.png`,
+		"bob Set Owner: alice to bob",
+		"bob Correspond:",
+		`  text/plain "I take over."`,
+		"bob Correspond:",
+		`  text/plain "Are you still there?"`,
+		account + " Correspond:",
+		`  text/plain "Yes"`,
+		"bob Correspond:",
+		`  text/html "<p>A new one is on its way.</p>"`,
+		"bob Status: open to resolved",
+	}
+	if diff := cmp.Diff(want, w.stored("1")); diff != "" {
+		t.Errorf("RT stores (-want +got):\n%s", diff)
+	}
+	path := "/botpress/request-tracker/" + w.in.WebhookID + "/16/whole.png"
+	want = []string{
+		escalated,
+		joined,
+		"Alice Agent: Hi Jane, Alice here & happy to help.",
+		"Alice Agent: Should it look like this?",
+		"Alice Agent: Image: whole.png <" + w.files.url + path + ">",
+		joined,
+		"Bob Agent: I take over.",
+		"Bob Agent: Are you still there?",
+		"Bob Agent: A new one is on its way.",
+		over,
+	}
+	if diff := cmp.Diff(want, shown(jane)); diff != "" {
+		t.Errorf("Jane saw (-want +got):\n%s", diff)
+	}
+	if f, _ := w.files.get(path); !bytes.Equal(f.content, whole) || f.contentType != "image/png" {
+		t.Errorf("Jane saw a picture of %s: %q", f.contentType, f.content)
+	}
+}
+
+// An end user who claims the address of an agent gets an account without it; one who may not write in RT is heard anyway.
+func (w *world) testClosedByEndUser(t *testing.T) {
+	mallory := w.escalate(botpresstest.Profile{Name: "Mallory", Email: "alice@desk.test"}, "Let me in", botpresstest.Escalation{})
+	account := "botpress-" + mallory.DownstreamUserID()
+	w.agent("root", http.MethodPut, "/user/"+account, fields{"Disabled": 1})
+	w.say(mallory, message.Text{Text: "I am Alice"})
+	w.end(mallory)
+
+	want := []string{
+		"A conversation with the bot: resolved, owner Nobody, priority 0",
+		"for " + account + ": Mallory <>, privileged 0",
+		"botpress Create:",
+		`  text/html "` + transcript("Mallory", "Let me in") + `"`,
+		"botpress Correspond:",
+		`  text/plain "` + account + ` says:\n\nI am Alice"`,
+		"RT_System Status: new to open",
+		"botpress Comment:",
+		`  text/plain "( The user has ended the session. )"`,
+		"botpress Status: open to resolved",
+	}
+	if diff := cmp.Diff(want, w.stored("3")); diff != "" {
+		t.Errorf("RT stores (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{escalated, ended}, shown(mallory)); diff != "" {
+		t.Errorf("Mallory saw (-want +got):\n%s", diff)
+	}
+}
+
+// An agent resolves the ticket, Botpress does not hear of it, and the end user ends the session.
+func (w *world) testClosedUnheard(t *testing.T) {
+	joe := w.escalate(botpresstest.Profile{Name: "Joe"}, "Hello", botpresstest.Escalation{Title: "Help"})
+	w.down()
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/4", fields{"Status": "rejected"})
+	w.unheard()
+	w.up()
+	w.end(joe)
+	if joe.Active() {
+		t.Error("the session is still active")
+	}
+	want := []string{
+		"Help: rejected, owner Nobody, priority 0",
+		"for botpress-" + joe.DownstreamUserID() + ": Joe <>, privileged 0",
+		"botpress Create:",
+		`  text/html "` + transcript("Joe", "Hello") + `"`,
+		"alice Status: new to rejected",
+		"botpress Comment:",
+		`  text/plain "( The user has ended the session. )"`,
+	}
+	if diff := cmp.Diff(want, w.stored("4")); diff != "" {
+		t.Errorf("RT stores (-want +got):\n%s", diff)
+	}
+}
+
+func (w *world) testForged(t *testing.T) {
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	if status := w.ring(`{"transaction":1}`, now, strings.Repeat("0", 64)); status != http.StatusUnauthorized {
+		t.Errorf("a forged webhook was answered %d", status)
+	}
+}
+
+// desk is the adapter without a server.
+func (w *world) desk(t *testing.T, c Config) *desk {
+	t.Helper()
+	d, err := connector(nil)(t.Context(), hitl.Installation{Logger: slog.New(slog.DiscardHandler)}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// What was done but not answered, is asked for again, and must not be done twice.
+func (w *world) testAskedAgain(t *testing.T) {
+	ctx, d := t.Context(), w.desk(t, w.config)
+	twice := func(do func() (hitl.Ref, error)) hitl.Ref {
+		t.Helper()
+		first, err := do()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := do()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("the second time gave something else (-first +second):\n%s", diff)
+		}
+		return first
+	}
+	user := twice(func() (hitl.Ref, error) {
+		return d.CreateUser(ctx, hitl.CreateUserRequest{UserID: "user_again", Name: "Jim O'Neill", Email: "jim@example.com"})
+	})
+	session := twice(func() (hitl.Ref, error) {
+		return d.StartHitl(ctx, hitl.StartHitlRequest[Session]{ConversationID: "conv_it's", User: user})
+	})
+	for part := range 2 {
+		twice(func() (hitl.Ref, error) {
+			return d.SendMessage(ctx, hitl.SendMessageRequest{
+				Session: session, Author: user, MessageID: "msg_again", Part: part, Message: message.Text{Text: "Hello"},
+			})
+		})
+	}
+	for range 2 {
+		if err := d.StopHitl(ctx, hitl.StopHitlRequest{Session: session}); err != nil {
+			t.Error(err)
+		}
+	}
+	twice(func() (hitl.Ref, error) {
+		return d.SendMessage(ctx, hitl.SendMessageRequest{
+			Session: session, MessageID: "msg_late", Stopped: true, Message: message.Text{Text: "The user has left."},
+		})
+	})
+	if err := d.StopHitl(ctx, hitl.StopHitlRequest{Session: hitl.Ref{ID: "4711"}}); err != nil {
+		t.Errorf("a ticket that is gone: %v", err)
+	}
+	want := []string{
+		"A conversation with the bot: resolved, owner Nobody, priority 0",
+		"for botpress-user_again: Jim O'Neill <jim@example.com>, privileged 0",
+		"botpress Create:",
+		`  text/html "Nothing was said before."`,
+		"botpress-user_again Correspond:",
+		`  text/plain "Hello"`,
+		"RT_System Status: new to open",
+		"botpress-user_again Correspond:",
+		`  text/plain "Hello"`,
+		"botpress Status: open to resolved",
+		"botpress Comment:",
+		`  text/plain "The user has left."`,
+	}
+	if diff := cmp.Diff(want, w.stored("5")); diff != "" {
+		t.Errorf("RT stores (-want +got):\n%s", diff)
+	}
+}
+
+// What RT refuses, the bot's owner reads.
+func (w *world) testRefused(t *testing.T) {
+	wrongToken, wrongQueue := w.config, w.config
+	wrongToken.Token, wrongQueue.Queue = "1-1-0123456789abcdef", "General"
+	for name, c := range map[string]Config{"token": wrongToken, "queue": wrongQueue} {
+		err := w.desk(t, c).Register(t.Context(), "https://webhook.example.com/1")
+		var told *hitl.Error
+		if !errors.As(err, &told) {
+			t.Errorf("a wrong %s is not for the owner to read: %v", name, err)
+		}
+	}
+}
+
+func (w *world) testUninstalled(t *testing.T) {
+	webhook := func() string {
+		q := w.read("/queue/"+rttest.Queue, nil)
+		for _, field := range q["CustomFields"].([]any) {
+			if values := field.(map[string]any)["values"].([]any); len(values) > 0 {
+				return values[0].(string)
+			}
+		}
+		return ""
+	}
+	if got := webhook(); got != w.in.WebhookURL {
+		t.Errorf("RT rings at %q", got)
+	}
+	if err := w.in.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := webhook(); got != "" {
+		t.Errorf("RT still rings at %q", got)
+	}
+}

@@ -1,0 +1,379 @@
+package playground
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/message"
+)
+
+// Strangers get nothing: neither other sites nor those who reach this computer by another name.
+func TestGuard(t *testing.T) {
+	w := newWorld(t)
+	host := strings.TrimPrefix(w.url, "http://")
+	_, port, _ := strings.Cut(host, ":")
+	const order = `{"type": "text", "payload": {"text": "hello"}}`
+	for _, tt := range []struct {
+		name, method, path, host string
+		header                   map[string]string
+		want                     int
+	}{
+		{"the page", "GET", "/", host, nil, 200},
+		{"the page, as localhost", "GET", "/", "localhost:" + port, nil, 200},
+		{"the page, through a tunnel", "GET", "/", "localhost:9999", nil, 200},
+		{"the page, by a name that points here", "GET", "/", "evil.example:" + port, nil, 421},
+		{"events, by a name that points here", "GET", "/api/about", "evil.example", nil, 421},
+		{"a name that looks like an address", "GET", "/", "127.0.0.1.evil.example", nil, 421},
+		{"an order", "POST", "/api/say", host, nil, 204},
+		{"an order of the page", "POST", "/api/say", host, map[string]string{"Origin": w.url, "Sec-Fetch-Site": "same-origin"}, 204},
+		{"an order of another site", "POST", "/api/say", host, map[string]string{"Origin": "https://evil.example"}, 403},
+		{"an order of another port", "POST", "/api/say", host, map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
+		{"an order of a page without an origin", "POST", "/api/say", host, map[string]string{"Origin": "null"}, 403},
+		{"an order that the browser calls foreign", "POST", "/api/say", host, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"an order by a name that points here", "POST", "/api/say", "evil.example", map[string]string{"Origin": "http://evil.example"}, 421},
+		{"an order as a form sends it", "POST", "/api/say", host, map[string]string{"Content-Type": "text/plain"}, 415},
+		{"something read by another site", "GET", "/api/about", host, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"a link on another site", "GET", "/", host, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
+		{"an order in the address", "GET", "/api/say", host, nil, 404},
+		{"a folder", "GET", "/..%2fpage.go", host, nil, 404},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var body io.Reader
+			if tt.method == http.MethodPost {
+				body = strings.NewReader(order)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), tt.method, w.url+tt.path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = tt.host
+			r.Header.Set("Content-Type", "application/json")
+			for name, value := range tt.header {
+				r.Header.Set(name, value)
+			}
+			res, err := w.http.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if res.StatusCode != tt.want {
+				t.Errorf("the answer is %s", res.Status)
+			}
+			policy := res.Header.Get("Content-Security-Policy")
+			if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+				t.Errorf("the content security policy is %q", policy)
+			}
+		})
+	}
+}
+
+// The page says what it is, and what it is made of needs nothing from elsewhere.
+func TestAssets(t *testing.T) {
+	w := newWorld(t)
+	for path, kind := range map[string]string{
+		"": "text/html", "style.css": "text/css", "app.js": "text/javascript", "wire.js": "text/javascript", "icon.svg": "image/svg+xml",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := w.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), kind) {
+			t.Errorf("%q is answered %s as %s, %v", path, res.Status, res.Header.Get("Content-Type"), err)
+		}
+		if path == "" && !strings.Contains(string(body), "Simulation") {
+			t.Error("the page does not say that it is a simulation")
+		}
+		for _, outside := range []string{`src="http`, `href="http`, "url(http", "@import", "innerHTML", "outerHTML", "insertAdjacent", "document.write"} {
+			if strings.Contains(string(body), outside) {
+				t.Errorf("%q has %s", path, outside)
+			}
+		}
+	}
+}
+
+// A page is told everything, and then what changes.
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	w.says("Show me a card")
+	w.contains(w.chat, "bot: card")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := w.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if kind := res.Header.Get("Content-Type"); kind != "text/event-stream" {
+		t.Fatalf("the events are %s", kind)
+	}
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 1<<20)
+	next := func(event string) (data string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == "event: "+event && lines.Scan() {
+				return strings.TrimPrefix(lines.Text(), "data: ")
+			}
+		}
+		t.Fatalf("no event %s has come: %v", event, lines.Err())
+		return ""
+	}
+	if data := next("state"); !strings.Contains(data, "Show me a card") || !strings.Contains(data, `"operation":"register"`) {
+		t.Errorf("the state is %s", data)
+	}
+	w.says("Line one\nline two\r\nevent: nonsense \u2028")
+	if data := next("chat"); !strings.Contains(data, `Line one\nline two\r\nevent: nonsense`) {
+		t.Errorf("the message is %s", data)
+	}
+	w.must("faults", map[string]any{"name": faultSlow, "on": true})
+	if data := next("faults"); !strings.Contains(data, `"slow":true`) {
+		t.Errorf("the faults are %s", data)
+	}
+	w.must("restart", map[string]any{})
+	if data := next("restart"); !strings.Contains(data, "Omar Haddad") {
+		t.Errorf("the next one is %s", data)
+	}
+}
+
+// What the page can read of a request has everything but the secrets.
+func TestSecrets(t *testing.T) {
+	w := newWorld(t)
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.reports(1)
+	w.contains(w.chat, "How can I help?")
+	for _, row := range w.state().Rows {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/api/wire/%d", w.url, row.Seq), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, answer := w.do(r)
+		if status != http.StatusOK {
+			t.Fatalf("request %d is answered %d %s", row.Seq, status, answer)
+		}
+		x, _ := w.view.exchange(row.Seq)
+		for _, secret := range []string{apiToken, w.cloud.Token, w.in.SigningSecret, x.header.Get("X-Bp-Signature"), x.header.Get("X-Bp-Configuration")} {
+			if secret != "" && strings.Contains(answer, secret) {
+				t.Errorf("%s %s shows a secret: %s", row.Operation, row.Detail, answer)
+			}
+		}
+		if !strings.Contains(answer, `"method":"`+x.method+`"`) {
+			t.Errorf("%s %s is shown as %s", row.Operation, row.Detail, answer)
+		}
+	}
+}
+
+func TestSecretsInBodies(t *testing.T) {
+	s := newSecrets(json.RawMessage(`{"url": "https://desk.example.com", "password": "pa\"ss", "id": 12345678, "level": "high"}`), "bp_pat_secret")
+	for body, want := range map[string]string{
+		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`: `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
+		`{"level": "high", "account": 12345678}`:                      `{"level": "high", "account": [secret]}`,
+		`{"body": "{\"api_token\": \"abc\"}"}`:                        `{"body": "{\"api_token\": \"[secret]\"}"}`,
+		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:    `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
+		`Bearer bp_pat_secret`:                                        `Bearer [secret]`,
+		`{"a": 1}`:                                                    `{"a": 1}`,
+	} {
+		if got, missing := s.body([]byte(body)); got != want || missing != "" {
+			t.Errorf("%s is shown as %s (%s)", body, got, missing)
+		}
+	}
+	for _, body := range []string{strings.Repeat("a", maxBody+1), "\xff\xfe"} {
+		if got, missing := s.body([]byte(body)); got != "" || missing == "" {
+			t.Errorf("%.10q… is shown as %.10q…", body, got)
+		}
+	}
+	h := http.Header{
+		"Authorization": {"Basic YTpi"}, "X-Hub-Signature": {"sha1=abc"}, "Set-Cookie": {"a=b"}, "X-Api-Key": {"k"}, "Content-Type": {"text/plain"},
+		"Private-Token": {"t"},
+	}
+	want := "[[Authorization Basic [secret]] [Content-Type text/plain] [Private-Token [secret]] [Set-Cookie [secret]] " +
+		"[X-Api-Key [secret]] [X-Hub-Signature [secret]]]"
+	if got := fmt.Sprint(s.header(h)); got != want {
+		t.Errorf("the header is shown as %s", got)
+	}
+}
+
+// A webhook can be sent again from the wire, as it was; nothing else can.
+func TestAgain(t *testing.T) {
+	w := newWorld(t)
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.reports(1)
+	w.contains(w.chat, "How can I help?")
+	var hook, other row
+	for _, r := range w.state().Rows {
+		if r.Operation == "webhook" {
+			hook = r
+		} else {
+			other = r
+		}
+	}
+	w.must("again", map[string]any{"seq": hook.Seq})
+	first, _ := w.view.exchange(hook.Seq)
+	rows := w.state().Rows
+	for _, r := range rows[hook.Seq:] {
+		if r.Operation != "webhook" {
+			continue
+		}
+		x, _ := w.view.exchange(r.Seq)
+		if string(x.body) != string(first.body) || x.Status != http.StatusOK || x.url != first.url {
+			t.Errorf("it was sent as %s %s, and answered %d", x.url, x.body, x.Status)
+		}
+		hook = r
+	}
+	if hook.Seq == first.Seq {
+		t.Error("it was not sent again")
+	}
+	if n := strings.Count(w.chat(), "How can I help?"); n != 1 {
+		t.Errorf("the end user was told %d times", n)
+	}
+	for _, seq := range []uint64{0, other.Seq, 1 << 40} {
+		if status, answer := w.post("again", map[string]any{"seq": seq}); status != http.StatusBadRequest {
+			t.Errorf("request %d: %d %s", seq, status, answer)
+		}
+	}
+}
+
+// A webhook reaches the integration by the method, the path and the query that were written.
+func TestWebhookByHand(t *testing.T) {
+	w := newWorld(t)
+	w.must("webhook", map[string]any{"method": "GET", "path": "/tickets?open=1", "header": map[string]string{"X-Test": "yes"}})
+	rows := w.state().Rows
+	var seen []string
+	for _, r := range rows[len(rows)-2:] {
+		x, _ := w.view.exchange(r.Seq)
+		seen = append(seen, fmt.Sprintf("%s→%s %s %s %d", r.From, r.To, r.Operation, r.Detail, r.Status))
+		if r.Operation == "webhook" && x.header.Get("X-Test") != "yes" {
+			t.Errorf("the header is %v", x.header)
+		}
+	}
+	want := "desk→botpress webhook GET /tickets?open=1 200, botpress→integration webhook_received GET /tickets 200"
+	if got := strings.Join(seen, ", "); got != want {
+		t.Errorf("the wire has %s", got)
+	}
+}
+
+// The page's memory is bounded, and a page that cannot keep up is told everything anew.
+func TestBounds(t *testing.T) {
+	v := newView()
+	v.clearChat(session{UserID: "user"})
+	watcher, leave := v.watch()
+	defer leave()
+	v.news(watcher)
+	body := make([]byte, maxBody)
+	const rows, messages = maxRows + 500, maxMessages + 200
+	for range rows {
+		seq := v.begin(exchange{body: body})
+		v.end(seq, outcome{status: http.StatusOK, body: body})
+	}
+	v.setTicket(Ticket{ID: "1"})
+	for i := range messages {
+		m := message.Text{Text: fmt.Sprintf("message %d", i)}
+		v.addChat("user", chatMessage{From: EndUser, Message: message.Envelope{Message: m}, At: time.Now()})
+		v.addEntries("1", i, []Entry{{Author: "Jane", Message: m, At: time.Now()}})
+	}
+	for i := range maxTickets + 5 {
+		v.setTicket(Ticket{ID: fmt.Sprintf("more-%d", i)})
+	}
+	if n := len(watcher.pending); n > maxPending {
+		t.Errorf("%d events wait for a page", n)
+	}
+	news := v.news(watcher)
+	if len(news) != 1 || !strings.HasPrefix(string(news[0]), "event: state\n") {
+		t.Fatalf("the page is told %d events", len(news))
+	}
+	if n := len(v.chat); n != maxMessages {
+		t.Errorf("the chat has %d messages", n)
+	}
+	if n := len(v.tickets); n != maxTickets {
+		t.Errorf("there are %d tickets", n)
+	}
+	if v.rows.kept > maxKept {
+		t.Errorf("%d bytes of bodies are kept", v.rows.kept)
+	}
+	kept := 0
+	shown := v.rows.rows()
+	for i, r := range shown {
+		if want := uint64(rows - maxRows + i + 1); r.Seq != want || !r.Done {
+			t.Fatalf("row %d is %+v", i, r)
+		}
+		x, ok := v.exchange(r.Seq)
+		if !ok {
+			t.Fatalf("row %d is gone", r.Seq)
+		}
+		kept += x.size()
+	}
+	if len(shown) != maxRows || kept != v.rows.kept {
+		t.Errorf("%d rows hold %d bytes, and are said to hold %d", len(shown), kept, v.rows.kept)
+	}
+	if _, ok := v.exchange(1); ok {
+		t.Error("the first row is still there")
+	}
+	if x, _ := v.exchange(rows); x.size() != 2*maxBody {
+		t.Error("the last row has lost its bodies")
+	}
+}
+
+// The desk's own API is seen through a tap, and works as without one.
+func TestTap(t *testing.T) {
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Desk", r.Host)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+	}))
+	defer desk.Close()
+	tap, err := NewTap(t.Context(), desk.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newView()
+	wire := newWire(v, &faults{tapped: true})
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, attached := range []bool{false, true} {
+		if attached {
+			tap.attach(wire)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, tap.URL+"/tickets/a%2Fb?x=1", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(body) != "POST /tickets/a%2Fb?x=1 hello" || res.StatusCode != http.StatusCreated {
+			t.Errorf("attached %v: the desk has answered %s %q, %v", attached, res.Status, body, err)
+		}
+		if host := res.Header.Get("X-Desk"); "http://"+host != desk.URL {
+			t.Errorf("the desk is called %s", host)
+		}
+	}
+	x, ok := v.exchange(1)
+	if !ok || x.From != atIntegration || x.To != atDesk || x.Detail != "/tickets/a%2Fb?x=1" || x.Status != http.StatusCreated ||
+		string(x.body) != "hello" || string(x.answer) != "POST /tickets/a%2Fb?x=1 hello" {
+		t.Errorf("the wire has %+v", x)
+	}
+	desk.CloseClientConnections()
+	if err := tap.Close(); err != nil {
+		t.Error(err)
+	}
+}
