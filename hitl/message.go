@@ -86,6 +86,7 @@ func (c *call) send(ctx context.Context, request SendMessageRequest, parts []mes
 			return response{}, err
 		}
 		tags[tagSent] = strconv.Itoa(request.Part + 1)
+		c.known.Add(c.key(tagValue(ref.ID)), true)
 		if request.Part == 0 {
 			if err := c.def.addMessageTags(tags, ref); err != nil {
 				return response{}, err

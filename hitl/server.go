@@ -87,6 +87,7 @@ type Server struct {
 	refs          *lru.Cache[string, Ref]
 	sessions      *lru.Cache[string, *session]
 	agents        *lru.Cache[string, string] // agents as they were told to Botpress last, and who they are there
+	known         *lru.Cache[string, bool]   // messages of desks that are in Botpress, ours and theirs
 	sent          *lru.Cache[string, int]    // messages to the desk, and how many parts of them it has
 }
 
@@ -177,6 +178,7 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.refs = newCache[string, Ref](maxRefs)
 	s.sessions = newCache[string, *session](maxSessions)
 	s.agents = newCache[string, string](maxRefs)
+	s.known = newCache[string, bool](maxSent)
 	s.sent = newCache[string, int](maxSent)
 	s.notReady = s.connectBotpress()
 	return s, nil

@@ -176,12 +176,21 @@ func (c *call) catchUp(ctx context.Context, ses *session) error {
 
 // replied sends an agent's message to the end user. Botpress finds the message by the desk's id, so it is there once,
 // on whichever replica it arrives how often; and by the same id, what we sent to the desk ourselves is there already.
-func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied) error {
+func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied) (err error) {
+	id := tagValue(e.ID)
+	if c.known.Contains(c.key(id)) {
+		return nil // many a desk is asked for its latest messages, whatever has happened
+	}
+	defer func() {
+		if err == nil {
+			c.known.Add(c.key(id), true)
+		}
+	}()
 	kind, payload, err := encodeRelayed(e)
 	if err != nil {
 		return err
 	}
-	tags := botpress.Tags{tagID: tagValue(e.ID)}
+	tags := botpress.Tags{tagID: id}
 
 	if c.young(ses) {
 		userID, ses, err := c.agent(ctx, ses, agent)

@@ -260,21 +260,19 @@ func (t *trial) escalate() *EndUser {
 	return u
 }
 
-// hears waits for an agent's reply that comes after all that was reported before, and returns what the end user was shown
-// until then. It needs Replied.
+// hears waits for an agent's reply that comes after all that was reported before, and returns all that the end user has been
+// shown. It needs Replied.
 func (t *trial) hears(u *EndUser) (lines []string) {
 	t.Helper()
 	last := unique("last")
 	rep := t.report(t.suite.desk.Replied(u.Session(), last))
 	t.mustDeliver(rep)
-	lines, ok := u.next(func(_ string, r botpresstest.Received) bool {
-		return r.From == botpresstest.FromAgent && strings.Contains(message.PlainText(r.Message), last)
-	})
-	if !ok {
+	if !u.sees(func(r botpresstest.Received) bool { return strings.Contains(message.PlainText(r.Message), last) }) {
 		t.Fatalf("The agent's reply %q did not reach the end user within %s, who was shown: %q\n"+
-			"The session is %s. The request, read once more, means: %s", last, patience, lines, sketch(u.Session()), t.meaning(rep))
+			"The session is %s. The request, read once more, means: %s", last, patience, u.lines(), sketch(u.Session()), t.meaning(rep))
 	}
-	return lines
+	t.bot.settle() // What was reported just before may have been overtaken.
+	return u.lines()
 }
 
 // meaning is what an adapter reads out of a webhook request.

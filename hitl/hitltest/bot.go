@@ -2,6 +2,7 @@ package hitltest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -283,30 +284,36 @@ func (b *Bot) refused(since uint64) error {
 // "bot: ". What was shown before, and not waited for, is skipped. The test fails if it does not come.
 func (u *EndUser) Sees(line string) {
 	u.bot.t.Helper()
-	skipped, ok := u.next(func(shown string, _ botpresstest.Received) bool { return shown == line })
-	if !ok {
-		u.bot.t.Fatalf("hitltest: the end user was not shown %q within %s, but: %q", line, patience, skipped)
+	if !u.sees(func(r botpresstest.Received) bool { return lineOf(r) == line }) {
+		u.bot.t.Fatalf("hitltest: the end user was not shown %q within %s; all that they were shown: %q", line, patience, u.lines())
 	}
 }
 
-// next takes what the end user is shown until something is it, and returns all lines so far.
-func (u *EndUser) next(is func(line string, r botpresstest.Received) bool) (lines []string, ok bool) {
+// sees takes what the end user is shown until something is it.
+func (u *EndUser) sees(is func(botpresstest.Received) bool) bool {
 	ctx, cancel := context.WithTimeout(u.bot.t.Context(), patience)
 	defer cancel()
 	for {
 		r, err := u.Next(ctx)
 		if err != nil {
-			return lines, false
+			return false
 		}
-		who := string(r.From)
-		if r.Name != "" {
-			who = r.Name
-		}
-		lines = append(lines, who+": "+message.PlainText(r.Message))
-		if is(lines[len(lines)-1], r) {
-			return lines, true
+		if is(r) {
+			return true
 		}
 	}
+}
+
+// lines are all that the end user was shown.
+func (u *EndUser) lines() (lines []string) {
+	for _, r := range u.Received() {
+		lines = append(lines, lineOf(r))
+	}
+	return lines
+}
+
+func lineOf(r botpresstest.Received) string {
+	return cmp.Or(r.Name, string(r.From)) + ": " + message.PlainText(r.Message)
 }
 
 // Session returns the end user's latest session, as the integration knows it: zero before the first.

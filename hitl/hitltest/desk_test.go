@@ -366,6 +366,9 @@ func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webho
 	if q.quirk == "webhook-early" && !q.knows(ctx, e.Session) {
 		return hitl.Webhook{}, nil
 	}
+	if q.quirk == "agent-name" && e.Author != nil {
+		e.Author.Name = ""
+	}
 	var out []hitl.Event
 	switch {
 	case e.Kind == "assigned" && (e.Author != nil || q.quirk == "webhook-garbage"):
@@ -401,8 +404,11 @@ func (q *quirky) replied(e event) hitl.Replied {
 	defer q.mu.Unlock()
 	switch q.quirk {
 	case "whole-session":
-		r.Author = hitl.Agent{ID: e.Author.ID}
+		r.SessionID = "ticket/" + r.SessionID
 	case "webhook-twice":
+		if e.Author.ID != alice.ID {
+			break
+		}
 		q.serial++
 		r.ID = fmt.Sprintf("%s-%d-%p", r.ID, q.serial, q)
 	case "webhook-order":

@@ -77,22 +77,26 @@ var rules = []rule{
 			"Control characters may go. Cut between characters, and escape for the format that the desk takes.",
 	},
 	{
-		name: "whole-session", check: wholeSession, needs: []string{"Replied"},
-		says: "What an agent does gets to the end user: events name the session by the ID that StartHitl returned, or by the ConversationID, " +
-			"and agents by ID and name.",
+		name: "whole-session", check: wholeSession, needs: []string{"Replied"}, after: "refs",
+		says: "What end user and agent do gets to the other: events name the session by the ID that StartHitl returned, or by the " +
+			"ConversationID that the desk has stored, and agents by an ID.",
 	},
 	{
-		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"},
+		name: "agent-name", check: agentName, needs: []string{"Replied"}, after: "whole-session",
+		says: "An agent's name gets to the end user, with Assigned or with Replied. The desk may have to be asked for it.",
+	},
+	{
+		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"}, after: "whole-session",
 		says: "Desks send the same webhook twice. Both must give the same Replied.ID: by it the end user gets the message once. The ID is the " +
 			"message's in the desk, never a random number, a time, or the delivery's. Without one, leave it empty.",
 	},
 	{
-		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"},
+		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"}, after: "whole-session",
 		says: "Webhooks overtake each other. Each must be complete in itself: a reply that comes late, or before the one that was written " +
 			"first, or after the end, is neither lost nor repeated nor an error.",
 	},
 	{
-		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, handover: time.Second,
+		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, after: "whole-session", handover: time.Second,
 		says: "A desk may report what happens in a session before StartHitl has returned. The adapter must not depend on having stored the " +
 			"session then: name it by the desk's id or by the ConversationID that the desk has, and leave the rest to the server.",
 	},
@@ -102,21 +106,21 @@ var rules = []rule{
 			"that you have not found to be there.",
 	},
 	{
-		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"},
+		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"}, after: "whole-session",
 		says: "A request that is not signed, or wrongly, is refused, before anything in it is believed: else anybody can write to end users as " +
 			"an agent. Package verify has the schemes of many desks.",
 	},
 	{
-		name: "notes", check: notes, needs: []string{"Note", "Replied"},
+		name: "notes", check: notes, needs: []string{"Note", "Replied"}, after: "whole-session",
 		says: "Internal notes are for colleagues. They are no events, or have the author hitl.System.",
 	},
 	{
-		name: "customers", check: customers, needs: []string{"Customer", "Replied"},
+		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session",
 		says: "What the end user writes in the desk itself is not an agent's: its author is hitl.Customer, or it is no event. Else the end " +
 			"user is answered with their own words.",
 	},
 	{
-		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"},
+		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session",
 		says: "Desks report our own messages back. They are no events, or have the author hitl.Customer or hitl.System, or as Replied.ID the ID that " +
 			"SendMessage returned. Else the end user is answered with their own words.",
 	},

@@ -147,20 +147,23 @@ func (s *suite) run(t runner, waived map[string]string) {
 		return // No rule could be checked.
 	}
 	var unchecked []string
+	broken := map[string]bool{}
 	for _, r := range rules {
-		t.Run(r.name, func(t runner) {
+		passed := t.Run(r.name, func(t runner) {
 			t.Helper()
-			why := waived[r.name]
-			if why == "" {
-				why = s.lacks(r)
-			}
 			trial := &trial{runner: t, rule: r, suite: s}
 			trial.skipped = func(why string) { unchecked = append(unchecked, r.name+": "+why) }
-			if why != "" {
-				trial.skip(why)
+			switch {
+			case waived[r.name] != "":
+				trial.skip(waived[r.name])
+			case s.lacks(r) != "":
+				trial.skip(s.lacks(r))
+			case broken[r.after]:
+				trial.skip("the rule " + r.after + " is broken, on which this one depends")
 			}
 			trial.run()
 		})
+		broken[r.name] = !passed || broken[r.after]
 	}
 	if len(unchecked) > 0 {
 		t.Logf("hitltest: %d of %d rules were not checked:\n\t%s", len(unchecked), len(rules), strings.Join(unchecked, "\n\t"))

@@ -126,7 +126,7 @@ func (t *trial) jobs(a adapter) (all []job, s talk, word string) {
 }
 
 func cancelled(t *trial) {
-	const prompt = 2 * time.Second
+	const prompt = time.Second
 	wire := t.suite.desk.Wire
 	a := t.replica()
 	jobs, _, _ := t.jobs(a)

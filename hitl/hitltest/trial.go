@@ -20,6 +20,7 @@ type rule struct {
 	name  string
 	says  string   // The rule and its reason, for who has broken it.
 	needs []string // Fields of Desk.
+	after string   // A rule without which this one has no chance.
 	check func(*trial)
 
 	// handover replaces the usual one. It must outlast whatever keeps the plugin from being ready.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
 )
 
 func wholeSession(t *trial) {
@@ -26,35 +27,43 @@ func wholeSession(t *trial) {
 		}
 	}
 	if desk.Assigned != nil {
-		rep := t.report(desk.Assigned(s))
-		t.mustDeliver(rep)
-		if !u.told("(assigned)") {
-			t.Errorf("The agent took the session %s over, and the end user was not told. The request, read once more, means: %s", sketch(s), t.meaning(rep))
-		}
+		t.tells(u, desk.Assigned(s), "(assigned)", "The agent took the session over")
 	}
 	word := unique("help")
 	t.mustDeliver(t.report(desk.Replied(s, word)))
-	lines := t.hears(u)
-	if n := count(lines, word); n != 1 {
-		t.Errorf("The agent replied %q, and the end user was shown it %d times: %q", word, n, lines)
+	if lines := t.hears(u); count(lines, word) != 1 {
+		t.Errorf("The agent replied %q, and the end user was shown it %d times: %q", word, count(lines, word), lines)
 	}
-	if name := desk.Agent.Name; name != "" && count(lines, name+": ") == 0 {
-		t.Errorf("The agent is called %q, and the end user was shown: %q", name, lines)
-	}
-	if desk.Stopped == nil {
-		return
-	}
-	rep := t.report(desk.Stopped(s))
-	t.mustDeliver(rep)
-	if !u.told("(stopped)") {
-		t.Errorf("The agent closed the session %s, and the end user was not told. The request, read once more, means: %s", sketch(s), t.meaning(rep))
+	if desk.Stopped != nil {
+		t.tells(u, desk.Stopped(s), "(stopped)", "The agent closed the session")
 	}
 }
 
-// told waits until the plugin says something.
-func (u *EndUser) told(text string) bool {
-	_, ok := u.next(func(line string, _ botpresstest.Received) bool { return line == "bot: "+text })
-	return ok
+// tells reports something of which the plugin has to tell the end user.
+func (t *trial) tells(u *EndUser, r *http.Request, text, what string) {
+	t.Helper()
+	rep := t.report(r)
+	t.mustDeliver(rep)
+	if !u.sees(func(r botpresstest.Received) bool {
+		return r.From == botpresstest.FromBot && message.PlainText(r.Message) == text
+	}) {
+		t.Errorf("%s, and the end user was not told within %s. The session is %s. The request, read once more, means: %s",
+			what, patience, sketch(u.Session()), t.meaning(rep))
+	}
+}
+
+func agentName(t *trial) {
+	desk := t.suite.desk
+	if desk.Agent.Name == "" {
+		t.skip("the case has no Desk.Agent with a Name")
+	}
+	u := t.escalate()
+	if desk.Assigned != nil {
+		t.mustDeliver(t.report(desk.Assigned(u.Session())))
+	}
+	if lines := t.hears(u); count(lines, desk.Agent.Name+": ") == 0 {
+		t.Errorf("The agent is called %q, and the end user was shown: %q", desk.Agent.Name, lines)
+	}
 }
 
 func webhookTwice(t *trial) {
@@ -237,10 +246,8 @@ func mutilate(v any, visit func(set func(any))) {
 }
 
 func webhookForged(t *trial) {
-	desk := t.suite.desk
 	a := t.replica()
-	s := t.mustOpen(a).Session
-	unsigned := t.read(desk.Replied(s, "Hello"))
+	unsigned := t.read(t.suite.desk.Replied(t.escalate().Session(), "Hello"))
 	signed := t.signed(unsigned)
 	if hook, err := t.handleWebhook(a, signed); err != nil || len(hook.Events) == 0 {
 		t.Fatalf("A request that the case has signed was not taken (%v), so nothing is known of others.", err)

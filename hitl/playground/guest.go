@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,10 +69,11 @@ func (p *playground) listenTo(ctx context.Context, u *botpresstest.EndUser) {
 func (p *playground) say(ctx context.Context, m message.Message) error {
 	g := p.present()
 	wanted := wantsHuman(m) && !g.Active() && !g.waiting
+	title := cmp.Or(p.view.topic(), "Help for "+g.name)
 	if err := p.sayOnly(ctx, m); err != nil || !wanted {
 		return err
 	}
-	return p.escalate(botpresstest.Escalation{Title: "Help for " + g.name})
+	return p.escalate(botpresstest.Escalation{Title: title})
 }
 
 // sayOnly lets the end user say something. It is shown first: the answer must not stand before it.

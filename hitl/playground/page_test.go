@@ -179,10 +179,10 @@ func TestSecrets(t *testing.T) {
 }
 
 func TestSecretsInBodies(t *testing.T) {
-	s := newSecrets(json.RawMessage(`{"url": "https://desk.example.com", "password": "pa\"ss", "id": 12345678, "level": "high"}`), "bp_pat_secret")
+	s := newSecrets(json.RawMessage(`{"url": "https://desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`), "bp_pat_secret")
 	for body, want := range map[string]string{
 		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`: `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
-		`{"level": "high", "account": 12345678}`:                      `{"level": "high", "account": [secret]}`,
+		`{"level": "high", "said": "my pass\"word"}`:                  `{"level": "high", "said": "my [secret]"}`,
 		`{"body": "{\"api_token\": \"abc\"}"}`:                        `{"body": "{\"api_token\": \"[secret]\"}"}`,
 		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:    `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
 		`Bearer bp_pat_secret`:                                        `Bearer [secret]`,

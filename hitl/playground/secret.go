@@ -1,7 +1,6 @@
 package playground
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,18 +22,15 @@ type secrets struct {
 
 // newSecrets hides these values, and all texts of a configuration: which of them are secret, only the definition knows.
 func newSecrets(configuration json.RawMessage, values ...string) *secrets {
-	decoder := json.NewDecoder(bytes.NewReader(configuration))
-	decoder.UseNumber()
 	var config any
-	if decoder.Decode(&config) == nil {
+	if json.Unmarshal(configuration, &config) == nil {
 		values = appendTexts(values, config)
 	}
 	values = slices.DeleteFunc(values, func(v string) bool { return len(v) < minSecret })
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // A secret may be part of another.
 	var pairs []string
 	for _, v := range slices.Compact(values) {
-		asJSON, _ := json.Marshal(v) // A string always has a JSON.
-		pairs = append(pairs, v, hidden, strings.Trim(string(asJSON), `"`), hidden)
+		pairs = append(pairs, v, hidden, escaped(v), hidden)
 	}
 	return &secrets{known: strings.NewReplacer(pairs...)}
 }
@@ -43,8 +39,6 @@ func appendTexts(texts []string, v any) []string {
 	switch v := v.(type) {
 	case string:
 		texts = append(texts, v)
-	case json.Number:
-		texts = append(texts, v.String())
 	case []any:
 		for _, item := range v {
 			texts = appendTexts(texts, item)

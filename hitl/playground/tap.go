@@ -18,6 +18,7 @@ type Tap struct {
 	URL string // What the integration calls, without a trailing slash.
 
 	proxy  http.Handler
+	idle   func() // Closes the connections to the desk that nobody uses.
 	wire   atomic.Pointer[wire]
 	server *http.Server
 	served chan error
@@ -34,9 +35,11 @@ func NewTap(ctx context.Context, api string) (*Tap, error) {
 		return nil, fmt.Errorf("playground: %w", err)
 	}
 	t := &Tap{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	t.idle = transport.CloseIdleConnections
 	t.proxy = &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+		Transport: transport,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "the desk does not answer: "+err.Error(), http.StatusBadGateway)
 		},
@@ -52,6 +55,7 @@ func (t *Tap) Close() error {
 	if stopped := <-t.served; !errors.Is(stopped, http.ErrServerClosed) {
 		err = errors.Join(err, stopped)
 	}
+	t.idle()
 	return err
 }
 

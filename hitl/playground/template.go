@@ -23,7 +23,8 @@ func (p *playground) placeholders(ticket string) func(string) string {
 	}
 }
 
+// escaped is a text as it stands within JSON.
 func escaped(text string) string {
-	asJSON, _ := json.Marshal(text) // A string always has a JSON.
-	return strings.Trim(string(asJSON), `"`)
+	asJSON, _ := json.Marshal(text) // A text always has a JSON.
+	return string(asJSON[1 : len(asJSON)-1])
 }

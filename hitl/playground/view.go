@@ -103,6 +103,22 @@ func (v *view) addChat(userID string, m chatMessage) {
 	v.touch() // What the end user is told may mean that the session has begun or ended.
 }
 
+// topic is the first thing that the end user has said in words.
+func (v *view) topic() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.chat {
+		if text, ok := m.Message.Message.(message.Text); ok && m.From == EndUser {
+			words := []rune(text.Text)
+			return string(words[:min(len(words), maxTitle)])
+		}
+	}
+	return ""
+}
+
+// maxTitle is how much of what the end user said makes a title, in characters.
+const maxTitle = 80
+
 // setTicket shows a ticket's data, and says how many of its entries are known.
 func (v *view) setTicket(t Ticket) (known int) {
 	v.mu.Lock()

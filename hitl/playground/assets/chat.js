@@ -10,6 +10,7 @@ export class Chat {
   #log;
   #session = {};
   #agent = '';
+  #topic = ''; // The first thing the end user has said.
   #schema;
 
   constructor(about) {
@@ -37,6 +38,7 @@ export class Chat {
 
   reset(session, messages) {
     this.#agent = '';
+    this.#topic = '';
     this.#log.reset(messages);
     this.#welcome(messages.length === 0);
     for (const m of messages) this.#notice(m);
@@ -50,7 +52,10 @@ export class Chat {
     this.session(this.#session);
   }
 
-  #notice(message) { if (message.from === 'agent') this.#agent = message.name || 'an agent'; }
+  #notice({ from, name, message }) {
+    if (from === 'agent') this.#agent = name || 'an agent';
+    if (from === 'user' && message.type === 'text') this.#topic ||= message.payload.text.slice(0, 80);
+  }
 
   #welcome(empty) {
     byId('chat-welcome').hidden = !empty;
@@ -84,7 +89,7 @@ export class Chat {
     const dialog = byId('handover');
     const session = byId('handover-session');
     byId('handover-open').addEventListener('click', () => {
-      byId('handover-title').value = `Help for ${this.#session.user}`;
+      byId('handover-title').value = this.#topic || `Help for ${this.#session.user}`;
       byId('handover-description').value = '';
       session.replaceChildren(...fields(this.#schema));
       dialog.showModal();

@@ -85,7 +85,7 @@ export class Wire {
     this.#height = parseFloat(getComputedStyle(this.#box).getPropertyValue('--row')) || 28;
     this.#space.style.height = `${length * this.#height}px`;
     if (this.#follow) this.#box.scrollTop = this.#box.scrollHeight;
-    byId('rows-latest').hidden = this.#follow;
+    byId('rows-latest').hidden = this.#follow || this.#box.scrollHeight <= this.#box.clientHeight;
 
     const from = Math.max(0, Math.floor(this.#box.scrollTop / this.#height) - overscan);
     const to = Math.min(length, Math.ceil((this.#box.scrollTop + this.#box.clientHeight) / this.#height) + overscan);

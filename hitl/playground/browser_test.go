@@ -1,0 +1,158 @@
+package playground
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/internal/chromium"
+	"github.com/hitl-go/sdk/message"
+)
+
+const pictures = "../../.cache/screenshots"
+
+// visit opens a page in a browser, or skips the test if there is none.
+func visit(t *testing.T, address string) *chromium.Visitor {
+	t.Helper()
+	path, ok := chromium.Path()
+	if !ok {
+		t.Skip(t.Name(), chromium.HowTo)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	browser, err := chromium.Launch(ctx, path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := browser.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	page, err := browser.Open(ctx, address, chromium.Screen{Width: 1440, Height: 900})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &chromium.Visitor{T: t, Page: page, Context: ctx, Pictures: pictures}
+}
+
+// A session with a desk that nobody has written a page for: its webhooks are written by hand.
+func TestByHandInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	v.Sees("desk-empty", "Play the desk with the webhooks below")
+	v.Types("#chat-text", "Show me a carousel")
+	v.Sees("chat-log", "Parcel 4712")
+	v.Types("#chat-text", "Can I talk to a human?")
+	v.Sees("ticket-subject", "Session T-1")
+	v.Clicks("#hand .primary")
+	v.Sees("chat-log", "A human agent has joined")
+	v.Eval(`document.getElementById("hand-template").focus()`, nil)
+	v.Presses("ArrowDown")
+	v.Clicks("#hand .primary")
+	v.Sees("chat-log", "How can I help?")
+	v.Types("#chat-text", "It is lost.")
+	v.Sees("ticket-log", "It is lost.")
+	v.Clicks("#rows [role=option]:last-of-type")
+	v.Picture("by-hand-1")
+	v.Eval(`document.getElementById("hand-body").value = "no JSON"`, nil)
+	v.Clicks("#hand .primary")
+	v.Sees("rows", "400")
+	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
+	v.Clicks("nav [data-tab=desk]")
+	v.Picture("by-hand-2-phone")
+	v.Shows(chromium.Screen{Width: 1440, Height: 900})
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
+	}
+}
+
+// The page stays quick when it is as full as it gets. What it takes is in the test's log.
+func TestFullPageInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	fill(w, maxMessages, maxRows)
+	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows))
+	v.SeesWithin(10*time.Second, "chat-log", fmt.Sprintf("Message %d ", maxMessages-1))
+	v.Eval(`location.reload()`, nil)
+	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows)) // All of it at once.
+	v.Picture("full")
+
+	// What is said now is seen, and how soon: from the message's own time until a frame with it has been drawn.
+	v.Eval(`window.delays = [];
+		new MutationObserver((changes) => {
+			const said = changes.flatMap((change) => [...change.addedNodes]).map((node) => Date.parse(node.querySelector("time").dateTime));
+			requestAnimationFrame(() => setTimeout(() => delays.push(...said.map((at) => Date.now() - at))));
+		}).observe(document.getElementById("chat-log"), {childList: true});`, nil)
+	const more = 40
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range more {
+		fill(w, 1, 5) // 20 messages and 100 requests a second.
+		<-tick.C
+	}
+	v.Finds(fmt.Sprintf("delays.length === %d", more))
+
+	var took struct {
+		Delay, Append, Frame     struct{ Median, Most float64 }
+		Messages, Rows, Elements int
+	}
+	v.Eval(`(async () => {
+		const frame = () => new Promise(requestAnimationFrame);
+		const log = document.getElementById("chat-log"), rows = document.getElementById("rows"), appends = [], frames = [];
+		for (let i = 0; i < 60; i++) { // What one more message costs: its element, the one that goes, and the layout of them all.
+			await frame();
+			const begin = performance.now(), entries = log.getElementsByClassName("entry");
+			log.append(entries[entries.length - 1].cloneNode(true));
+			entries[0].remove();
+			log.scrollTop = log.scrollHeight;
+			appends.push(performance.now() - begin);
+		}
+		rows.scrollTop = 0;
+		for (let i = 0, before = await frame(); i < 120; i++) { // Somebody looks through all requests.
+			rows.scrollTop += rows.scrollHeight / 120;
+			const now = await frame();
+			frames.push(now - before);
+			before = now;
+		}
+		const of = (list) => { const sorted = [...list].sort((a, b) => a - b); return {median: sorted[Math.floor(sorted.length / 2)], most: sorted.at(-1)}; };
+		return {
+			delay: of(delays), append: of(appends), frame: of(frames), messages: log.querySelectorAll(".entry").length,
+			rows: rows.querySelectorAll("[role=option]").length, elements: document.querySelectorAll("*").length,
+		};
+	})()`, &took)
+	t.Logf("%d messages, %d requests, %d elements: a message is drawn after %.0f ms (at most %.0f), costs %.1f ms of work (at most %.1f), "+
+		"and a frame of scrolling takes %.0f ms (at most %.0f)", maxMessages, maxRows, took.Elements, took.Delay.Median, took.Delay.Most,
+		took.Append.Median, took.Append.Most, took.Frame.Median, took.Frame.Most)
+	if took.Messages != maxMessages || took.Rows > 100 {
+		t.Errorf("the page has %d messages and %d rows", took.Messages, took.Rows)
+	}
+	if took.Delay.Most > 1000 || took.Append.Median > 16 || took.Frame.Median > 34 { // Half of what people notice, without a GPU.
+		t.Error("the page is slow")
+	}
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
+	}
+}
+
+// fill makes the page full: messages in the chat and in a ticket, and requests on the wire.
+func fill(w *world, messages, requests int) {
+	for range requests {
+		seq := w.view.begin(exchange{
+			row: row{From: atIntegration, To: atBotpress, Operation: "getOrCreateMessage", Detail: "text"}, method: http.MethodPost, body: []byte(`{}`),
+		})
+		w.view.end(seq, outcome{status: http.StatusOK, body: []byte(`{}`)})
+	}
+	const ticket = "full"
+	known := w.view.setTicket(Ticket{ID: ticket, Subject: "A long story"})
+	user := w.present().UserID()
+	for i := range messages {
+		n := known + i
+		said := message.Text{Text: fmt.Sprintf("Message %d is a little longer, so that it needs more than one line on most screens.", n)}
+		from := []Role{EndUser, Agent}[n%2]
+		w.view.addEntries(ticket, n, []Entry{{Author: "Jane", By: from, Message: said, At: time.Now()}})
+		w.view.addChat(user, chatMessage{From: from, Name: "Rosa", Message: message.Envelope{Message: said}, At: time.Now()})
+	}
+}
