@@ -1,0 +1,228 @@
+// Package zendesktest is a Zendesk Support account in memory, behind a real HTTP listener: the part of the API that an
+// integration needs, triggers that call webhooks with a signature, and the agents and customers who work with it.
+//
+//	desk := zendesktest.NewDesk()
+//	defer desk.Close()
+//	rosa := desk.NewAgent("Rosa Diaz")
+//	err := desk.Reply(ticketID, rosa, "<p>How can I help?</p>")
+//	err = desk.Wait(ctx) // until every webhook has been delivered
+//
+// Its rules are Zendesk's documented ones; where the documentation is silent, the stricter guess is taken.
+// The package does not import testing, so that demos can run on it.
+package zendesktest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Desk is one Zendesk account. Create it with [NewDesk]; it is safe for concurrent use.
+type Desk struct {
+	URL         string // Where the API is served, without a trailing slash.
+	Email       string // The API user's address: basic authentication is "Email/token:Token".
+	Token       string // The API user's token.
+	AccessToken string // What OAuth clients send as the bearer token.
+
+	// RetryAtOnce makes webhooks that are asked to wait not wait, so that tests need not either. Set it before there are any.
+	RetryAtOnce bool
+
+	http   *http.Server
+	client *http.Client // Delivers the webhooks.
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // The listener and the deliveries.
+
+	mu          sync.Mutex // Guards everything below.
+	closed      bool
+	lastID      int64 // Of everything but tickets.
+	lastTicket  int64
+	users       []*User
+	tickets     []*Ticket
+	uploads     map[string][]Attachment // By token.
+	contents    map[string]File         // By the token in an attachment's URL.
+	idempotent  map[string]created      // By idempotency key.
+	webhooks    []*webhook
+	triggers    []*trigger
+	faults      []*Fault
+	requests    []string
+	deliveries  []*Delivery
+	pending     int
+	idle        chan struct{} // Closed when pending falls to zero.
+	autoAssigns User
+	muted       bool
+}
+
+// Fault makes requests to the API fail.
+type Fault struct {
+	Method     string        // Empty: any.
+	Path       string        // A part of the path. Empty: any.
+	Status     int           // The answer. Zero: the connection is cut.
+	RetryAfter time.Duration // Sent in whole seconds if it is not negative and the status is 429 or 503.
+	Times      int           // How many requests fail. Zero: one.
+	Skip       int           // How many requests are spared at first.
+	AfterWork  bool          // Do the work, then lose the answer.
+}
+
+// NewDesk starts an empty account on a free port of the loopback interface. It panics if it cannot listen there.
+func NewDesk() *Desk {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Nothing to wait for on loopback.
+	if err != nil {
+		panic(fmt.Sprintf("zendesktest: cannot listen on the loopback interface: %v", err))
+	}
+	d := &Desk{
+		URL: "http://" + listener.Addr().String(), Email: "admin@example.com", Token: rand.Text(), AccessToken: rand.Text(),
+		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: deliveryTimeout},
+		lastID:   360_000_000,
+		uploads:  map[string][]Attachment{},
+		contents: map[string]File{}, idempotent: map[string]created{},
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.users = []*User{{ID: d.nextID(), Name: "API User", Email: d.Email, Role: "admin"}}
+	d.http = &http.Server{Handler: d.routes(), ReadHeaderTimeout: time.Minute}
+	d.wg.Go(func() { _ = d.http.Serve(listener) }) // Ends with Close.
+	return d
+}
+
+// Close stops the account: deliveries under way are cancelled. It returns when every goroutine has ended.
+func (d *Desk) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.cancel()
+	_ = d.http.Close() // Only a listener that is closed already makes it fail.
+	d.wg.Wait()
+	d.client.CloseIdleConnections()
+}
+
+// Fail makes the next n requests to the API fail with a status and, if retryAfter is not negative, a Retry-After header.
+func (d *Desk) Fail(n, status int, retryAfter time.Duration) {
+	d.Fault(Fault{Times: n, Status: status, RetryAfter: retryAfter})
+}
+
+// Fault makes requests to the API fail. Of several faults that fit, the first one strikes.
+func (d *Desk) Fault(f Fault) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f.Times = max(1, f.Times)
+	d.faults = append(d.faults, &f)
+}
+
+// Tickets returns all tickets, oldest first.
+func (d *Desk) Tickets() []Ticket {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []Ticket
+	for _, t := range d.tickets {
+		all = append(all, t.clone())
+	}
+	return all
+}
+
+// Ticket returns a ticket, or false if there is none with this id.
+func (d *Desk) Ticket(id int64) (Ticket, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.ticket(id)
+	if err != nil {
+		return Ticket{}, false
+	}
+	return t.clone(), true
+}
+
+// User returns a user, or one without a name if there is none with this id.
+func (d *Desk) User(id int64) User {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return *d.user(id)
+}
+
+// Users returns all users, oldest first; the API user comes first.
+func (d *Desk) Users() []User {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []User
+	for _, u := range d.users {
+		all = append(all, *u)
+	}
+	return all
+}
+
+// Content returns the file behind an attachment's URL.
+func (d *Desk) Content(a Attachment) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.contents[tokenOf(a.URL)].Data
+}
+
+// Requests returns the requests to the API so far, such as "PUT /api/v2/tickets/1.json".
+func (d *Desk) Requests() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.requests)
+}
+
+// Wait returns when every webhook has been delivered, with its retries. It fails only with the context's error.
+func (d *Desk) Wait(ctx context.Context) error {
+	d.mu.Lock()
+	if d.pending == 0 {
+		d.mu.Unlock()
+		return ctx.Err()
+	}
+	idle := d.idle
+	d.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(errors.New("zendesktest: webhooks are still on their way"), ctx.Err())
+	}
+}
+
+// The rest needs d.mu.
+
+func (d *Desk) nextID() int64 {
+	d.lastID++
+	return d.lastID
+}
+
+func (d *Desk) ticket(id int64) (*Ticket, error) {
+	for _, t := range d.tickets {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("zendesktest: there is no ticket %d", id)
+}
+
+func (d *Desk) user(id int64) *User {
+	for _, u := range d.users {
+		if u.ID == id {
+			return u
+		}
+	}
+	return &User{ID: id}
+}
+
+// attach stores a file and returns what stands in a comment for it.
+func (d *Desk) attach(f File) Attachment {
+	token := rand.Text()
+	d.contents[token] = f
+	return Attachment{
+		ID: d.nextID(), Name: f.Name, ContentType: f.ContentType, Size: len(f.Data),
+		URL: d.URL + "/attachments/token/" + token + "/?name=" + f.Name,
+	}
+}
+
+func tokenOf(url string) string {
+	_, rest, _ := strings.Cut(url, "/attachments/token/")
+	token, _, _ := strings.Cut(rest, "/")
+	return token
+}

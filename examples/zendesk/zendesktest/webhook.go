@@ -1,0 +1,239 @@
+package zendesktest
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type webhook struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	Endpoint string   `json:"endpoint"`
+	Method   string   `json:"http_method"`
+	Format   string   `json:"request_format"`
+	Status   string   `json:"status"`
+	Events   []string `json:"subscriptions"`
+
+	secret string
+}
+
+// Delivery is a webhook's request and how it fared.
+type Delivery struct {
+	WebhookID string
+	Endpoint  string
+	Header    http.Header
+	Body      []byte
+	Attempts  int
+	Status    int // Of the last answer; zero if there was none.
+}
+
+// How deliveries are tried again: five times after a timeout, three times after 409, and after 429 or 503 if the answer
+// asks for it with a Retry-After below a minute. Any other failure is final.
+const (
+	deliveryTimeout   = 12 * time.Second
+	retriesOfTimeouts = 5
+	retriesOfConflict = 3
+	retriesWhenAsked  = 5
+	longestRetryAfter = 60 * time.Second
+)
+
+// Deliveries returns the webhook requests so far, in the order in which they were triggered.
+func (d *Desk) Deliveries() []Delivery {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []Delivery
+	for _, sent := range d.deliveries {
+		all = append(all, *sent)
+	}
+	return all
+}
+
+// Webhooks returns the endpoints of the webhooks.
+func (d *Desk) Webhooks() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []string
+	for _, w := range d.webhooks {
+		all = append(all, w.Endpoint)
+	}
+	return all
+}
+
+// Triggers returns the titles of the triggers.
+func (d *Desk) Triggers() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []string
+	for _, t := range d.triggers {
+		all = append(all, t.Title)
+	}
+	return all
+}
+
+func (d *Desk) webhook(id string) *webhook {
+	if i := slices.IndexFunc(d.webhooks, func(w *webhook) bool { return w.ID == id }); i >= 0 {
+		return d.webhooks[i]
+	}
+	return nil
+}
+
+// deliver sends a webhook's request, apart from whoever triggered it. Hold d.mu.
+func (d *Desk) deliver(w *webhook, body string) {
+	if d.closed || d.muted || w.Status != "active" {
+		return
+	}
+	stamp := now().Format(time.RFC3339)
+	sent := &Delivery{WebhookID: w.ID, Endpoint: w.Endpoint, Body: []byte(body), Header: http.Header{
+		"Content-Type":                          {"application/json; charset=utf-8"},
+		"User-Agent":                            {"Zendesk Webhook"},
+		"X-Zendesk-Account-Id":                  {"1"},
+		"X-Zendesk-Webhook-Id":                  {w.ID},
+		"X-Zendesk-Webhook-Invocation-Id":       {rand.Text()},
+		"X-Zendesk-Webhook-Signature-Timestamp": {stamp},
+		"X-Zendesk-Webhook-Signature":           {Sign(w.secret, stamp, []byte(body))},
+	}}
+	d.deliveries = append(d.deliveries, sent)
+	if d.pending++; d.pending == 1 {
+		d.idle = make(chan struct{})
+	}
+	d.wg.Go(func() {
+		d.try(sent)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.pending--; d.pending == 0 {
+			close(d.idle)
+		}
+	})
+}
+
+// Send lets every webhook send a body of the caller's choice, signed like any other.
+func (d *Desk) Send(body string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.webhooks {
+		d.deliver(w, body)
+	}
+}
+
+// Sign returns the signature of a webhook's request.
+func Sign(secret, timestamp string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(timestamp))
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// try sends a request until it is answered or given up.
+func (d *Desk) try(sent *Delivery) {
+	for attempt := 1; ; attempt++ {
+		status, header, err := d.post(sent)
+		d.mu.Lock()
+		sent.Attempts, sent.Status = attempt, status
+		d.mu.Unlock()
+		var wait time.Duration
+		switch {
+		case os.IsTimeout(err) && attempt <= retriesOfTimeouts:
+		case status == http.StatusConflict && attempt <= retriesOfConflict:
+		case (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && attempt <= retriesWhenAsked:
+			seconds, err := strconv.Atoi(header.Get("Retry-After"))
+			if wait = time.Duration(seconds) * time.Second; err != nil || wait >= longestRetryAfter {
+				return
+			}
+		default:
+			return
+		}
+		if d.RetryAtOnce {
+			wait = 0
+		}
+		if sleep(d.ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func (d *Desk) post(sent *Delivery) (status int, header http.Header, err error) {
+	r, err := http.NewRequestWithContext(d.ctx, http.MethodPost, sent.Endpoint, bytes.NewReader(sent.Body))
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header = sent.Header.Clone()
+	res, err := d.client.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+	return res.StatusCode, res.Header, err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Desk) createWebhook(r *request) (any, *apiError) {
+	var in struct{ Webhook webhook }
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	w := in.Webhook
+	switch {
+	case w.Name == "" || w.Endpoint == "" || w.Method != http.MethodPost || w.Format != "json" || w.Status == "":
+		return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "a webhook needs name, endpoint, http_method, request_format and status"}
+	case !slices.Equal(w.Events, []string{"conditional_ticket_events"}):
+		return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "only webhooks for triggers are known here"}
+	}
+	w.ID, w.secret = "01"+rand.Text()[:24], rand.Text()
+	d.webhooks = append(d.webhooks, &w)
+	return map[string]any{"webhook": w}, nil
+}
+
+func (d *Desk) listWebhooks(r *request) (any, *apiError) {
+	found := []*webhook{}
+	for _, w := range d.webhooks {
+		if strings.Contains(w.Name, r.query("filter[name_contains]")) {
+			found = append(found, w)
+		}
+	}
+	return map[string]any{"webhooks": found, "meta": map[string]bool{"has_more": false}}, nil
+}
+
+func (d *Desk) showSecret(r *request) (any, *apiError) {
+	w := d.webhook(r.PathValue("id"))
+	if w == nil {
+		return nil, notFound()
+	}
+	return map[string]any{"signing_secret": map[string]string{"algorithm": "SHA256", "secret": w.secret}}, nil
+}
+
+func (d *Desk) deleteWebhook(r *request) (any, *apiError) {
+	id := r.PathValue("id")
+	for _, t := range d.triggers {
+		if t.target() == id {
+			return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "the webhook is in use by the trigger " + t.Title}
+		}
+	}
+	before := len(d.webhooks)
+	d.webhooks = slices.DeleteFunc(d.webhooks, func(w *webhook) bool { return w.ID == id })
+	if len(d.webhooks) == before {
+		return nil, notFound()
+	}
+	return nil, nil
+}
