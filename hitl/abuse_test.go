@@ -271,7 +271,7 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 		if got := status(webhook[1]); got != http.StatusOK {
 			t.Errorf("a small body meanwhile: got %d, want 200", got)
 		}
-		<-time.After(15 * time.Second)
+		<-time.After(16 * time.Second)
 		if got := status(large); got != http.StatusOK {
 			t.Errorf("a large body once the others are out of time: got %d, want 200", got)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -77,7 +78,6 @@ func (c *call) createUser(ctx context.Context, input json.RawMessage) (wire.User
 	if err != nil {
 		return wire.UserRef{}, fmt.Errorf("hitl: link user %s with the desk's %s: %w", user.ID, ref.ID, err)
 	}
-	c.refs.Add(c.key(user.ID), ref)
 	return wire.UserRef{UserID: user.ID}, nil
 }
 
@@ -110,7 +110,7 @@ func (c *call) startHitl(ctx context.Context, input json.RawMessage) (wire.Conve
 	if err != nil {
 		return wire.ConversationRef{}, invalidf("hitlSession does not fit: %w", err)
 	}
-	user, err := c.userRef(ctx, in.UserID)
+	user, err := c.readUserRef(ctx, in.UserID)
 	if err != nil {
 		return wire.ConversationRef{}, err
 	}
@@ -143,7 +143,7 @@ func (c *call) startHitl(ctx context.Context, input json.RawMessage) (wire.Conve
 // startConversation finds the conversation of an earlier attempt, or creates one. What was over before that can have
 // been an attempt of this one is never resumed.
 func (c *call) startConversation(ctx context.Context, key string) (botpress.Conversation, error) {
-	for {
+	for tries := 0; ; tries++ {
 		conv, err := again(ctx, func() (botpress.Conversation, error) {
 			conv, _, err := c.client.GetOrCreateConversation(ctx, botpress.GetOrCreateConversationParams{
 				Channel: c.def.Names.Channel, Tags: botpress.Tags{tagStartKey: key}, DiscriminateByTags: []string{tagStartKey},
@@ -154,7 +154,7 @@ func (c *call) startConversation(ctx context.Context, key string) (botpress.Conv
 			return conv, fmt.Errorf("hitl: create the conversation: %w", err)
 		}
 		ses := c.sessionOf(conv)
-		if !ses.closed() || time.Since(ses.closedAt) < maxRetrying {
+		if !ses.closed() || time.Since(ses.closedAt) < maxRetrying || tries > 0 {
 			return conv, nil
 		}
 		_, err = c.client.UpdateConversation(ctx, conv.ID, botpress.UpdateConversationParams{Tags: botpress.Tags{tagStartKey: ""}})
@@ -188,14 +188,22 @@ func (c *call) openInDesk(ctx context.Context, conv botpress.Conversation, r Sta
 	if err != nil || release == nil {
 		return err
 	}
+	opened := false
+	defer func() {
+		if !opened { // a panic is among the reasons
+			release()
+		}
+	}()
 	ref, err := c.adapter.StartHitl(ctx, r)
-	if err == nil {
-		err = c.started(ctx, conv.ID, ref)
-	}
 	if err != nil {
-		release()
+		return err
 	}
-	return err
+	if err := c.started(ctx, conv.ID, ref); err != nil {
+		return err
+	}
+	opened = true
+	c.refs.Add(c.key(conv.ID, r.UserID), r.User.clone())
+	return nil
 }
 
 // started writes down that the session is open. It is one call, so that no one sees half of it.
@@ -204,12 +212,11 @@ func (c *call) started(ctx context.Context, conversationID string, ref Ref) erro
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	tags[tagStartedAt] = timestamp(now)
+	tags[tagStartedAt] = timestamp(time.Now())
 	if _, err := c.client.UpdateConversation(ctx, conversationID, botpress.UpdateConversationParams{Tags: tags}); err != nil {
 		return fmt.Errorf("hitl: link conversation %s with the desk's %s: %w", conversationID, ref.ID, err)
 	}
-	c.remember(&session{conversationID: conversationID, ref: ref, startedAt: now})
+	c.remember(&session{conversationID: conversationID, ref: ref.clone(), startedAt: time.Now()})
 	return nil
 }
 
@@ -250,7 +257,7 @@ func (c *call) closeInDesk(ctx context.Context, ses *session) error {
 	defer cancel()
 	err := c.stop(trying, ses)
 	for wait := 500 * time.Millisecond; err != nil && wait < 5*time.Second; wait *= 2 {
-		if final := (*Error)(nil); errors.As(err, &final) || sleep(trying, wait) != nil {
+		if failureOf(err).status == http.StatusBadRequest || sleep(trying, wait) != nil {
 			break
 		}
 		err = c.stop(trying, ses)

@@ -15,10 +15,17 @@ import (
 func again[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		v, err := do()
-		if err == nil || !passing(err) || wait > 2*time.Second || sleep(ctx, max(wait, retryAfter(err))) != nil {
+		pause := max(wait, retryAfter(err))
+		if err == nil || !passing(err) || wait > 2*time.Second || tooLate(ctx, pause) || sleep(ctx, pause) != nil {
 			return v, err
 		}
 	}
+}
+
+// tooLate tells that the operation's time will be up before the pause is over.
+func tooLate(ctx context.Context, pause time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= pause
 }
 
 // retryAfter is how long the API wants to be left alone.

@@ -49,7 +49,7 @@ func TestBudget(t *testing.T) {
 		measure("Stopped", on("T-2", report{Type: "closed"}))
 
 		want := map[string]int{
-			"createUser and startHitl":        2 + 3, // startHitl needs a fourth if another replica has created the user
+			"createUser and startHitl":        2 + 4,
 			"Replied, in the handover window": 2,
 			"message_created":                 2,
 			"Assigned":                        2,

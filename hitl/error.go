@@ -104,12 +104,12 @@ func classify(err error) failure {
 		return failure{refused.status, Error{Message: refused.message, Type: refused.kind}, refused.retryAfter}
 	case errors.Is(err, verify.ErrInvalid):
 		return failure{status: http.StatusUnauthorized, body: Error{Message: "the request is not genuine", Type: botpress.TypeUnauthorized}}
+	case errors.As(err, &retry) && (!errors.As(err, &own) || errors.As(retry.err, &own)): // the outer one decides
+		return failure{http.StatusServiceUnavailable, Error{Message: unexpected, Type: botpress.TypeRuntime}, retry.after}
 	case errors.As(err, &own):
 		f := failure{status: http.StatusBadRequest, body: *own}
 		f.body.Type = cmp.Or(f.body.Type, botpress.TypeRuntime)
 		return f
-	case errors.As(err, &retry):
-		return failure{http.StatusServiceUnavailable, Error{Message: unexpected, Type: botpress.TypeRuntime}, retry.after}
 	case errors.As(err, &api):
 		// The reference passes these two on as they are and calls any other API error a failure of its own.
 		if api.Type == botpress.TypeRuntime || api.Type == botpress.TypeInvalidPayload {

@@ -126,7 +126,7 @@ func (c *call) announce(ctx context.Context, ses *session, a announcement) (anno
 // announceOver announces an agent after another. The state is there already and can only be written over, so one
 // replica does it at a time, and looks first whether another has just done it.
 func (c *call) announceOver(ctx context.Context, ses *session, a announcement, e botpress.CreateEventParams) error {
-	release, err := c.claim(ctx, ses.conversationID, stateAssigning, func() (bool, error) { return c.emitted(ctx, e) })
+	release, err := c.claim(ctx, ses.conversationID, stateAssigning, func() (bool, error) { return c.emitted(ctx, e, time.Time{}) })
 	if err != nil || release == nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (c *call) announceOver(ctx context.Context, ses *session, a announcement, e
 	if late {
 		return nil
 	}
-	if there, err := c.emitted(ctx, e); there || err != nil {
+	if there, err := c.emitted(ctx, e, time.Time{}); there || err != nil {
 		return err
 	}
 	a = a.saw(before.Seen)
@@ -184,10 +184,11 @@ func (c *call) emitStopped(ctx context.Context, ses *session) error {
 // so after an answer was lost it looks before it tries again.
 func (c *call) emit(ctx context.Context, ses *session, e botpress.CreateEventParams) error {
 	e.Schedule = c.schedule(ses)
+	since := time.Now().Add(-5 * time.Second) // our clock may be ahead of the API's
 	doubt := false
 	_, err := again(ctx, func() (struct{}, error) {
 		if doubt {
-			if there, err := c.emitted(ctx, e); there || err != nil {
+			if there, err := c.emitted(ctx, e, since); there || err != nil {
 				return struct{}{}, err
 			}
 		}
@@ -201,15 +202,16 @@ func (c *call) emit(ctx context.Context, ses *session, e botpress.CreateEventPar
 	return nil
 }
 
-// emitted looks whether the event is there: whether the newest of its type in the conversation says the same.
-func (c *call) emitted(ctx context.Context, p botpress.CreateEventParams) (bool, error) {
+// emitted looks whether the event is there: whether the newest of its type in the conversation says the same, and is not
+// from before the given time.
+func (c *call) emitted(ctx context.Context, p botpress.CreateEventParams, since time.Time) (bool, error) {
 	looked := 0
 	for e, err := range c.client.ListEvents(ctx, botpress.ListEventsParams{ConversationID: p.ConversationID}) {
 		if err != nil {
 			return false, fmt.Errorf("hitl: look for the event %s: %w", p.Type, err)
 		}
 		if e.Type == p.Type || strings.HasSuffix(e.Type, ":"+p.Type) {
-			return sameJSON(e.Payload, p.Payload), nil
+			return sameJSON(e.Payload, p.Payload) && !e.CreatedAt.Before(since), nil
 		}
 		if looked++; looked >= maxLook {
 			break
@@ -224,7 +226,7 @@ const maxLook = 200
 // emittedSoon gives another attempt, which may still be under way, time to send the event.
 func (c *call) emittedSoon(ctx context.Context, e botpress.CreateEventParams) (bool, error) {
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		there, err := c.emitted(ctx, e)
+		there, err := c.emitted(ctx, e, time.Time{})
 		if there || err != nil || wait > 3*time.Second {
 			return there, err
 		}

@@ -26,7 +26,9 @@ type Integration[Session any] interface {
 	StartHitl(context.Context, StartHitlRequest[Session]) (Ref, error)
 
 	// StopHitl ends a session because the end user, the bot or a timeout ended it.
-	// A session that is over or gone already is no error.
+	// A session that is over or gone already is no error. While the desk is down, say so by an error of the network or
+	// by [Retryable]: then the session ends all the same, and the desk is told later. Any other error reaches the bot,
+	// whose end user may not be told of the end then.
 	StopHitl(context.Context, StopHitlRequest) error
 
 	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item.
@@ -65,7 +67,7 @@ type CreateUserRequest struct {
 	// A desk that knows external ids should store it.
 	UserID string
 
-	// User is what an earlier call returned for this user, or zero.
+	// User is what earlier calls returned for this user, or zero.
 	User Ref
 
 	// Name is never empty; it may be a placeholder such as "Unknown User".

@@ -48,7 +48,7 @@ func (c *call) messageCreated(ctx context.Context, body []byte) (response, error
 	defer unlock()
 
 	parts := slices.Collect(message.Flatten(msg))
-	sent, err := c.alreadySent(ctx, b)
+	sent, err := c.alreadySent(ctx, b, len(parts))
 	if err != nil {
 		return response{}, err
 	}
@@ -86,7 +86,9 @@ func (c *call) send(ctx context.Context, request SendMessageRequest, parts []mes
 			return response{}, err
 		}
 		tags[tagSent] = strconv.Itoa(request.Part + 1)
-		c.known.Add(c.key(tagValue(ref.ID)), true)
+		if ref.ID != "" {
+			c.known.Add(c.key(tagValue(ref.ID)), true)
+		}
 		if request.Part == 0 {
 			if err := c.def.addMessageTags(tags, ref); err != nil {
 				return response{}, err
@@ -101,9 +103,9 @@ func (c *call) send(ctx context.Context, request SendMessageRequest, parts []mes
 // partOfBloc is a message of the past that carries the desk's id of a later part of a bloc: a message has one such tag,
 // and by it, the desk's own report of that part is recognised as ours.
 func (c *call) partOfBloc(r SendMessageRequest, ref Ref) botpress.ImportedMessage {
-	kind, payload, err := message.Encode(r.Message)
+	kind, payload, err := message.Encode(relayable(r.Message)) // the channel has no other types
 	if err != nil {
-		kind, payload = message.TypeText, nil
+		kind, payload = message.TypeText, json.RawMessage(`{"text":"…"}`)
 	}
 	return botpress.ImportedMessage{
 		ConversationID: r.ConversationID, UserID: c.in.BotUserID, Type: string(kind), Payload: payload, CreatedAt: time.Now(),
@@ -111,23 +113,21 @@ func (c *call) partOfBloc(r SendMessageRequest, ref Ref) botpress.ImportedMessag
 	}
 }
 
-// alreadySent is how many parts of the message the desk has already. The tags that came along may be older
-// than another replica's acknowledgement, so the API is asked.
-func (c *call) alreadySent(ctx context.Context, b wire.Message) (int, error) {
-	if n, ok := c.sent.Get(c.key(b.Message.ID)); ok {
-		return n, nil
-	}
-	if n := sentParts(b.Message.Tags); n > 0 {
-		return n, nil
+// alreadySent is how many of the parts the desk has already. The tags that came along, and what this process knows, may be
+// older than another replica's acknowledgement, so the API is asked unless it is known that all are sent.
+func (c *call) alreadySent(ctx context.Context, b wire.Message, parts int) (int, error) {
+	known, _ := c.sent.Get(c.key(b.Message.ID))
+	if known = max(known, sentParts(b.Message.Tags)); known >= parts {
+		return known, nil
 	}
 	msg, err := c.client.GetMessage(ctx, b.Message.ID)
 	if err != nil {
 		if unknownID(err) {
-			return 0, nil // deleted since, but it was said
+			return known, nil // deleted since, but it was said
 		}
 		return 0, fmt.Errorf("hitl: look whether message %s was sent already: %w", b.Message.ID, err)
 	}
-	return sentParts(msg.Tags), nil
+	return max(known, sentParts(msg.Tags)), nil
 }
 
 func sentParts(tags map[string]string) int {
@@ -135,13 +135,16 @@ func sentParts(tags map[string]string) int {
 	if err != nil {
 		return 0
 	}
-	return n
+	return max(0, n)
 }
+
+// lastWords is how long an operation may take beyond its time, to write down what has been done.
+const lastWords = 15 * time.Second
 
 // acknowledge writes down what the desk has. If that fails the message is still sent, and saying otherwise would send it
 // again: so it is only logged, and this process remembers. It has a time of its own, since the desk may have used up ours.
 func (c *call) acknowledge(ctx context.Context, messageID string, tags botpress.Tags, others []botpress.ImportedMessage) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	c.sent.Add(c.key(messageID), sentParts(tags))
 	_, err := again(ctx, func() (botpress.Message, error) {
@@ -180,7 +183,7 @@ func (c *call) sendRequest(ctx context.Context, b wire.Message, extras wire.Extr
 		return r, nil
 	}
 	var err error
-	r.Author, err = c.userRef(ctx, extras.UserID)
+	r.Author, err = c.userRef(ctx, b.Conversation.ID, extras.UserID)
 	return r, err
 }
 
@@ -200,7 +203,7 @@ func relayable(m message.Message) message.Message {
 func encodeRelayed(e Replied) (message.Type, json.RawMessage, error) {
 	m := relayable(e.Message)
 	if err := message.Validate(m); err != nil {
-		return "", nil, fmt.Errorf("hitl: the desk's message %s cannot be sent: %w", e.ID, err)
+		return "", nil, Errorf("The help desk's message %s cannot be sent: %w", e.ID, err)
 	}
 	kind, payload, err := message.Encode(m)
 	if err != nil || e.AdditionalData == "" {

@@ -131,11 +131,11 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 }
 
 // tellOwner puts an error where the bot's owner looks for it, if the log is one that Botpress reads and the bot is concerned.
-func (s *Server) tellOwner(ctx context.Context, done Operation, f failure) {
+func (s *Server) tellOwner(ctx context.Context, done Operation, seen *observation, f failure) {
 	var refused *statusError
 	if _, ok := s.opts.Logger.Handler().(*logHandler); ok && !errors.As(done.Err, &refused) {
 		//nolint:sloglint // In this format, the message is what the owner reads.
-		s.log.LogAttrs(ctx, slog.LevelError, f.body.Message, slog.String("bot", done.BotID), slog.String("alias", done.Alias),
+		redacted(s.log, seen.configuration).LogAttrs(ctx, slog.LevelError, f.body.Message, slog.String("bot", done.BotID), slog.String("alias", done.Alias),
 			slog.String("error_id", done.ErrorID), ForBotOwner())
 	}
 }

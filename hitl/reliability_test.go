@@ -544,8 +544,8 @@ func TestWebhookDone(t *testing.T) {
 	}}
 	api := botpressAPI{seen: func(r *http.Request) { done = append(done, r.URL.Path) }}
 	server := desk.server(t, hitl.Options{Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
-	if a := ask(server, request(webhook)); a.status != http.StatusInternalServerError {
-		t.Errorf("answered %d, want 500 for the sender to try again", a.status)
+	if a := ask(server, request(webhook)); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("answered %d, want 503 for the sender to try again", a.status)
 	}
 	if last := len(done) - 1; last < 1 || done[last] != "done" || done[last-1] != "/v1/chat/initialize-incoming-message" {
 		t.Errorf("in this order: %v, want Done after the message", done)

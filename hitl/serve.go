@@ -58,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		f := failureOf(err)
 		res, done.ErrorID = f.response(), f.body.ID
-		s.tellOwner(ctx, done, f)
+		s.tellOwner(ctx, done, seen, f)
 	}
 	res.write(w)
 	done.Status, done.Duration, done.APICalls = res.status, time.Since(start), int(seen.apiCalls.Load())
@@ -224,7 +224,7 @@ func (s *Server) HTTPServer() *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       headerTimeout + bodyTimeout,
-		WriteTimeout:      bodyTimeout + s.opts.Timeout + headerTimeout,
+		WriteTimeout:      bodyTimeout + s.opts.Timeout + lastWords,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
@@ -237,7 +237,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.HTTPServer()
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+headerTimeout)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+lastWords)
 		defer cancel()
 		closed <- errors.Join(s.Shutdown(last), srv.Shutdown(last), srv.Close())
 	})

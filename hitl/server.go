@@ -99,7 +99,7 @@ const (
 	maxRefs        = 10_000 // users whose desk ids are remembered
 	maxSessions    = 20_000 // names of sessions that are remembered; each has two
 	maxSent        = 10_000 // messages whose delivery to the desk is remembered
-	maxWaiting     = 64     // operations that wait for one conversation: below MaxConcurrent, so that one cannot starve the others
+	maxWaiting     = 64     // operations that wait for one conversation: fewer than run by default, so that one cannot starve the others
 )
 
 // NewServer makes the server of an integration.

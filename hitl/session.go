@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +21,7 @@ import (
 type session struct {
 	conversationID string
 	ref            Ref
+	createdAt      time.Time
 	startedAt      time.Time // zero while startHitl has not finished
 	closedAt       time.Time // zero while it is open
 	stopping       bool      // closed, but the desk could not be told yet
@@ -39,6 +42,7 @@ func (c *call) sessionOf(conv botpress.Conversation) *session {
 	return &session{
 		conversationID: conv.ID,
 		ref:            c.def.conversationRef(conv.Tags),
+		createdAt:      conv.CreatedAt,
 		startedAt:      moment(conv.Tags[tagStartedAt]),
 		closedAt:       moment(conv.Tags[tagClosedAt]),
 		stopping:       conv.Tags[tagStopping] != "",
@@ -69,24 +73,40 @@ func (c *call) remember(ses *session) {
 		ses.handover = &handover{}
 	}
 	c.sessions.Add(c.key(ses.conversationID), ses)
-	c.sessions.Add(c.key("desk", ses.ref.ID), ses)
+	desk := c.key("desk", ses.ref.ID)
+	if other, ok := c.sessions.Get(desk); ok && ses.closed() && other.conversationID != ses.conversationID {
+		return // the desk has used its id again, for a later session
+	}
+	c.sessions.Add(desk, ses)
+}
+
+// forget drops a session whose conversation is gone.
+func (c *call) forget(ses *session) {
+	c.sessions.Remove(c.key(ses.conversationID))
+	c.sessions.Remove(c.key("desk", ses.ref.ID))
 }
 
 // find looks a session up by the names that the desk gave it. It never creates anything: whatever else
 // goes on in the desk is none of our business, and gives nil.
 func (c *call) find(ctx context.Context, k sessionKey) (*session, error) {
-	for _, name := range []string{c.key(k.conversationID), c.key("desk", k.sessionID)} {
-		if ses, ok := c.sessions.Get(name); ok {
+	if ses, ok := c.sessions.Get(c.key(k.conversationID)); ok {
+		return ses, nil
+	}
+	if !isID(k.conversationID) { // which says more: a desk may use the id of a session again
+		if ses, ok := c.sessions.Get(c.key("desk", k.sessionID)); ok && !ses.closed() {
 			return ses, nil
 		}
 	}
+	opening := c.starts.now(c.scope())
 	ses, err := c.lookUp(ctx, k)
-	if ses != nil || err != nil {
+	if ses != nil || err != nil || len(opening) == 0 {
 		return ses, err
 	}
 	// The desk may be faster than our own request to it: what we do not know may be what we are just opening.
-	if err := c.starts.wait(ctx, c.scope()); err != nil {
-		return nil, busy(err)
+	waiting, cancel := context.WithTimeout(ctx, maxOpening)
+	defer cancel()
+	if err := c.starts.wait(waiting, opening); err != nil {
+		return nil, Retryable(5*time.Second, fmt.Errorf("hitl: sessions are being opened, and this may be about one of them: %w", err))
 	}
 	return c.lookUp(ctx, k)
 }
@@ -105,12 +125,11 @@ func (c *call) lookUp(ctx context.Context, k sessionKey) (*session, error) {
 		return nil, nil
 	}
 	var found *session
-	for conv, err := range c.client.ListConversations(ctx, botpress.ListConversationsParams{Tags: botpress.Tags{tagID: k.sessionID}}) {
+	for conv, err := range c.client.ListConversations(ctx, botpress.ListConversationsParams{
+		Tags: botpress.Tags{tagID: k.sessionID}, Channel: c.def.Names.Channel,
+	}) {
 		if err != nil {
 			return nil, fmt.Errorf("hitl: look up the desk's session %s: %w", k.sessionID, err)
-		}
-		if conv.Channel != c.def.Names.Channel {
-			continue
 		}
 		// The newest comes first. An older one that is still open is the better match: desks reopen tickets.
 		if ses := c.sessionOf(conv); found == nil || found.closed() && !ses.closed() {
@@ -144,6 +163,10 @@ func (c *call) open(ctx context.Context, k sessionKey) (ses *session, unlock fun
 	// Whoever held the lock may have started or closed it.
 	if known, ok := c.sessions.Get(c.key(ses.conversationID)); ok {
 		return known, unlock, nil
+	}
+	if ses.startedAt.IsZero() && time.Since(ses.createdAt) > maxRetrying {
+		unlock() // nobody is opening it any more
+		return nil, func() {}, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, maxOpening)
 	defer cancel()
@@ -192,14 +215,14 @@ func (c *call) young(ses *session) bool { return time.Since(ses.startedAt) < 2*c
 // startedAgain notes that startHitl was asked for again: the plugin has not heard our answer, so for it the session is
 // still to begin. If it is over by now, the plugin has to hear that too, and later.
 func (c *call) startedAgain(ctx context.Context, ses *session) error {
-	now := *ses
-	now.startedAt = time.Now()
 	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{
-		Tags: botpress.Tags{tagStartedAt: timestamp(now.startedAt)},
+		Tags: botpress.Tags{tagStartedAt: timestamp(time.Now())},
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: note that conversation %s starts now: %w", ses.conversationID, err)
 	}
+	now := *ses
+	now.startedAt = time.Now() // which is later than what is written if that took several attempts
 	c.remember(&now)
 	if now.closed() {
 		return c.emitStopped(ctx, &now)
@@ -238,10 +261,11 @@ func busy(err error) error {
 	return fmt.Errorf("hitl: waited too long for other work on the same session: %w", err)
 }
 
-// starts knows which installations are opening sessions in this process.
+// starts knows which sessions this process is opening, by installation.
 type starts struct {
 	mu      sync.Mutex
-	running map[string]map[chan struct{}]bool
+	opening map[string]map[chan struct{}]bool
+	waiting int
 }
 
 // begin notes that a session is being opened; the returned function notes that it no longer is.
@@ -249,32 +273,48 @@ func (s *starts) begin(scope string) (end func()) {
 	done := make(chan struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running == nil {
-		s.running = map[string]map[chan struct{}]bool{}
+	if s.opening == nil {
+		s.opening = map[string]map[chan struct{}]bool{}
 	}
-	if s.running[scope] == nil {
-		s.running[scope] = map[chan struct{}]bool{}
+	if s.opening[scope] == nil {
+		s.opening[scope] = map[chan struct{}]bool{}
 	}
-	s.running[scope][done] = true
+	s.opening[scope][done] = true
 	return func() {
 		close(done)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if delete(s.running[scope], done); len(s.running[scope]) == 0 {
-			delete(s.running, scope)
+		if delete(s.opening[scope], done); len(s.opening[scope]) == 0 {
+			delete(s.opening, scope)
 		}
 	}
 }
 
-// wait returns when all sessions that are being opened now have been, or failed.
-func (s *starts) wait(ctx context.Context, scope string) error {
+// now returns what is being opened at this moment: channels that are closed afterwards.
+func (s *starts) now(scope string) []chan struct{} {
 	s.mu.Lock()
-	var pending []chan struct{}
-	for done := range s.running[scope] {
-		pending = append(pending, done)
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.opening[scope]))
+}
+
+// wait returns when all these sessions have been opened, or could not be. Few may wait at once: most events of unknown
+// sessions are of no session at all, and must not keep the others from working.
+func (s *starts) wait(ctx context.Context, opening []chan struct{}) error {
+	s.mu.Lock()
+	full := s.waiting >= maxWaiting
+	if !full {
+		s.waiting++
 	}
 	s.mu.Unlock()
-	for _, done := range pending {
+	if full {
+		return keyed.ErrFull
+	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.waiting--
+	}()
+	for _, done := range opening {
 		select {
 		case <-done:
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -97,7 +98,10 @@ func appendRefTags(method string, tags botpress.Tags, ref Ref, declared map[stri
 // recognised: so it may have any length.
 func (d Definition) addMessageTags(tags botpress.Tags, ref Ref) error {
 	ref.ID = tagValue(ref.ID)
-	_, err := appendRefTags("SendMessage", tags, ref, d.MessageTags)
+	valid, err := appendRefTags("SendMessage", botpress.Tags{}, ref, d.MessageTags)
+	if err == nil {
+		maps.Copy(tags, valid)
+	}
 	return err
 }
 

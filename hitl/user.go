@@ -5,17 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// userRef is the desk's name for an end user. It never changes once it is there, so it is remembered.
-func (c *call) userRef(ctx context.Context, userID string) (Ref, error) {
-	if ref, ok := c.refs.Get(c.key(userID)); ok {
-		return ref, nil
+// userRef is the desk's name for an end user in a session. It may be another one in the next: createUser runs in between.
+func (c *call) userRef(ctx context.Context, conversationID, userID string) (Ref, error) {
+	key := c.key(conversationID, userID)
+	if ref, ok := c.refs.Get(key); ok {
+		return ref.clone(), nil
 	}
+	ref, err := c.readUserRef(ctx, userID)
+	if err == nil {
+		c.refs.Add(key, ref.clone())
+	}
+	return ref, err
+}
+
+func (c *call) readUserRef(ctx context.Context, userID string) (Ref, error) {
 	user, err := c.client.GetUser(ctx, userID)
 	if err != nil && !unknownID(err) {
 		return Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
@@ -24,9 +34,11 @@ func (c *call) userRef(ctx context.Context, userID string) (Ref, error) {
 	if ref.ID == "" {
 		return Ref{}, Errorf("The user %s is not linked to the help desk: call %s first", userID, c.def.Names.CreateUser)
 	}
-	c.refs.Add(c.key(userID), ref)
 	return ref, nil
 }
+
+// clone keeps an adapter that writes into the tags it was given from writing into ours.
+func (r Ref) clone() Ref { return Ref{ID: r.ID, Tags: maps.Clone(r.Tags)} }
 
 // userName is the name of a speaker, for transcripts.
 func (c *call) userName(ctx context.Context, userID string) (string, error) {

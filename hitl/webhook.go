@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
@@ -37,15 +38,23 @@ func (c *call) webhookReceived(ctx context.Context, body []byte) (response, erro
 	}
 	for i, e := range hook.Events {
 		if err := c.apply(ctx, e, fallbackID(b.Request, i)); err != nil {
-			return response{}, err
+			return response{}, asking(err)
 		}
 	}
 	if hook.Done != nil {
 		if err := hook.Done(ctx); err != nil {
-			return response{}, err
+			return response{}, asking(err)
 		}
 	}
 	return reply(hook.Reply)
+}
+
+// asking has the sender try again after a passing failure of ours: not every desk does so by itself after a 500.
+func asking(err error) error {
+	if f := failureOf(err); f.status < http.StatusInternalServerError || f.retryAfter > 0 {
+		return err
+	}
+	return Retryable(max(5*time.Second, retryAfter(err)), err)
 }
 
 // rebuild makes the request that the desk sent, byte for byte, so that any verifier of signatures works on it. What cannot
@@ -116,9 +125,9 @@ func (c *call) apply(ctx context.Context, e Event, fallbackID string) error {
 		}
 		return c.inSession(ctx, e, func(ses *session) error { return c.assigned(ctx, ses, e) })
 	case Replied:
-		agent, ok := e.Author.(Agent)
-		if !ok || empty(e.Message) {
-			return nil // nobody whom the end user should hear, or nothing to be heard
+		agent, ok, err := relayed(e)
+		if !ok || err != nil {
+			return err
 		}
 		if e.ID == "" {
 			e.ID = fallbackID
@@ -127,7 +136,19 @@ func (c *call) apply(ctx context.Context, e Event, fallbackID string) error {
 	case Stopped:
 		return c.inSession(ctx, e, func(ses *session) error { return c.stopped(ctx, ses) })
 	default:
-		return errors.New("hitl: HandleWebhook returned an empty event")
+		return fmt.Errorf("hitl: HandleWebhook returned the event %T; events are Assigned, Replied and Stopped, as values", e)
+	}
+}
+
+// relayed tells whether the end user should hear what was written, and whose words it is.
+func relayed(e Replied) (agent Agent, ok bool, err error) {
+	switch a := e.Author.(type) {
+	case nil, Customer, System:
+		return Agent{}, false, nil
+	case Agent:
+		return a, !empty(e.Message), nil
+	default:
+		return Agent{}, false, fmt.Errorf("hitl: HandleWebhook returned the author %T; authors are Agent, Customer and System, as values", a)
 	}
 }
 
@@ -151,7 +172,11 @@ func (c *call) inSession(ctx context.Context, e Event, do func(*session) error) 
 	if err := c.catchUp(ctx, ses); err != nil {
 		return err
 	}
-	return do(ses)
+	err = do(ses)
+	if errors.Is(err, botpress.ErrNotFound) {
+		c.forget(ses) // the conversation was deleted: when the sender tries again, it is unknown
+	}
+	return err
 }
 
 // catchUp tells the desk that the session has ended, if it was down then.

@@ -75,7 +75,9 @@ func body(t *testing.T, s *hitl.Server) string {
 func TestWithActions(t *testing.T) {
 	add := func(s *hitl.Server, name string) {
 		t.Helper()
-		run := func(context.Context, hitl.Integration[acme.Session], struct{}) (struct{}, error) { return struct{}{}, nil }
+		run := func(context.Context, hitl.Integration[acme.Session], struct{}) (struct{}, error) {
+			return struct{}{}, nil
+		}
 		if err := hitl.AddAction(s, hitl.Action{Name: name}, run); err != nil {
 			t.Fatal(err)
 		}
