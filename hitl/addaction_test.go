@@ -56,7 +56,7 @@ func TestAddAction(t *testing.T) {
 		"no input":        {`{"type": "nothing"}`, 200, `{"output": null, "meta": {"cost": 0}}`},
 		"wrong input": {
 			`{"type": "rate", "input": {"stars": 6, "note": 1}}`, 400,
-			`{"code": 400, "type": "InvalidPayload", "message": "the input of rate does not fit: ticket is missing; stars must be at most 5; note is of the type number and must be string"}`,
+			`{"code": 400, "type": "InvalidPayload", "message": "the input of rate does not fit: note is of the type number and must be string; stars must be at most 5; ticket is missing"}`,
 		},
 		"fraction":  {`{"type": "rate", "input": {"ticket": "T-1", "stars": 1.5}}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of rate does not fit: stars is of the type number and must be integer"}`},
 		"no object": {`{"type": "echo", "input": [1]}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of echo does not fit: it is of the type array and must be object"}`},

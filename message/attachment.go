@@ -39,6 +39,7 @@ func Media(m Message) (url, title string, ok bool) {
 		return m.VideoURL, m.Title, true
 	case File:
 		return m.FileURL, m.Title, true
+	default:
+		return "", "", false
 	}
-	return "", "", false
 }

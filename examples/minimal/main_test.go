@@ -1,97 +1,58 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/hitl-go/sdk/botpress"
-	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
-	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/hitl/hitltest"
 )
 
+var definition = hitl.Definition{Name: "minimal", Version: "1.0.0"}
+
+const key = "open sesame"
+
 func TestSession(t *testing.T) {
-	t.Setenv("AGENT_KEY", "open sesame")
-	cloud := botpresstest.NewServer(nil)
-	defer cloud.Close()
-	server, err := hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0"}, connect, &hitl.Options{
-		Botpress: botpress.Options{BaseURL: cloud.URL, Token: cloud.Token}, Insecure: true, Handover: time.Nanosecond,
+	t.Setenv("AGENT_KEY", key)
+	bot := hitltest.NewBot(t, definition, connect, struct{}{})
+	jane := bot.EndUser("Jane")
+	jane.Escalate("Help")
+	jane.Say("Is anybody there?")
+	bot.Webhook(signed(report(jane.Session(), "Hello")))
+	jane.Sees("Your agent: Hello")
+	bot.Webhook(signed(report(jane.Session(), "Hello"))) // The same words, but not the same report.
+	jane.Sees("Your agent: Hello")
+	bot.Webhook(signed(report(jane.Session(), "")))
+	jane.Sees("bot: The human agent closed the conversation. I will continue assisting you.")
+}
+
+func TestRules(t *testing.T) {
+	t.Setenv("AGENT_KEY", key)
+	hitltest.Run(t, connect, hitltest.Case[struct{}, struct{}]{
+		Definition: definition,
+		Desk: hitltest.Desk{
+			Agent:   hitl.Agent{ID: "1", Name: "Your agent"},
+			Replied: report,
+			Stopped: func(s hitltest.Session) *http.Request { return report(s, "") },
+			Sign:    func(r *http.Request) { signed(r) },
+		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := httptest.NewServer(server)
-	defer listener.Close()
-	body, err := json.Marshal(server.Describe())
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec, err := botpresstest.FromDefinition(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec.URL = listener.URL
-	in, err := cloud.Install(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	u := in.NewEndUser(botpresstest.Profile{Name: "Jane"})
-	if err := u.Escalate(t.Context(), botpresstest.Escalation{Title: "Help", Config: quiet()}); err != nil {
-		t.Fatal(err)
-	}
-	if err := u.Say(t.Context(), message.Text{Text: "Is anybody there?"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []struct {
-		key, id, text string
-		want          int
-	}{
-		{"guess", "1", "Give me your password", 401},
-		{"open sesame", "2", "Hello", 200},
-		{"open sesame", "2", "Hello", 200}, // The same report again.
-		{"open sesame", "3", "Hello", 200},
-		{"open sesame", "4", "", 200},
-	} {
-		form := url.Values{"session": {u.DownstreamID()}, "id": {step.id}, "text": {step.text}}
-		if got := post(t.Context(), t, in.WebhookURL, step.key, form); got != step.want {
-			t.Errorf("%+v: %d", step, got)
-		}
-		if err := cloud.Settle(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got []string
-	for _, r := range u.Received() {
-		got = append(got, message.PlainText(r.Message))
-	}
-	if strings.Join(got, ", ") != "Hello, Hello, over" || u.Active() {
-		t.Errorf("the end user was shown %q", got)
-	}
 }
 
-func quiet() *botpresstest.PluginConfig {
-	return &botpresstest.PluginConfig{HandoffMessage: "NULL", AssignedMessage: "NULL", StoppedMessage: "over"}
-}
-
-func post(ctx context.Context, t *testing.T, to, key string, form url.Values) int {
-	t.Helper()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
+// report is what the agent sends with curl, but for the key.
+func report(s hitltest.Session, text string) *http.Request {
+	form := url.Values{"session": {s.ID}, "id": {strconv.Itoa(rand.Int())}, "text": {text}}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+func signed(r *http.Request) *http.Request {
 	r.Header.Set("Agent-Key", key)
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	return res.StatusCode
+	return r
 }

@@ -6,12 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,20 +199,27 @@ func (a *adapter) update(ctx context.Context, session hitl.Ref, ticket object) (
 	return a.api.call(ctx, http.MethodPut, "tickets/"+url.PathEscape(session.ID)+".json", object{"ticket": ticket})
 }
 
-// SendMessage writes a public comment, as the end user or the bot.
+// SendMessage writes a public comment, as the end user or the bot. Comments have no idempotency keys, so it looks first
+// whether an earlier attempt has written it.
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	part := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
-	out, err := a.update(ctx, r.Session, object{"metadata": object{mark: part}, "comment": object{
-		"author_id": cmp.Or(r.Author.ID, r.Session.Tags[tagBot]), "html_body": message.ToHTML(r.Message), "public": true, "uploads": a.upload(ctx, r.Message),
-	}})
-	var final *hitl.Error
+	out, err := a.comments(ctx, r.Session.ID)
+	for _, c := range out.Comments {
+		if c.Metadata.Custom[mark] == part {
+			return hitl.Ref{ID: string(c.ID)}, nil
+		}
+	}
+	if err == nil {
+		out, err = a.update(ctx, r.Session, object{"metadata": object{mark: part}, "comment": object{
+			"author_id": cmp.Or(r.Author.ID, r.Session.Tags[tagBot]), "public": true,
+			"html_body": message.ToHTML(r.Message), "uploads": a.upload(ctx, r.Message),
+		}})
+	}
 	switch {
 	case gone(err) && r.Stopped:
 		return hitl.Ref{}, nil // The last words come too late; nobody misses them.
 	case gone(err):
 		return hitl.Ref{}, &hitl.Error{Message: "Ticket " + r.Session.ID + " is closed or deleted: nobody sees what the end user writes.", Err: err}
-	case err != nil && !errors.As(err, &final):
-		return a.find(ctx, r.Session.ID, part, err)
 	case err != nil:
 		return hitl.Ref{}, err
 	}
@@ -255,16 +260,4 @@ func (a *adapter) upload(ctx context.Context, m message.Message) []string {
 	}
 	a.in.Logger.InfoContext(ctx, "a file reaches the agents as a link only", "error", err)
 	return nil
-}
-
-// find looks for a comment of ours, of which nobody knows whether Zendesk has it: comments have no idempotency keys.
-func (a *adapter) find(ctx context.Context, ticketID, part string, lost error) (hitl.Ref, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	out, _ := a.comments(ctx, ticketID) // If this fails nothing is found, and the message will be sent again.
-	i := slices.IndexFunc(out.Comments, func(c comment) bool { return c.Metadata.Custom[mark] == part })
-	if i < 0 {
-		return hitl.Ref{}, lost
-	}
-	return hitl.Ref{ID: string(out.Comments[i].ID)}, nil
 }

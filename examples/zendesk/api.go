@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ type comment struct {
 // id is a number or a text in JSON, or null, which is the empty id.
 type id string
 
-func (i *id) UnmarshalJSON(data []byte) error {
+func (i *id) UnmarshalJSON(data []byte) error { //nolint:unparam // The interface has the error.
 	*i = id(strings.Trim(strings.TrimPrefix(string(data), "null"), `"`))
 	return nil
 }
@@ -102,8 +103,8 @@ func (z *api) call(ctx context.Context, method, path string, in any, headers ...
 		return out, fmt.Errorf("zendesk: %w", err)
 	}
 	r.Header = http.Header{"Authorization": {z.auth}, "Content-Type": {"application/json"}}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[len(pair)-1])
 	}
 	res, err := z.http.Do(r)
 	if err != nil {

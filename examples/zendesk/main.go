@@ -1,85 +1,68 @@
-// Zendesk connects the tickets of Zendesk Support to Botpress. Run without a word, it plays two sessions between an
-// in-memory Botpress and an in-memory Zendesk.
+// Zendesk connects the tickets of Zendesk Support to Botpress. Run without a word, it opens the playground: a page on which
+// you are the end user and the agent, with an in-memory Botpress and an in-memory Zendesk.
 //
 // Every ticket has the tag botpress. Zendesk's standard trigger that mails requesters each public comment would mail them
 // what they have written or read in the chat: let it leave out tickets with this tag.
 package main
 
 import (
-	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
 	"github.com/hitl-go/sdk/message/media"
 )
 
-const usage = `usage: zendesk [demo]
-       zendesk serve [-addr :8072]
-
-demo   plays two sessions between end users, a bot and an agent; it needs nothing but this program
-serve  serves the integration, with BP_TOKEN and BP_SIGNING_SECRET from the environment; PORT sets the port
-`
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "zendesk:", err)
-		os.Exit(1)
-	}
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	word := "demo"
-	if len(args) > 0 {
-		word, args = args[0], args[1:]
-	}
-	switch {
-	case word == "demo" && len(args) == 0:
-		return demo(ctx, stdout)
-	case word == "serve":
-		return serve(ctx, args, stderr)
-	case word == "help" || word == "-h" || word == "--help":
-		_, err := io.WriteString(stdout, usage)
-		return err
-	}
-	_, _ = io.WriteString(stderr, usage)
-	return fmt.Errorf("these words make no command: %q", append([]string{word}, args...))
-}
-
-// serve serves the integration until the context ends, and then until what is under way is done.
-func serve(ctx context.Context, args []string, stderr io.Writer) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	addr := flags.String("addr", ":"+cmp.Or(os.Getenv("PORT"), "8072"), "address to listen on")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	opts := hitl.FromEnv()
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(stderr, nil))
-	}
+// run runs a command, which is the playground if there is none, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	outside := world{zendesk: "https://*.zendesk.com", files: media.Options{MaxBytes: 20 << 20, Timeout: 15 * time.Second}}
-	server, err := hitl.NewServer(definition(), outside.connect, &opts)
+	server, err := hitl.NewServer(definition(), outside.connect, nil)
 	if err != nil {
-		return err
+		fmt.Fprintln(stderr, "zendesk:", err)
+		return 1
 	}
-	if err := server.Ready(); err != nil {
-		return err
+	if len(args) == 0 {
+		args = []string{"playground"}
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
-	if err != nil {
-		return err
+	return cli.App{
+		Server: server, Name: "zendesk", Args: args, Stdout: stdout, Stderr: stderr,
+		Commands: []*cobra.Command{demoCommand(), playgroundCommand()},
+	}.Run(ctx)
+}
+
+func demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Play two sessions between end users, a bot and an agent",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return demo(c.Context(), c.OutOrStdout()) },
 	}
-	opts.Logger.Info("serving", "addr", listener.Addr())
-	return server.Serve(ctx, listener)
+}
+
+func playgroundCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "playground",
+		Short: "Try it in the browser, without Botpress and Zendesk",
+		Args:  cobra.NoArgs,
+	}
+	addr := c.Flags().String("addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
+	open := c.Flags().Bool("open", false, "open the page in the browser")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return play(c.Context(), *addr, *open, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,14 +19,7 @@ import (
 )
 
 // play serves the playground, with an in-memory Zendesk on the agents' side, until the context ends.
-func play(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	flags := flag.NewFlagSet("playground", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	addr := flags.String("addr", "", "address of the page, on the loopback interface (default 127.0.0.1:8072, or a free port)")
-	open := flags.Bool("open", false, "open the page in the browser")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+func play(ctx context.Context, addr string, open bool, stdout, stderr io.Writer) (err error) {
 	d := newDeskPage("Rosa Diaz", "Sam Okafor")
 	defer d.Close()
 	tap, err := playground.NewTap(ctx, d.URL)
@@ -41,7 +33,7 @@ func play(ctx context.Context, args []string, stdout, stderr io.Writer) (err err
 	}
 	return playground.Run(ctx, playground.Options{
 		Server: server, Configuration: Config{Subdomain: "acme", Email: d.Email, APIToken: d.Token},
-		Desk: d, Tap: tap, Addr: *addr, Open: *open, Output: stdout,
+		Desk: d, Tap: tap, Addr: addr, Open: open, Output: stdout,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }

@@ -187,7 +187,7 @@ func playgroundAddress(ctx context.Context, t *testing.T) string {
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := play(ctx, []string{"-addr", "127.0.0.1:0"}, in, io.Discard)
+		err := play(ctx, "127.0.0.1:0", false, in, io.Discard)
 		_ = in.Close() // It never fails.
 		done <- err
 	}()

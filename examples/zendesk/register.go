@@ -73,7 +73,7 @@ func (a *adapter) register(ctx context.Context, webhookURL string) (made []strin
 func (a *adapter) Unregister(ctx context.Context, _ string) error {
 	all, err := a.registered(ctx)
 	if err != nil {
-		a.in.Logger.WarnContext(ctx, "webhook and triggers stay in Zendesk: remove what is called "+a.name(), "error", err)
+		a.in.Logger.WarnContext(ctx, "webhook and triggers stay in Zendesk: remove what is called so", "name", a.name(), "error", err)
 	}
 	a.remove(ctx, all)
 	return nil

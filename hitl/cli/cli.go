@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,7 +47,7 @@ func Main(s *hitl.Server, err error) {
 type App struct {
 	Server *hitl.Server
 
-	// Commands are added to the app's own.
+	// Commands are added to the app's own, and replace those of the same name.
 	Commands []*cobra.Command
 
 	Name   string   // of the program; else the base name of os.Args[0]
@@ -128,7 +129,12 @@ It prints what to set where it runs.`, body.Name, body.Version, a.Name),
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err: err, command: c.CommandPath()} })
-	root.AddCommand(serve, a.definition(), a.deploy(), a.rotate(), a.version())
+	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.version()} {
+		replaced := func(c *cobra.Command) bool { return c.Name() == own.Name() }
+		if !slices.ContainsFunc(a.Commands, replaced) {
+			root.AddCommand(own)
+		}
+	}
 	root.AddCommand(a.Commands...)
 	return root
 }

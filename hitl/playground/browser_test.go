@@ -59,7 +59,7 @@ func TestByHandInBrowser(t *testing.T) {
 	v.Picture("by-hand-1")
 	v.Eval(`document.getElementById("hand-body").value = "no JSON"`, nil)
 	v.Clicks("#hand .primary")
-	v.Sees("rows", "400")
+	v.Sees("hand-answer", "Answered 400: Acme Desk sent a webhook that is no JSON")
 	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
 	v.Clicks("nav [data-tab=desk]")
 	v.Picture("by-hand-2-phone")
@@ -76,16 +76,17 @@ func TestFullPageInBrowser(t *testing.T) {
 	fill(w, maxMessages, maxRows)
 	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows))
 	v.SeesWithin(10*time.Second, "chat-log", fmt.Sprintf("Message %d ", maxMessages-1))
-	v.Eval(`location.reload()`, nil)
+	v.Eval(`document.getElementById("wire-count").textContent = "", location.reload()`, nil)
 	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows)) // All of it at once.
 	v.Picture("full")
 
 	// What is said now is seen, and how soon: from the message's own time until a frame with it has been drawn.
 	v.Eval(`window.delays = [];
-		new MutationObserver((changes) => {
+		window.observer = new MutationObserver((changes) => {
 			const said = changes.flatMap((change) => [...change.addedNodes]).map((node) => Date.parse(node.querySelector("time").dateTime));
 			requestAnimationFrame(() => setTimeout(() => delays.push(...said.map((at) => Date.now() - at))));
-		}).observe(document.getElementById("chat-log"), {childList: true});`, nil)
+		});
+		observer.observe(document.getElementById("chat-log"), {childList: true});`, nil)
 	const more = 40
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -93,13 +94,14 @@ func TestFullPageInBrowser(t *testing.T) {
 		fill(w, 1, 5) // 20 messages and 100 requests a second.
 		<-tick.C
 	}
-	v.Finds(fmt.Sprintf("delays.length === %d", more))
+	v.Finds(fmt.Sprintf("delays.length >= %d", more))
 
 	var took struct {
 		Delay, Append, Frame     struct{ Median, Most float64 }
 		Messages, Rows, Elements int
 	}
 	v.Eval(`(async () => {
+		observer.disconnect();
 		const frame = () => new Promise(requestAnimationFrame);
 		const log = document.getElementById("chat-log"), rows = document.getElementById("rows"), appends = [], frames = [];
 		for (let i = 0; i < 60; i++) { // What one more message costs: its element, the one that goes, and the layout of them all.

@@ -78,9 +78,11 @@ func (p *playground) watch() {
 		case <-ctx.Done():
 			return
 		}
-		if err := p.refresh(ctx); err != nil && ctx.Err() == nil {
-			p.view.report("The desk cannot be read: " + err.Error())
+		problem := ""
+		if err := p.refresh(ctx); err != nil {
+			problem = "The desk cannot be read: " + err.Error()
 		}
+		p.view.report(problem)
 		select {
 		case <-time.After(refreshPause):
 		case <-ctx.Done():

@@ -25,11 +25,11 @@ func (d *downstream) Tickets(context.Context) ([]Ticket, error) {
 		if c.Integration != d.in.Alias {
 			continue
 		}
-		t := Ticket{ID: c.ID, Subject: "Session", Status: "opening", Entries: c.MessageCount, Assignee: c.Tags["hitl#humanAgentName"]}
+		t := Ticket{ID: c.ID, Subject: "Session", Status: "opening", Entries: c.MessageCount, Assignee: c.Tags[tagAgent]}
 		if id := d.id(c); id != "" {
 			t.Subject, t.Status = "Session "+id, "open"
 		}
-		if c.Tags["hitl#hitlEndReason"] != "" {
+		if c.Tags[tagEnd] != "" {
 			t.Status, t.Over = "ended", true
 		}
 		all = append(all, t)

@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"time"
@@ -36,6 +37,15 @@ type exchange struct {
 	answerHeader http.Header
 	answer       []byte // Likewise.
 	webhookPath  string // Of a webhook's request, below its URL.
+	gone         bool   // The bodies are no longer kept.
+}
+
+// kept is what is kept of a body: of a long one just enough to see that it is too long.
+func kept(body []byte) []byte {
+	if len(body) <= maxBody+1 {
+		return body
+	}
+	return bytes.Clone(body[:maxBody+1])
 }
 
 // outcome is how a request ends.
@@ -85,7 +95,7 @@ func (r *ring) keep(size int) {
 		r.oldest++
 		if x := r.get(r.oldest); x != nil {
 			r.kept -= x.size()
-			x.body, x.answer = nil, nil
+			x.body, x.answer, x.gone = nil, nil, true
 		}
 	}
 }
@@ -103,7 +113,7 @@ func (r *ring) rows() []row {
 // begin shows that a request is under way.
 func (v *view) begin(x exchange) (seq uint64) {
 	x.start = time.Now()
-	x.At = x.start.UnixMilli()
+	x.At, x.body = x.start.UnixMilli(), kept(x.body)
 	if parts := strings.Split(x.header.Get(protocol.HeaderTraceParent), "-"); len(parts) == 4 {
 		x.Trace = parts[1]
 	}
@@ -119,11 +129,11 @@ func (v *view) end(seq uint64, o outcome) {
 	v.mu.Lock()
 	if x := v.rows.get(seq); x != nil {
 		x.Done, x.Status, x.Again, x.Fault, x.Took = true, o.status, o.again, o.fault, since(x.start, time.Now())
-		x.answerHeader, x.answer = o.header, o.body
-		if v.rows.oldest >= seq {
-			x.answer = nil
+		x.answerHeader = o.header
+		if !x.gone {
+			x.answer = kept(o.body)
+			v.rows.keep(len(x.answer))
 		}
-		v.rows.keep(len(x.answer))
 		v.publish("row", x.row)
 	}
 	v.mu.Unlock()

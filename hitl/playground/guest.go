@@ -136,14 +136,27 @@ type session struct {
 	User         string `json:"user"`
 	UserID       string `json:"-"`
 	Active       bool   `json:"active"`
-	Waiting      bool   `json:"waiting"` // For the integration to open a session.
+	Waiting      bool   `json:"waiting"`         // For the integration to open a session.
+	Agent        string `json:"agent,omitempty"` // Who has taken it over.
 	Conversation string `json:"conversation,omitempty"`
 }
+
+// tagAgent and tagEnd are what the HITL plugin notes in a conversation: the agent's name, and why the session has ended.
+const (
+	tagAgent = "hitl#humanAgentName"
+	tagEnd   = "hitl#hitlEndReason"
+)
 
 func (p *playground) session() session { return p.sessionOf(p.present()) }
 
 func (p *playground) sessionOf(g guest) session {
-	return session{User: g.name, UserID: g.UserID(), Active: g.Active(), Waiting: g.waiting, Conversation: g.DownstreamID()}
+	s := session{User: g.name, UserID: g.UserID(), Active: g.Active(), Waiting: g.waiting, Conversation: g.DownstreamID()}
+	for _, c := range p.cloud.Conversations() {
+		if s.Active && c.ID == s.Conversation {
+			s.Agent = c.Tags[tagAgent]
+		}
+	}
+	return s
 }
 
 // wantsHuman says whether the end user asks for a human in so many words.

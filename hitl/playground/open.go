@@ -6,7 +6,7 @@ import (
 	"runtime"
 )
 
-// open opens an address in the browser, and does not wait for it to be closed.
+// open opens an address in the browser, which stays open when the playground ends.
 func open(ctx context.Context, address string) error {
 	command := []string{"xdg-open"}
 	switch runtime.GOOS {
@@ -15,10 +15,9 @@ func open(ctx context.Context, address string) error {
 	case "windows":
 		command = []string{"rundll32", "url.dll,FileProtocolHandler"}
 	}
-	c := exec.CommandContext(ctx, command[0], append(command[1:], address)...) //nolint:gosec // The address is our own.
+	c := exec.CommandContext(context.WithoutCancel(ctx), command[0], append(command[1:], address)...) //nolint:gosec // The address is our own.
 	if err := c.Start(); err != nil {
 		return err
 	}
-	go func() { _ = c.Wait() }() // It ends with the browser, or with the context.
-	return nil
+	return c.Process.Release()
 }

@@ -188,12 +188,12 @@ func TestSecretsInBodies(t *testing.T) {
 		`Bearer bp_pat_secret`:                                        `Bearer [secret]`,
 		`{"a": 1}`:                                                    `{"a": 1}`,
 	} {
-		if got, missing := s.body([]byte(body)); got != want || missing != "" {
+		if got, missing := s.body([]byte(body), false); got != want || missing != "" {
 			t.Errorf("%s is shown as %s (%s)", body, got, missing)
 		}
 	}
 	for _, body := range []string{strings.Repeat("a", maxBody+1), "\xff\xfe"} {
-		if got, missing := s.body([]byte(body)); got != "" || missing == "" {
+		if got, missing := s.body([]byte(body), false); got != "" || missing == "" {
 			t.Errorf("%.10q… is shown as %.10q…", body, got)
 		}
 	}
@@ -313,8 +313,8 @@ func TestBounds(t *testing.T) {
 			t.Fatalf("row %d is %+v", i, r)
 		}
 		x, ok := v.exchange(r.Seq)
-		if !ok {
-			t.Fatalf("row %d is gone", r.Seq)
+		if !ok || x.gone != (x.body == nil) {
+			t.Fatalf("row %d is %v", r.Seq, x.gone)
 		}
 		kept += x.size()
 	}
@@ -326,6 +326,29 @@ func TestBounds(t *testing.T) {
 	}
 	if x, _ := v.exchange(rows); x.size() != 2*maxBody {
 		t.Error("the last row has lost its bodies")
+	}
+}
+
+// What is overwritten no longer counts.
+func TestRing(t *testing.T) {
+	v := newView()
+	v.rows = newRing(3)
+	for range 10 {
+		v.end(v.begin(exchange{body: make([]byte, 5)}), outcome{body: make([]byte, 7)})
+	}
+	if v.rows.kept != 3*12 {
+		t.Errorf("%d bytes are said to be kept", v.rows.kept)
+	}
+	var shown []uint64
+	for _, r := range v.rows.rows() {
+		shown = append(shown, r.Seq)
+	}
+	if fmt.Sprint(shown) != "[8 9 10]" {
+		t.Errorf("the rows are %v", shown)
+	}
+	v.end(7, outcome{body: make([]byte, 100)}) // Too late for the list.
+	if v.rows.kept != 3*12 {
+		t.Errorf("%d bytes are said to be kept", v.rows.kept)
 	}
 }
 

@@ -71,6 +71,9 @@ const (
 // Run serves the page until the context ends. It fails if there is nowhere to serve it, or if the integration refuses to
 // be installed, for instance because of its configuration.
 func Run(ctx context.Context, opts Options) (err error) {
+	if opts.Server == nil {
+		return errors.New("playground: Options.Server is missing")
+	}
 	listener, err := listen(ctx, opts.Addr)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() { err = errors.Join(err, p.close(ctx)) }()
 
 	address := "http://" + listener.Addr().String()
 	if opts.Output != nil {
@@ -170,7 +173,7 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	}
 	if err != nil {
 		p.served <- nil
-		return nil, errors.Join(fmt.Errorf("playground: %w", err), p.close())
+		return nil, errors.Join(fmt.Errorf("playground: %w", err), p.close(ctx))
 	}
 	go func() { p.served <- server.Serve(p.running, listener) }()
 	if opts.Tap != nil {
@@ -181,20 +184,20 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	p.about = describe(definition, opts)
 	spec, err := fromDefinition(definition)
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, p.close(ctx))
 	}
 	spec.URL, spec.SigningSecret = "http://"+listener.Addr().String(), signing
 	if string(configuration) != "null" {
 		spec.Configuration = json.RawMessage(configuration)
 	}
 	if p.in, err = p.cloud.Install(ctx, spec); err != nil {
-		return nil, errors.Join(fmt.Errorf("playground: the integration refuses to be installed: %w", err), p.close())
+		return nil, errors.Join(fmt.Errorf("playground: the integration refuses to be installed: %w", err), p.close(ctx))
 	}
 	if p.desk = opts.Desk; p.desk == nil {
 		p.desk = &downstream{cloud: p.cloud, in: p.in}
 	}
+	p.invite() //nolint:contextcheck // There is somebody in the chat from now on, and not only until everything has started.
 	p.work.Go(p.watch)
-	p.invite()
 	return p, nil
 }
 
@@ -207,11 +210,11 @@ func fromDefinition(d botpress.CreateIntegrationParams) (botpresstest.Integratio
 	return botpresstest.FromDefinition(body)
 }
 
-// close stops everything and waits for it.
-func (p *playground) close() error {
+// close stops everything and waits for it, also if the context has ended.
+func (p *playground) close(ctx context.Context) error {
 	p.faults.lift()
 	if p.in != nil {
-		ctx, cancel := context.WithTimeout(p.running, farewell)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 		if err := p.in.Uninstall(ctx); err != nil && p.opts.Logger != nil {
 			p.opts.Logger.WarnContext(ctx, "the integration was not unregistered", "error", err)
 		}

@@ -204,6 +204,7 @@ func TestRunRefuses(t *testing.T) {
 		name, want string
 		change     func(*Options)
 	}{
+		{"no server", "Options.Server is missing", func(o *Options) { o.Server = nil }},
 		{"an address in the network", "reachable from outside", func(o *Options) { o.Addr = "0.0.0.0:0" }},
 		{"all addresses", "reachable from outside", func(o *Options) { o.Addr = ":8072" }},
 		{"no address", "needs a host and a port", func(o *Options) { o.Addr = "localhost" }},

@@ -79,9 +79,11 @@ func (s *secrets) header(h http.Header) [][2]string {
 	return lines
 }
 
-// body is a body to be shown, and why it is not.
-func (s *secrets) body(b []byte) (text, missing string) {
+// body is a body to be shown, or why it is not.
+func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 	switch {
+	case gone:
+		return "", "no longer kept"
 	case len(b) > maxBody:
 		return "", fmt.Sprintf("longer than %d kB", maxBody>>10)
 	case !utf8.Valid(b):

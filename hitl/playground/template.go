@@ -7,6 +7,16 @@ import (
 	"strings"
 )
 
+// Webhook is a template for a request of the desk. In its path, header and body, {{session}} stands for the session's id
+// in the desk, {{conversation}} for the one in Botpress, {{user}} for the end user in Botpress, and {{new}} for a new id.
+type Webhook struct {
+	Name   string            `json:"name"`
+	Method string            `json:"method"` // Empty: POST.
+	Path   string            `json:"path"`   // Below the webhook's URL.
+	Header map[string]string `json:"header"`
+	Body   string            `json:"body"`
+}
+
 // placeholders returns what fills the placeholders of a [Webhook] in, for a ticket of the page. They stand within JSON, so
 // they are escaped for it.
 func (p *playground) placeholders(ticket string) func(string) string {

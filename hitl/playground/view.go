@@ -168,14 +168,14 @@ func (v *view) setFault(name string, on bool) {
 	v.publish("faults", v.faults)
 }
 
-// report tells people what is wrong, once.
+// report tells people what is wrong, once, until it is over: then there is no problem.
 func (v *view) report(problem string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if problem != v.reported {
-		v.reported = problem
+	if problem != v.reported && problem != "" {
 		v.publish("problem", problem)
 	}
+	v.reported = problem
 }
 
 // appendBounded appends to a list and drops the oldest beyond a limit. Dropped ones are overwritten only when the list

@@ -26,6 +26,8 @@ const (
 const (
 	maxBody = 256 << 10 // Of one body; the content of a longer one is not shown.
 	maxKept = 64 << 20  // Of all bodies.
+
+	maxResponse = 10 << 20 // What Botpress reads of an answer.
 )
 
 // wire sees every request between Botpress, the integration and the desk, and shows it. It also makes the faults that only
@@ -180,7 +182,7 @@ func (d *dispatcher) send(r *http.Request) (readResponse, error) {
 		return readResponse{}, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
 		return readResponse{}, err
 	}
@@ -233,23 +235,26 @@ func deskRequest(r *http.Request, _ []byte) exchange {
 }
 
 // again sends a webhook that was seen on the wire once more.
-func (p *playground) again(ctx context.Context, seq uint64) error {
+func (p *playground) again(ctx context.Context, seq uint64) (any, error) {
 	x, ok := p.view.exchange(seq)
 	if !ok || x.webhookPath == "" {
-		return errors.New("this is no webhook, or it is no longer kept")
+		return nil, errors.New("this is no webhook, or it is no longer kept")
 	}
-	if len(x.body) > maxBody {
-		return errors.New("its body was too long to be kept")
+	if len(x.body) > maxBody || x.gone {
+		return nil, errors.New("its body is not kept")
 	}
 	u, err := url.Parse(x.url)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return p.webhook(ctx, x.method, x.webhookPath+"?"+u.RawQuery, x.header, x.body)
 }
 
-// webhook plays the desk: it calls the installation's webhook.
-func (p *playground) webhook(ctx context.Context, method, path string, header http.Header, body []byte) error {
+// maxAnswer is how much of the answer to a webhook is told, in bytes; all of it is on the wire.
+const maxAnswer = 300
+
+// webhook plays the desk: it calls the installation's webhook, and returns what the page shows of the answer.
+func (p *playground) webhook(ctx context.Context, method, path string, header http.Header, body []byte) (any, error) {
 	target := p.in.WebhookURL
 	if path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "?"); path != "" {
 		if !strings.HasPrefix(path, "?") {
@@ -259,7 +264,7 @@ func (p *playground) webhook(ctx context.Context, method, path string, header ht
 	}
 	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, values := range header {
 		if name != "Content-Length" && name != "Connection" {
@@ -268,11 +273,11 @@ func (p *playground) webhook(ctx context.Context, method, path string, header ht
 	}
 	res, err := p.client.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, res.Body)
-	return err // The answer is seen on the wire.
+	said, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return map[string]any{"status": res.StatusCode, "body": p.wire.secrets.text(strings.ToValidUTF8(string(said), "�"))}, err
 }
 
 // since is a duration for people: milliseconds with a fraction.

@@ -55,7 +55,7 @@ func Launch(ctx context.Context, path, dir string) (*Browser, error) {
 		return nil, errors.Join(err, fromUs.Close(), toBrowser.Close())
 	}
 	b := &Browser{in: toBrowser, done: make(chan struct{}), waiting: map[int]chan answer{}, pages: map[string]*Page{}}
-	b.command = exec.CommandContext(ctx, path, //nolint:gosec // The path is the caller's own choice.
+	b.command = exec.CommandContext(context.WithoutCancel(ctx), path, //nolint:gosec // The path is the caller's own choice. Close ends it.
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage", "--force-color-profile=srgb",
 		"--remote-debugging-pipe", "--user-data-dir="+dir, "about:blank")
@@ -102,12 +102,14 @@ func (b *Browser) listen(from io.ReadCloser) {
 			return
 		}
 		var m struct {
-			ID      int
-			Session string `json:"sessionId"`
-			Method  string
-			Params  json.RawMessage
-			Result  json.RawMessage
-			Error   *struct{ Message string }
+			ID      int             `json:"id"`
+			Session string          `json:"sessionId"`
+			Method  string          `json:"method"`
+			Params  json.RawMessage `json:"params"`
+			Result  json.RawMessage `json:"result"`
+			Error   *struct {
+				Message string `json:"message"`
+			} `json:"error"`
 		}
 		if err := json.Unmarshal(said[:len(said)-1], &m); err != nil {
 			b.end(fmt.Errorf("chromium: the browser speaks no JSON: %w", err))

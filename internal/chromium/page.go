@@ -33,15 +33,19 @@ type params map[string]any
 
 // Open opens a page and waits until it is loaded.
 func (b *Browser) Open(ctx context.Context, url string, s Screen) (*Page, error) {
-	var target struct{ TargetID string }
+	var target struct {
+		ID string `json:"targetId"`
+	}
 	if err := b.call(ctx, "", "Target.createTarget", params{"url": "about:blank"}, &target); err != nil {
 		return nil, err
 	}
-	var attached struct{ SessionID string }
-	if err := b.call(ctx, "", "Target.attachToTarget", params{"targetId": target.TargetID, "flatten": true}, &attached); err != nil {
+	var attached struct {
+		Session string `json:"sessionId"`
+	}
+	if err := b.call(ctx, "", "Target.attachToTarget", params{"targetId": target.ID, "flatten": true}, &attached); err != nil {
 		return nil, err
 	}
-	p := &Page{browser: b, session: attached.SessionID, byID: map[string]string{}}
+	p := &Page{browser: b, session: attached.Session, byID: map[string]string{}}
 	b.mu.Lock()
 	b.pages[p.session] = p
 	b.mu.Unlock()
@@ -87,11 +91,10 @@ func (p *Page) do(ctx context.Context, method string, in params) error {
 // Eval evaluates an expression, waits for it if it is a promise, and decodes its value unless out is nil.
 func (p *Page) Eval(ctx context.Context, expression string, out any) error {
 	var result struct {
-		Result           struct{ Value json.RawMessage }
-		ExceptionDetails *struct {
-			Text      string
-			Exception struct{ Description string }
-		}
+		Result struct {
+			Value json.RawMessage `json:"value"`
+		} `json:"result"`
+		ExceptionDetails *exception `json:"exceptionDetails"`
 	}
 	err := p.browser.call(ctx, p.session, "Runtime.evaluate", params{
 		"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
@@ -182,7 +185,9 @@ func (p *Page) Press(ctx context.Context, key string) error {
 
 // Screenshot is a picture of what is in sight, as a PNG.
 func (p *Page) Screenshot(ctx context.Context) ([]byte, error) {
-	var shot struct{ Data []byte }
+	var shot struct {
+		Data []byte `json:"data"`
+	}
 	err := p.browser.call(ctx, p.session, "Page.captureScreenshot", params{"format": "png"}, &shot)
 	return shot.Data, err
 }
@@ -201,24 +206,37 @@ func (p *Page) URLs() []string {
 	return slices.Clone(p.urls)
 }
 
+// exception is what a script threw.
+type exception struct {
+	Text      string `json:"text"`
+	Exception struct {
+		Description string `json:"description"`
+	} `json:"exception"`
+}
+
 // notice keeps what the browser tells about the page.
 func (p *Page) notice(method string, raw json.RawMessage) {
 	var e struct {
-		RequestID string
-		Type      string
+		RequestID string `json:"requestId"`
+		Type      string `json:"type"`
 		Args      []struct {
-			Value       any
-			Description string
-		}
-		ExceptionDetails struct {
-			Text      string
-			Exception struct{ Description string }
-		}
-		Entry     struct{ Level, Text, URL string }
-		Request   struct{ URL string }
-		Response  struct{ Status int }
-		ErrorText string
-		Canceled  bool
+			Value       any    `json:"value"`
+			Description string `json:"description"`
+		} `json:"args"`
+		ExceptionDetails exception `json:"exceptionDetails"`
+		Entry            struct {
+			Level string `json:"level"`
+			Text  string `json:"text"`
+			URL   string `json:"url"`
+		} `json:"entry"`
+		Request struct {
+			URL string `json:"url"`
+		} `json:"request"`
+		Response struct {
+			Status int `json:"status"`
+		} `json:"response"`
+		ErrorText string `json:"errorText"`
+		Canceled  bool   `json:"canceled"`
 	}
 	if json.Unmarshal(raw, &e) != nil {
 		return // An event of another shape, which is none of ours.

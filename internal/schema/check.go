@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,7 +68,9 @@ func (c *Checker) Check(value json.RawMessage) error {
 	err = c.schema.Validate(doc)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
-		return errors.New(strings.Join(problems(invalid), "; "))
+		all := problems(invalid)
+		slices.Sort(all) // the library goes through the fields in any order
+		return errors.New(strings.Join(all, "; "))
 	}
 	return err
 }

@@ -123,6 +123,13 @@ func (d *Desk) CloseTicket(ticket int64) error {
 	return d.Submit(ticket, User{ID: systemID}, Update{Status: "closed"})
 }
 
+// Delete deletes a ticket.
+func (d *Desk) Delete(ticket int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tickets = slices.DeleteFunc(d.tickets, func(t *Ticket) bool { return t.ID == ticket })
+}
+
 // CustomerEmails lets the requester answer one of the ticket's e-mails.
 func (d *Desk) CustomerEmails(ticket int64, text string) error {
 	d.mu.Lock()

@@ -35,8 +35,8 @@ type Desk struct {
 	RetryAtOnce bool
 
 	http   *http.Server
-	client *http.Client // Delivers the webhooks.
-	ctx    context.Context
+	client *http.Client    // Delivers the webhooks.
+	ctx    context.Context //nolint:containedctx // The life of the desk, not of a call.
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // The listener and the deliveries.
 

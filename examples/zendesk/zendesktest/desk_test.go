@@ -132,12 +132,12 @@ func TestOrderOfComments(t *testing.T) {
 		"?sort=-created_at&page[size]=100": "321",
 	} {
 		_, answer := c.call("GET", "tickets/1/comments.json"+query, "")
-		var got string
+		var got strings.Builder
 		for _, comment := range answer["comments"].([]any) {
-			got += comment.(map[string]any)["html_body"].(string)
+			got.WriteString(comment.(map[string]any)["html_body"].(string))
 		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", query, got, want)
+		if got.String() != want {
+			t.Errorf("%s: %s, want %s", query, &got, want)
 		}
 	}
 }

@@ -93,16 +93,7 @@ func (d *Desk) deliver(w *webhook, body string) {
 	if d.closed || d.muted || w.Status != "active" {
 		return
 	}
-	stamp := now().Format(time.RFC3339)
-	sent := &Delivery{WebhookID: w.ID, Endpoint: w.Endpoint, Body: []byte(body), Header: http.Header{
-		"Content-Type":                          {"application/json; charset=utf-8"},
-		"User-Agent":                            {"Zendesk Webhook"},
-		"X-Zendesk-Account-Id":                  {"1"},
-		"X-Zendesk-Webhook-Id":                  {w.ID},
-		"X-Zendesk-Webhook-Invocation-Id":       {rand.Text()},
-		"X-Zendesk-Webhook-Signature-Timestamp": {stamp},
-		"X-Zendesk-Webhook-Signature":           {Sign(w.secret, stamp, []byte(body))},
-	}}
+	sent := &Delivery{WebhookID: w.ID, Endpoint: w.Endpoint, Body: []byte(body), Header: w.headers([]byte(body))}
 	d.deliveries = append(d.deliveries, sent)
 	if d.pending++; d.pending == 1 {
 		d.idle = make(chan struct{})
@@ -123,6 +114,43 @@ func (d *Desk) Send(body string) {
 	defer d.mu.Unlock()
 	for _, w := range d.webhooks {
 		d.deliver(w, body)
+	}
+}
+
+const (
+	headerSignature = "X-Zendesk-Webhook-Signature"
+	headerTimestamp = "X-Zendesk-Webhook-Signature-Timestamp"
+)
+
+// SignRequest adds the signature of the webhook whose endpoint is the request's address. It does nothing if there is none.
+func (d *Desk) SignRequest(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.webhooks {
+		if w.Endpoint == r.URL.String() {
+			for _, name := range []string{headerSignature, headerTimestamp} {
+				r.Header[name] = w.headers(body)[name]
+			}
+		}
+	}
+}
+
+// headers are what a request has besides its body.
+func (w *webhook) headers(body []byte) http.Header {
+	stamp := now().Format(time.RFC3339)
+	return http.Header{
+		"Content-Type":                    {"application/json; charset=utf-8"},
+		"User-Agent":                      {"Zendesk Webhook"},
+		"X-Zendesk-Account-Id":            {"1"},
+		"X-Zendesk-Webhook-Id":            {w.ID},
+		"X-Zendesk-Webhook-Invocation-Id": {rand.Text()},
+		headerTimestamp:                   {stamp},
+		headerSignature:                   {Sign(w.secret, stamp, body)},
 	}
 }
 

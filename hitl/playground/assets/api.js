@@ -2,14 +2,16 @@
 
 import { byId, h } from './dom.js';
 
-/** order asks for something to be done. What comes of it arrives as events; a refusal is shown. */
+/** order asks for something to be done, and returns the answer, if any. What comes of it arrives as events; a refusal is shown. */
 export async function order(what, body = {}) {
   try {
     const response = await fetch(`api/${what}`, {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
     });
-    if (!response.ok) throw new Error((await response.json()).error);
-    return true;
+    if (response.status === 204) return true;
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error);
+    return answer;
   } catch (error) {
     toast(error.message, 'bad');
     return false;
@@ -35,6 +37,7 @@ export function listen(handlers, connected) {
 
 /** toast tells something for a few seconds, and to those who cannot see it. */
 export function toast(text, kind = 'good') {
+  for (const old of byId('toasts').children) if (old.textContent === text) old.remove();
   const note = h('p', { class: kind }, text);
   byId('toasts').append(note);
   setTimeout(() => note.remove(), kind === 'bad' ? 8000 : 2500);

@@ -9,7 +9,6 @@ import { content } from './message.js';
 export class Chat {
   #log;
   #session = {};
-  #agent = '';
   #topic = ''; // The first thing the end user has said.
   #schema;
 
@@ -37,7 +36,6 @@ export class Chat {
   #send(type, payload) { return order('say', { type, payload }); }
 
   reset(session, messages) {
-    this.#agent = '';
     this.#topic = '';
     this.#log.reset(messages);
     this.#welcome(messages.length === 0);
@@ -49,11 +47,9 @@ export class Chat {
     this.#notice(message);
     this.#log.add(message);
     this.#welcome(false);
-    this.session(this.#session);
   }
 
-  #notice({ from, name, message }) {
-    if (from === 'agent') this.#agent = name || 'an agent';
+  #notice({ from, message }) {
     if (from === 'user' && message.type === 'text') this.#topic ||= message.payload.text.slice(0, 80);
   }
 
@@ -63,13 +59,12 @@ export class Chat {
   }
 
   session(session) {
-    if (!session.active) this.#agent = '';
     this.#session = session;
     byId('chat-name').textContent = session.user;
     byId('chat-face').textContent = initials(session.user);
     const [state, text] = session.waiting ? ['waiting', 'Handing over…']
       : !session.active ? ['bot', 'With the bot']
-        : this.#agent ? ['agent', `With ${this.#agent}`] : ['waiting', 'Waiting for an agent'];
+        : session.agent ? ['agent', `With ${session.agent}`] : ['waiting', 'Waiting for an agent'];
     const shown = byId('chat-state');
     shown.dataset.state = state;
     if (shown.textContent !== text) shown.textContent = text;

@@ -1,6 +1,6 @@
 // Playing a desk by hand: its webhooks, from templates, from the wire, or made up.
 
-import { order, toast } from './api.js';
+import { order } from './api.js';
 import { byId, h } from './dom.js';
 
 const blank = { name: 'Written by hand', method: 'POST', path: '', header: { 'Content-Type': 'application/json' }, body: '{\n  "session": "{{session}}"\n}' };
@@ -27,7 +27,10 @@ export class Hand {
       const sent = await order('webhook', {
         ticket: this.#current() ?? '', method: byId('hand-method').value, path: byId('hand-path').value, header, body: byId('hand-body').value,
       });
-      if (sent) toast('Sent: the answer is on the wire');
+      if (!sent) return;
+      const answer = byId('hand-answer');
+      answer.dataset.good = String(sent.status < 300);
+      answer.textContent = `Answered ${sent.status}${meaning(sent.body)}`;
     });
   }
 
@@ -36,5 +39,15 @@ export class Hand {
     byId('hand-path').value = path || '';
     byId('hand-header').value = Object.entries(header ?? {}).map(([name, value]) => `${name}: ${value}`).join('\n');
     byId('hand-body').value = body ?? '';
+  }
+}
+
+/** meaning is what an answer says in words. */
+function meaning(body) {
+  try {
+    const { message } = JSON.parse(body);
+    return message ? `: ${message}` : '';
+  } catch {
+    return body ? `: ${body}` : '';
   }
 }

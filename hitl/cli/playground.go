@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hitl-go/sdk/hitl/playground"
+)
+
+func (a App) playground() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "playground",
+		Short: "Try it in the browser, without Botpress",
+		Long: `Serves a web page on this computer: on the left an end user's chat with a bot, on the right what the integration
+is sent, below every request on the wire. The integration is the real one; Botpress is played by this process, so
+no account and no environment are needed.
+
+What the integration is configured with is given by --config. If the desk is elsewhere, its webhooks do not get
+here: the page sends them. Templates for them are in the file of --webhooks, a JSON array of objects like
+
+  {"name": "Reply", "header": {"Content-Type": "application/json"},
+   "body": {"ticket": "{{session}}", "id": "{{new}}", "text": "Hello"}}
+
+with method and path if they are not POST and empty. {{session}} stands for the session's id in the desk,
+{{conversation}} for the one in Botpress, {{user}} for the end user in Botpress, {{new}} for a new id.`,
+		Args: noArgs,
+	}
+	var config, webhooks string
+	opts := playground.Options{Server: a.Server, Output: a.Stderr}
+	c.Flags().StringVar(&config, "config", "", "configuration of the integration: a JSON `object`, or @ and the name of a file with one")
+	c.Flags().StringVar(&webhooks, "webhooks", "", "`file` with templates of webhooks")
+	c.Flags().StringVar(&opts.Addr, "addr", "", "`address` to listen on, on this computer (default 127.0.0.1:8072, or a free port)")
+	c.Flags().BoolVar(&opts.Open, "open", false, "open the page in the browser")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		opts.Logger = slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		var err error
+		if opts.Configuration, err = configuration(c, config); err != nil {
+			return err
+		}
+		if opts.Webhooks, err = templates(webhooks); err != nil {
+			return err
+		}
+		return playground.Run(c.Context(), opts)
+	}
+	return c
+}
+
+// configuration is what the flag says, or nil.
+func configuration(c *cobra.Command, flag string) (any, error) {
+	text := []byte(flag)
+	if name, ok := strings.CutPrefix(flag, "@"); ok {
+		var err error
+		if text, err = os.ReadFile(name); err != nil { //nolint:gosec // Who runs the command names the file.
+			return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+		}
+	}
+	if len(text) == 0 {
+		return nil, nil //nolint:nilnil // It is what the playground calls none.
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, usagef(c, `--config must be a JSON object like {"token": "abc"}, or @ and the name of a file with one: %w`, err)
+	}
+	return object, nil
+}
+
+// templates reads a file of webhooks. Their bodies may be texts or any other JSON.
+func templates(name string) ([]playground.Webhook, error) {
+	if name == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(name) //nolint:gosec // Who runs the command names the file.
+	if err != nil {
+		return nil, fmt.Errorf("the webhooks cannot be read: %w", err)
+	}
+	var file []struct {
+		playground.Webhook
+
+		Body json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("%s must hold a JSON array of webhooks: %w", name, err)
+	}
+	var all []playground.Webhook
+	for _, w := range file {
+		if json.Unmarshal(w.Body, &w.Webhook.Body) != nil && len(w.Body) > 0 {
+			var pretty bytes.Buffer
+			_ = json.Indent(&pretty, w.Body, "", "  ") // It is JSON: it was read from JSON.
+			w.Webhook.Body = pretty.String()
+		}
+		all = append(all, w.Webhook)
+	}
+	return all, nil
+}
