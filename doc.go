@@ -4,12 +4,18 @@
 // This package is empty. What an author of an integration imports is
 //
 //   - [github.com/hitl-go/sdk/hitl]: the contract, the server that speaks the protocol, the integration's definition;
-//   - [github.com/hitl-go/sdk/message]: what people say, as Go values, and transcripts of it.
+//   - [github.com/hitl-go/sdk/message]: what people say, as Go values, and transcripts of it;
+//   - [github.com/hitl-go/sdk/hitl/cli]: the program around an integration, which serves, deploys and shows it.
 //
 // Beside them stand
 //
+//   - [github.com/hitl-go/sdk/hitl/verify]: is a webhook genuine?
+//   - [github.com/hitl-go/sdk/hitl/hitltest]: a suite that tells what is wrong with an adapter;
+//   - [github.com/hitl-go/sdk/hitl/playground]: a page in the browser to try an integration on;
+//   - [github.com/hitl-go/sdk/message/richtext] and [github.com/hitl-go/sdk/message/media]: HTML to text, and files to upload;
 //   - [github.com/hitl-go/sdk/botpress]: a client of the Botpress API, useful alone;
-//   - [github.com/hitl-go/sdk/botpress/botpresstest]: Botpress in memory, with the HITL plugin, for tests and demos.
+//   - [github.com/hitl-go/sdk/botpress/botpresstest]: Botpress in memory, with the HITL plugin.
 //
-// The examples directory has a minimal integration and one for Zendesk.
+// The examples directory has a minimal integration, one for Zendesk, one for Request Tracker, and one that is watched by
+// Prometheus.
 package sdk

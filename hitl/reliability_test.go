@@ -1,10 +1,14 @@
 package hitl_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -549,5 +553,129 @@ func TestWebhookDone(t *testing.T) {
 	}
 	if last := len(done) - 1; last < 1 || done[last] != "done" || done[last-1] != "/v1/chat/initialize-incoming-message" {
 		t.Errorf("in this order: %v, want Done after the message", done)
+	}
+}
+
+func TestSessionIDThatIsUsedAgain(t *testing.T) {
+	var conversations []string
+	desk := &fakeDesk{handleWebhook: func(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+		body, err := io.ReadAll(r.Body)
+		return hitl.Webhook{Events: []hitl.Event{hitl.Replied{
+			SessionID: "T-1", ConversationID: string(body), Author: hitl.Agent{ID: "1"}, ID: string(body), Message: said(1),
+		}}}, err
+	}}
+	api := botpressAPI{seen: func(r *http.Request) {
+		if r.URL.Path != "/v1/chat/initialize-incoming-message" {
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var sent struct {
+			ConversationID string `json:"conversationId"`
+		}
+		if err := json.Unmarshal(body, &sent); err != nil {
+			t.Error(err)
+		}
+		conversations = append(conversations, sent.ConversationID)
+	}}
+	server := desk.server(t, hitl.Options{Botpress: botpress.Options{HTTPClient: &http.Client{Transport: sessions{api}}}})
+	for _, id := range []string{"conv_1", "conv_2"} {
+		report := [2]string{"webhook_received", fmt.Sprintf(`{"req":{"method":"POST","path":"/","query":"","headers":{},"body":%q}}`, id)}
+		if a := ask(server, request(report)); a.status != http.StatusOK {
+			t.Fatalf("answered %d %s", a.status, a.body)
+		}
+	}
+	if diff := cmp.Diff([]string{"conv_1", "conv_2"}, conversations); diff != "" {
+		t.Errorf("the messages went to (-want +got):\n%s", diff)
+	}
+}
+
+// sessions answers with the conversation that was asked for: the desk calls each of them T-1.
+type sessions struct{ botpressAPI }
+
+func (s sessions) RoundTrip(r *http.Request) (*http.Response, error) {
+	id, ok := strings.CutPrefix(r.URL.Path, "/v1/chat/conversations/")
+	if !ok {
+		return s.botpressAPI.RoundTrip(r)
+	}
+	w := httptest.NewRecorder()
+	fmt.Fprintf(w, `{"conversation":{"id":%q,"channel":"hitl","tags":{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z"}}}`, id)
+	return w.Result(), nil
+}
+
+func TestPauseThatIsTooLong(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		defer w.cloud.Fault(botpresstest.Fault{
+			Operation: "initializeIncomingMessage", Kind: botpresstest.RateLimited, RetryAfter: time.Hour,
+		})()
+		start := time.Now()
+		status, _ := w.webhook(t.Context(), comment("A-1", "Hello"))
+		if took := time.Since(start); status != http.StatusServiceUnavailable || took > time.Second {
+			t.Errorf("answered %d after %v, want 503 at once", status, took)
+		}
+	})
+}
+
+func TestBlocWhoseProgressAnotherReplicaMade(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Forgetful = true
+		w.escalate(jane, "Help")
+		// The first attempt fails after one part; the answer to the second, at the other replica, is lost; the third is
+		// at the first replica again, which knows of one part.
+		calls := 0
+		w.desk.Before = func(_ context.Context, method string) error {
+			if calls++; calls == 2 {
+				return errors.New("the desk hiccups")
+			}
+			return nil
+		}
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.DropAfter, Skip: 1, Times: 1})()
+		w.say(jane, message.Bloc{Items: []message.BlocItem{message.Text{Text: "one"}, message.Text{Text: "two"}}})
+		if diff := cmp.Diff([]string{"Jane: one", "Jane: two"}, w.log("T-1")); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestConversationThatNeverStarted(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				return errors.New("the connection broke") // each time, so Botpress gives up
+			}
+			return nil
+		}
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
+			t.Fatal("the session has started")
+		}
+		if status, _ := w.webhook(t.Context(), comment("A-1", "Hello")); status != http.StatusServiceUnavailable {
+			t.Errorf("soon after, answered %d, want 503: it may still start", status)
+		}
+		<-time.After(time.Hour)
+		if status, _ := w.webhook(t.Context(), comment("A-1", "Hello")); status != http.StatusOK {
+			t.Errorf("long after, answered %d, want 200: it is nobody's", status)
+		}
+	})
+}
+
+func TestAuthorThatIsNone(t *testing.T) {
+	for name, author := range map[string]struct {
+		hitl.Author
+		status int
+	}{
+		"a pointer":    {&hitl.Agent{ID: "1"}, http.StatusServiceUnavailable},
+		"the customer": {hitl.Customer{}, http.StatusOK},
+		"nobody":       {nil, http.StatusOK},
+	} {
+		desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+			return hitl.Webhook{Events: []hitl.Event{hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", Author: author.Author, Message: said(1)}}}, nil
+		}}
+		if a := ask(desk.server(t, hitl.Options{}), request(webhook)); a.status != author.status {
+			t.Errorf("%s: answered %d %s, want %d", name, a.status, a.body, author.status)
+		}
 	}
 }
