@@ -13,11 +13,11 @@ func TestCheck(t *testing.T) {
 	for name, tc := range map[string]struct{ value, want string }{
 		"fits":          {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": ""}`, ""},
 		"unknown key":   {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "type": "text", "inner": {"x": 1}}`, ""},
-		"missing":       {`{"text": "a"}`, "ratio is missing; token is missing; Plain is missing"},
+		"missing":       {`{"text": "a"}`, "Plain is missing; ratio is missing; token is missing"},
 		"wrong type":    {`{"text": 5, "ratio": 0.25, "token": "t", "Plain": ""}`, "text is of the type number and must be string"},
 		"not in enum":   {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "choice": "s3cret"}`, "choice must be one of low, high"},
 		"pattern":       {`{"text": "s3cret", "ratio": 0.25, "token": "t", "Plain": ""}`, "text does not match ^a{1,2}$"},
-		"empty":         {`{"text": "", "ratio": 0.25, "token": "t", "Plain": ""}`, "text must have at least 1 characters; text does not match ^a{1,2}$"},
+		"empty":         {`{"text": "", "ratio": 0.25, "token": "t", "Plain": ""}`, "text does not match ^a{1,2}$; text must have at least 1 characters"},
 		"range":         {`{"text": "a", "ratio": 0.5, "token": "t", "Plain": ""}`, "ratio must be less than 0.5"},
 		"in a list":     {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "tags": ["a", "c"]}`, "tags[1] must be one of a, b"},
 		"in an object":  {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "inner": {"deep": 1}}`, "inner.deep is of the type number and must be object"},
