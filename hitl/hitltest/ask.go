@@ -36,7 +36,7 @@ type talk struct {
 // stranger makes a user in Botpress whom the desk does not know yet.
 func (t *trial) stranger() hitl.CreateUserRequest {
 	t.Helper()
-	u, err := t.client().CreateUser(t.Context(), botpress.CreateUserParams{Name: "Jane Doe"})
+	u, err := t.in.client().CreateUser(t.Context(), botpress.CreateUserParams{Name: "Jane Doe"})
 	if err != nil {
 		t.Fatalf("The suite cannot create a user: %v", err)
 	}
@@ -66,7 +66,7 @@ func (t *trial) mustMeet(a adapter) person {
 // start describes a session that nobody has started yet.
 func (t *trial) start(p person) hitl.StartHitlRequest[any] {
 	t.Helper()
-	c, err := t.client().CreateConversation(t.Context(), botpress.CreateConversationParams{Channel: t.bot.Installation.Names.Channel})
+	c, err := t.in.client().CreateConversation(t.Context(), botpress.CreateConversationParams{Channel: t.bot.Installation.Names.Channel})
 	if err != nil {
 		t.Fatalf("The suite cannot create a conversation: %v", err)
 	}
@@ -226,24 +226,24 @@ func (t *trial) handleWebhook(a adapter, rep report) (hitl.Webhook, error) {
 }
 
 // deliver sends a webhook request through Botpress and the server.
-func (t *trial) deliver(rep report) (status int, err error) {
+func (t *trial) deliver(rep report) error {
 	r := rep.request(t.Context())
 	r.URL = rep.url
 	status, answer, err := t.bot.post(r, rep.body)
 	if err != nil {
 		t.note("webhook %s → %v", rep, err)
-		return status, err
+		return err
 	}
 	t.note("webhook %s → %d %s", rep, status, shorten(answer))
 	if status < 200 || status > 299 {
-		err = fmt.Errorf("the answer was %d %s", status, shorten(answer))
+		return fmt.Errorf("the answer was %d %s", status, shorten(answer))
 	}
-	return status, err
+	return nil
 }
 
 func (t *trial) mustDeliver(rep report) {
 	t.Helper()
-	if _, err := t.deliver(rep); err != nil {
+	if err := t.deliver(rep); err != nil {
 		t.Fatalf("A webhook of the desk was not taken: %v", err)
 	}
 }
@@ -283,11 +283,7 @@ func (t *trial) meaning(rep report) string {
 	if err != nil {
 		return "the error " + err.Error()
 	}
-	var events []string
-	for _, e := range hook.Events {
-		events = append(events, shorten(fmt.Sprintf("%#v", e)))
-	}
-	return "[" + strings.Join(events, ", ") + "]"
+	return sketch(hook)
 }
 
 // count is how many of some lines have something in them.

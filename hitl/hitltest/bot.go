@@ -38,8 +38,10 @@ type Bot struct {
 	tags map[string]hitl.Text // Of conversations, by name.
 }
 
-// patience is how long something may take that should happen at once.
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second // How long something may take that should happen at once.
+	slowest  = 30 * time.Second // How long the slowest desk may take.
+)
 
 // tb is what this package needs of a [testing.TB]. The suite explains failures through it, and its own tests watch.
 type tb interface {
@@ -82,8 +84,8 @@ func newBot[Config, Session any, I hitl.Integration[Session]](
 	b.Server, err = hitl.NewServer(def, connect, &hitl.Options{
 		Botpress: botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
 		Secrets:  []string{secret},
-		Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Timeout:  patience,
+		Logger:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Timeout:  slowest,
 		Handover: handover,
 	})
 	if err == nil {
@@ -134,7 +136,7 @@ func (b *Bot) serve() string {
 
 // uninstall lets the adapter clean up in the desk, which the test may have stopped already.
 func (b *Bot) uninstall() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), slowest)
 	defer cancel()
 	if err := b.Installation.Uninstall(ctx); err != nil {
 		b.t.Logf("hitltest: the integration refuses to be uninstalled: %v", err)
@@ -166,7 +168,7 @@ func readBody(r *http.Request) ([]byte, error) {
 
 // post sends a request to the webhook, with this body.
 func (b *Bot) post(r *http.Request, body []byte) (status int, answer string, err error) {
-	ctx, cancel := context.WithTimeout(b.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), slowest+patience)
 	defer cancel()
 	out, err := http.NewRequestWithContext(ctx, r.Method, b.Installation.WebhookURL, bytes.NewReader(body))
 	if err != nil {
@@ -190,7 +192,7 @@ func (b *Bot) post(r *http.Request, body []byte) (status int, answer string, err
 // settle returns when all that is due has arrived.
 func (b *Bot) settle() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), slowest+patience)
 	defer cancel()
 	if err := b.Cloud.Settle(ctx); err != nil {
 		b.t.Fatalf("hitltest: Botpress has not come to rest: %v", err)
@@ -219,7 +221,7 @@ func (u *EndUser) Say(text string) {
 // Send says any message, and returns when the integration has taken it, if it is one that the plugin relays.
 func (u *EndUser) Send(m message.Message) {
 	u.bot.t.Helper()
-	u.settles("say "+message.PlainText(m), func(ctx context.Context) error { return u.EndUser.Say(ctx, m) })
+	u.settles(shorten("say "+message.PlainText(m)), func(ctx context.Context) error { return u.EndUser.Say(ctx, m) })
 }
 
 // Escalate lets the bot hand the conversation over, and returns when the session is active.
@@ -242,7 +244,7 @@ func (u *EndUser) End() {
 // settles does something, and insists that the integration takes all that it leads to.
 func (u *EndUser) settles(what string, do func(context.Context) error) {
 	u.bot.t.Helper()
-	ctx, cancel := context.WithTimeout(u.bot.t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), slowest+patience)
 	defer cancel()
 	before := u.bot.lastCall()
 	if err := do(ctx); err != nil {

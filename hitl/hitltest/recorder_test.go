@@ -24,6 +24,14 @@ type recorder struct {
 	tests    []*recorder
 }
 
+// watch runs something as a test that may fail.
+func watch(t *testing.T, f func(runner)) *recorder {
+	t.Helper()
+	root := &recorder{t: t}
+	root.Run("watched", f)
+	return root.tests[0]
+}
+
 func (r *recorder) Helper()                  {}
 func (r *recorder) Context() context.Context { return r.t.Context() }
 func (r *recorder) Output() io.Writer        { return io.Discard }
@@ -60,6 +68,7 @@ func (r *recorder) Skipf(format string, args ...any) {
 
 func (r *recorder) Run(name string, f func(runner)) bool {
 	sub := &recorder{t: r.t, name: name}
+	r.tests = append(r.tests, sub)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -71,7 +80,6 @@ func (r *recorder) Run(name string, f func(runner)) bool {
 		f(sub)
 	}()
 	<-done
-	r.tests = append(r.tests, sub)
 	return len(sub.failures) == 0
 }
 
@@ -85,12 +93,11 @@ func (r *recorder) failed() (names []string) {
 	return names
 }
 
-// all is everything that a subtest had to say.
-func (r *recorder) all(name string) string {
-	for _, sub := range r.tests {
-		if sub.name == name {
-			return strings.Join(append(slices.Clone(sub.failures), sub.skipped), "\n")
-		}
+// of is what a subtest said when it failed.
+func (r *recorder) of(name string) string {
+	i := slices.IndexFunc(r.tests, func(sub *recorder) bool { return sub.name == name })
+	if i < 0 {
+		return ""
 	}
-	return ""
+	return strings.Join(r.tests[i].failures, "\n")
 }

@@ -1,8 +1,6 @@
 package hitltest
 
-import "time"
-
-// install comes before all rules.
+// install comes before all rules, and has no subtest of its own.
 var install = rule{
 	name: "install",
 	says: "The integration can be installed: Definition and types are good, connect takes the Config, and so does Register, if there is one.",
@@ -77,26 +75,26 @@ var rules = []rule{
 			"Control characters may go. Cut between characters, and escape for the format that the desk takes.",
 	},
 	{
-		name: "whole-session", check: wholeSession, needs: []string{"Replied"}, after: "refs",
+		name: "whole-session", check: wholeSession, needs: []string{"Replied"}, after: "refs", live: true,
 		says: "What end user and agent do gets to the other: events name the session by the ID that StartHitl returned, or by the " +
 			"ConversationID that the desk has stored, and agents by an ID.",
 	},
 	{
-		name: "agent-name", check: agentName, needs: []string{"Replied"}, after: "whole-session",
+		name: "agent-name", check: agentName, needs: []string{"Replied"}, after: "whole-session", live: true,
 		says: "An agent's name gets to the end user, with Assigned or with Replied. The desk may have to be asked for it.",
 	},
 	{
-		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"}, after: "whole-session",
+		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"}, after: "whole-session", live: true,
 		says: "Desks send the same webhook twice. Both must give the same Replied.ID: by it the end user gets the message once. The ID is the " +
 			"message's in the desk, never a random number, a time, or the delivery's. Without one, leave it empty.",
 	},
 	{
-		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"}, after: "whole-session",
+		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"}, after: "whole-session", live: true,
 		says: "Webhooks overtake each other. Each must be complete in itself: a reply that comes late, or before the one that was written " +
 			"first, or after the end, is neither lost nor repeated nor an error.",
 	},
 	{
-		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, after: "whole-session", handover: time.Second,
+		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, after: "whole-session", early: true,
 		says: "A desk may report what happens in a session before StartHitl has returned. The adapter must not depend on having stored the " +
 			"session then: name it by the desk's id or by the ConversationID that the desk has, and leave the rest to the server.",
 	},
@@ -106,21 +104,21 @@ var rules = []rule{
 			"that you have not found to be there.",
 	},
 	{
-		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"}, after: "whole-session",
+		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"}, after: "whole-session", live: true,
 		says: "A request that is not signed, or wrongly, is refused, before anything in it is believed: else anybody can write to end users as " +
 			"an agent. Package verify has the schemes of many desks.",
 	},
 	{
-		name: "notes", check: notes, needs: []string{"Note", "Replied"}, after: "whole-session",
+		name: "notes", check: notes, needs: []string{"Note", "Replied"}, after: "whole-session", live: true,
 		says: "Internal notes are for colleagues. They are no events, or have the author hitl.System.",
 	},
 	{
-		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session",
+		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session", live: true,
 		says: "What the end user writes in the desk itself is not an agent's: its author is hitl.Customer, or it is no event. Else the end " +
 			"user is answered with their own words.",
 	},
 	{
-		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session",
+		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session", live: true,
 		says: "Desks report our own messages back. They are no events, or have the author hitl.Customer or hitl.System, or as Replied.ID the ID that " +
 			"SendMessage returned. Else the end user is answered with their own words.",
 	},

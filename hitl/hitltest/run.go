@@ -1,12 +1,12 @@
 package hitltest
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hitl-go/sdk/hitl"
 )
@@ -51,9 +51,9 @@ type Desk struct {
 	Customer func(s Session, text string) *http.Request
 	Echo     func(s Session, sent hitl.Ref, text string) *http.Request
 
-	// Sign makes a request genuine: it adds the headers, or the parts of the query, by which the adapter tells the
-	// desk's requests from forged ones, and nothing else. It is called for each request, those that the other functions
-	// return included, with the webhook's address in URL.
+	// Sign makes a request genuine: it sets the headers, or the parts of the query, by which the adapter tells the
+	// desk's requests from forged ones. It is called for each request, those that the other functions return
+	// included, with the webhook's address in URL; it may read the body.
 	Sign func(*http.Request)
 
 	// Heard returns what end user and bot have said in a session since it was opened, as agents read it: one string for
@@ -96,35 +96,37 @@ func (d Desk) has(field string) bool {
 // Run checks that the adapters made by connect keep the rules, each in a subtest that has the rule's name. All type
 // arguments are inferred. The rules, with what breaks them and how to keep them, are in docs/adapter-rules.md.
 //
-// Each rule has a bot, users and sessions of its own; the desk is the same for all. The rules run one after the other, some
-// with many requests at once: run the test with -race.
+// Each rule has users and sessions of its own; the desk is the same for all, and has up to three installations. The rules are
+// checked one after the other, some with many requests at once: run the test with -race.
 func Run[Config, Session any, I hitl.Integration[Session]](
 	t *testing.T, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session],
 ) {
 	t.Helper()
-	run(testRunner{t}, connect, c)
+	run(testRunner{t}, connect, c, usual)
 }
 
 func run[Config, Session any, I hitl.Integration[Session]](
-	t runner, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session],
+	t runner, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session], waits times,
 ) {
 	t.Helper()
-	s := &suite{desk: c.Desk, session: c.Session}
-	s.install = func(t *trial) *Bot {
-		return newBot(t, c.Definition, func(ctx context.Context, in hitl.Installation, config Config) (*spy[Session], error) {
-			i, err := connect(ctx, in, config)
+	s := &suite{desk: c.Desk, session: c.Session, times: waits}
+	s.install = func(t *trial, handover time.Duration) *installed {
+		in := &installed{}
+		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (*spy[Session], error) {
+			a, err := connect(ctx, i, config)
 			if err != nil {
 				return nil, err
 			}
-			t.connected(in, func(ctx context.Context) (adapter, error) {
-				i, err := connect(ctx, in, config)
+			in.connected(i.Client, func(ctx context.Context) (adapter, error) {
+				a, err := connect(ctx, i, config)
 				if err != nil {
 					return nil, err
 				}
-				return untyped[Session]{i, c.Session}, nil
+				return untyped[Session]{a, c.Session}, nil
 			})
-			return &spy[Session]{i, t}, nil
-		}, c.Config, cmp.Or(t.rule.handover, handover))
+			return &spy[Session]{a, in}, nil
+		}, c.Config, handover)
+		return in
 	}
 	s.run(t, c.Waive)
 }
@@ -133,7 +135,12 @@ func run[Config, Session any, I hitl.Integration[Session]](
 type suite struct {
 	desk    Desk
 	session any
-	install func(*trial) *Bot
+	times   times
+	install func(t *trial, handover time.Duration) *installed
+
+	// Live sessions go through Botpress and the server. The others are unknown to the server that has live ones: desks that
+	// report all their news at once would make it wait for them.
+	live, other *installed
 }
 
 func (s *suite) run(t runner, waived map[string]string) {
@@ -143,9 +150,8 @@ func (s *suite) run(t runner, waived map[string]string) {
 			t.Errorf("hitltest: there is no rule %q to be waived", name)
 		}
 	}
-	if !t.Run("install", func(t runner) { s.install(&trial{runner: t, rule: install, suite: s}) }) {
-		return // No rule could be checked.
-	}
+	first := &trial{runner: t, rule: install, suite: s}
+	s.live, s.other = s.install(first, handover), s.install(first, handover)
 	var unchecked []string
 	broken := map[string]bool{}
 	for _, r := range rules {
@@ -191,57 +197,4 @@ type testRunner struct{ *testing.T }
 func (t testRunner) Run(name string, f func(runner)) bool {
 	t.Helper()
 	return t.T.Run(name, func(t *testing.T) { f(testRunner{t}) })
-}
-
-// adapter is an author's adapter without its type.
-type adapter = hitl.Integration[any]
-
-// untyped starts all sessions with the same session parameters.
-type untyped[Session any] struct {
-	hitl.Integration[Session]
-
-	session Session
-}
-
-func (u untyped[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[any]) (hitl.Ref, error) {
-	return u.Integration.StartHitl(ctx, hitl.StartHitlRequest[Session]{
-		ConversationID: r.ConversationID, UserID: r.UserID, User: r.User,
-		Title: r.Title, Description: r.Description, Session: u.session, History: r.History,
-	})
-}
-
-// spy is the adapter that the server uses. It tells the trial what happens.
-type spy[Session any] struct {
-	hitl.Integration[Session]
-
-	trial *trial
-}
-
-func (s *spy[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
-	ref, err := s.Integration.StartHitl(ctx, r)
-	if err == nil {
-		s.trial.started(ref, r.ConversationID)
-	}
-	return ref, err
-}
-
-func (s *spy[Session]) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
-	defer s.trial.handled()
-	return s.Integration.HandleWebhook(ctx, r)
-}
-
-// Register and Unregister do what they do without a spy: nothing, if the adapter is no [hitl.Registrar].
-
-func (s *spy[Session]) Register(ctx context.Context, webhookURL string) error {
-	if r, ok := s.Integration.(hitl.Registrar); ok {
-		return r.Register(ctx, webhookURL)
-	}
-	return nil
-}
-
-func (s *spy[Session]) Unregister(ctx context.Context, webhookURL string) error {
-	if r, ok := s.Integration.(hitl.Registrar); ok {
-		return r.Unregister(ctx, webhookURL)
-	}
-	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestRun(t *testing.T) {
@@ -27,6 +29,9 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// quick is for desks that are never really slow.
+var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond}
+
 // TestBroken runs the suite on adapters that break one rule each: that rule must fail, and no other.
 func TestBroken(t *testing.T) {
 	says := map[string]string{
@@ -44,36 +49,46 @@ func TestBroken(t *testing.T) {
 		"bot-speaks":      `The bot cannot speak when its name is "Botty": the message has no author`,
 		"long-text":       "Of a text of 100000 bytes, the desk has no more than the first 1000 words of 10000.",
 		"strange-text":    "A text with emoji did not arrive as it was written.",
-		"whole-session":   `The request, read once more, means: [hitl.Replied{SessionID:"ticket/session-`,
+		"whole-session":   `The request, read once more, means: []hitl.Event{hitl.Replied{SessionID:"ticket/session-`,
 		"agent-name":      `The agent is called "Alice Agent", and the end user was shown:`,
 		"webhook-twice":   "The same request was read twice, and the messages in it had the ids",
 		"webhook-order":   "Three replies were reported, the last one first, and the end user was shown",
 		"webhook-early":   "before StartHitl had returned, and the end user was shown it 0 times",
 		"webhook-garbage": "HandleWebhook panicked: runtime error: invalid memory address",
-		"webhook-forged":  "A request without a signature was not refused, and became 1 events.",
+		"webhook-forged":  "A request without a signature was not refused, and became []hitl.Event{hitl.Replied{",
 		"notes":           "An internal note was shown to the end user",
 		"customers":       "What the end user wrote in the desk was shown to the end user",
 		"echoes":          "What the adapter sent to the desk itself was shown to the end user",
 		"concurrent":      "Of 24 messages sent at once",
-		"cancelled":       "The desk hung, the context of CreateUser was cancelled, and 1s later it had not returned.",
+		"cancelled":       "The desk hung, the context of CreateUser was cancelled, and 400ms later it had not returned.",
 		"desk-down":       "While the desk answers 429, CreateUser returned the *hitl.Error",
 	}
-	for _, r := range rules {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
+	watched := make([]*recorder, len(rules))
+	var all errgroup.Group
+	all.SetLimit(6) // They wait most of the time.
+	for i, r := range rules {
+		all.Go(func() error {
 			wire := &Wire{}
 			desk, url := newDesk(t, wire.Handler)
-			watched := &recorder{t: t}
-			run(watched, connectQuirky(r.name, nil), Case[config, ticket]{
-				Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
+			watched[i] = watch(t, func(t runner) {
+				run(t, connectQuirky(r.name, nil), Case[config, ticket]{
+					Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
+				}, quick)
 			})
-			if diff := cmp.Diff([]string{r.name}, watched.failed()); diff != "" {
+			return nil
+		})
+	}
+	_ = all.Wait() // What fails is in the recorders.
+	for i, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			failed := watched[i].failed()
+			if diff := cmp.Diff([]string{r.name}, failed); diff != "" {
 				t.Errorf("the rules that failed (-want +got):\n%s", diff)
-				for _, name := range watched.failed() {
-					t.Logf("%s: %s", name, watched.all(name))
+				for _, name := range failed {
+					t.Logf("%s: %s", name, watched[i].of(name))
 				}
 			}
-			got := watched.all(r.name)
+			got := watched[i].of(r.name)
 			for _, want := range []string{says[r.name], r.says, docs + r.name, "The adapter was asked:"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("the explanation has no %q:\n%s", want, got)

@@ -126,19 +126,20 @@ func (t *trial) jobs(a adapter) (all []job, s talk, word string) {
 }
 
 func cancelled(t *trial) {
-	const prompt = time.Second
+	prompt := t.suite.times.prompt
 	wire := t.suite.desk.Wire
 	a := t.replica()
 	jobs, _, _ := t.jobs(a)
 	asked := false
 	for _, j := range jobs {
-		wire.set(fault{kind: hang})
+		mend := wire.set(fault{kind: hang})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- j.run(ctx, a) }()
 		select {
 		case <-done: // It asked nothing of the desk.
 			cancel()
+			mend()
 			continue
 		case <-wire.hanging():
 		}
@@ -155,10 +156,11 @@ func cancelled(t *trial) {
 			}
 		case <-late.C:
 			t.Errorf("The desk hung, the context of %s was cancelled, and %s later it had not returned.", j.method, prompt)
-			wire.mend()
+			mend()
 			<-done
 		}
 		late.Stop()
+		mend()
 	}
 	t.mustHaveAsked(asked)
 }
@@ -211,14 +213,13 @@ func (t *trial) mustHaveAsked(asked bool) {
 // whileDown does a job while the desk does not do its own. A job that outlasts its context, which is for another rule to
 // mind, ends when the connection does.
 func (t *trial) whileDown(f fault, j job, a adapter) (asked bool, err error) {
-	const enough = 500 * time.Millisecond
-	wire := t.suite.desk.Wire
+	wire, enough := t.suite.desk.Wire, t.suite.times.down
 	before := wire.count()
-	wire.set(f)
-	defer wire.mend()
+	mend := wire.set(f)
+	defer mend()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	defer cancel()
-	cut := time.AfterFunc(2*enough, wire.mend)
+	cut := time.AfterFunc(2*enough, mend)
 	defer cut.Stop()
 	err = j.run(ctx, a)
 	return wire.count() > before, err

@@ -11,8 +11,7 @@ import (
 // losing runs something while the desk's answers are lost, as far as the case can do that.
 func (t *trial) losing(do func()) {
 	if w := t.suite.desk.Wire; w != nil {
-		w.set(fault{kind: lose})
-		defer w.mend()
+		defer w.set(fault{kind: lose})()
 	}
 	do()
 }

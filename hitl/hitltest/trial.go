@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 )
 
@@ -21,16 +20,24 @@ type rule struct {
 	says  string   // The rule and its reason, for who has broken it.
 	needs []string // Fields of Desk.
 	after string   // A rule without which this one has no chance.
+	live  bool     // Its sessions go through Botpress and the server.
+	early bool     // Like live, but things happen before the plugin is ready for them, and must be held back for long enough.
 	check func(*trial)
-
-	// handover replaces the usual one. It must outlast whatever keeps the plugin from being ready.
-	handover time.Duration
 }
+
+// times are how long the suite waits for nothing to happen.
+type times struct {
+	prompt   time.Duration // How soon a method must return when its context has ended.
+	down     time.Duration // For how long methods may try while the desk is down.
+	handover time.Duration // For rules with early: it must outlast whatever keeps the plugin from being ready.
+}
+
+var usual = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second}
 
 // docs is where the rules are explained.
 const docs = "https://github.com/hitl-go/sdk/blob/main/docs/adapter-rules.md#"
 
-// trial is one rule being checked. It is the subtest that the check and its bot see, and adds to each failure what whoever
+// trial is one rule being checked. It is the subtest that the check and the bot see, and adds to each failure what whoever
 // has to mend the adapter must know.
 type trial struct {
 	runner
@@ -38,26 +45,32 @@ type trial struct {
 	rule    rule
 	suite   *suite
 	skipped func(why string)
+	in      *installed
 	bot     *Bot
 	mark    int // Of the wire, when the trial began.
 
 	mu        sync.Mutex // Guards what follows.
-	api       *botpress.Client
-	connect   func(context.Context) (adapter, error)
-	asked     []string // Requests and answers, as failures show them.
+	asked     []string   // Requests and answers, as failures show them.
 	explained bool
-	onStart   func(hitl.Ref, string)
-	onHook    func()
 }
 
 func (t *trial) run() {
 	t.Helper()
 	if w := t.suite.desk.Wire; w != nil {
-		w.mend()
 		t.mark = w.mark()
-		t.Cleanup(w.mend)
+		defer func() { w.set(fault{}) }() // Before anything is cleaned up, which may need the desk.
 	}
-	t.bot = t.suite.install(t)
+	switch {
+	case t.rule.early:
+		t.in = t.suite.install(t, t.suite.times.handover)
+	case t.rule.live:
+		t.in = t.suite.live
+	default:
+		t.in = t.suite.other
+	}
+	bot := *t.in.bot
+	bot.t = t // Its failures are this trial's.
+	t.bot = &bot
 	t.rule.check(t)
 }
 
@@ -121,55 +134,10 @@ func (t *trial) note(format string, args ...any) {
 	t.asked = append(t.asked, fmt.Sprintf(format, args...))
 }
 
-// connected is told how the server's adapter was made, so that others can be made like it.
-func (t *trial) connected(in hitl.Installation, connect func(context.Context) (adapter, error)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.api, t.connect = in.Client, connect
-}
-
-// client calls Botpress as the integration does.
-func (t *trial) client() *botpress.Client {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.api
-}
-
-func (t *trial) started(ref hitl.Ref, conversationID string) {
-	t.mu.Lock()
-	f := t.onStart
-	t.mu.Unlock()
-	if f != nil {
-		f(ref, conversationID)
-	}
-}
-
-func (t *trial) handled() {
-	t.mu.Lock()
-	f := t.onHook
-	t.mu.Unlock()
-	if f != nil {
-		f()
-	}
-}
-
-// watch sets what is called when the server's adapter has opened a session, and when it has read a webhook.
-func (t *trial) watch(start func(hitl.Ref, string), hook func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.onStart, t.onHook = start, hook
-}
-
-// replica makes another adapter, as another process would have it: what the first one knows, it does not.
+// replica makes another adapter.
 func (t *trial) replica() adapter {
 	t.Helper()
-	t.mu.Lock()
-	connect := t.connect
-	t.mu.Unlock()
-	if connect == nil {
-		t.Fatalf("The integration was installed without its adapter being made.")
-	}
-	a, err := connect(t.Context())
+	a, err := t.in.replica(t.Context())
 	if err != nil {
 		t.Fatalf("The adapter was made once, but not a second time: %v", err)
 	}
@@ -188,7 +156,7 @@ func isBroken(err error) bool {
 
 // attempt calls a method of an adapter and notes what came of it. It may be called by several goroutines at once.
 func attempt[T any](ctx context.Context, t *trial, method string, request any, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
 	type result struct {
 		value T
@@ -205,13 +173,13 @@ func attempt[T any](ctx context.Context, t *trial, method string, request any, c
 		}()
 		r.value, r.err = call(ctx)
 	}()
-	late := time.NewTimer(patience + patience/2)
+	late := time.NewTimer(slowest + patience)
 	defer late.Stop()
 	var r result
 	select {
 	case r = <-results:
 	case <-late.C:
-		r.err = &broken{fmt.Sprintf("%s did not return, though its context ended after %s.", method, patience)}
+		r.err = &broken{fmt.Sprintf("%s did not return, though its context ended after %s.", method, slowest)}
 	}
 	switch {
 	case isBroken(r.err):
@@ -242,8 +210,11 @@ func final(err error) bool {
 
 // sketch is a value as failures show it: without what is empty.
 func sketch(v any) string {
-	if s, ok := v.(string); ok {
-		return shorten(s)
+	switch v := v.(type) {
+	case string:
+		return shorten(v)
+	case hitl.Webhook:
+		return shorten(fmt.Sprintf("%#v", v.Events))
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {

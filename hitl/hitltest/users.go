@@ -1,10 +1,9 @@
 package hitltest
 
 import (
+	"maps"
 	"slices"
 	"unicode/utf8"
-
-	"maps"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"

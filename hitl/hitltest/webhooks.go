@@ -2,13 +2,15 @@ package hitltest
 
 import (
 	"encoding/json"
-	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
@@ -89,7 +91,7 @@ func webhookTwice(t *trial) {
 
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { _, _ = t.deliver(rep) }) // The desk tries again if it fails.
+		both.Go(func() { _ = t.deliver(rep) }) // The desk tries again if it fails.
 	}
 	both.Wait()
 	t.mustDeliver(rep)
@@ -125,7 +127,7 @@ func webhookOrder(t *trial) {
 	late := t.report(desk.Replied(s, unique("late")))
 	over := t.report(desk.Stopped(s))
 	for _, rep := range []report{over, late, over} {
-		if _, err := t.deliver(rep); err != nil {
+		if err := t.deliver(rep); err != nil {
 			t.Errorf("The session was reported to be over, then a reply, then the end once more, and a webhook was not taken: %v", err)
 		}
 	}
@@ -134,52 +136,78 @@ func webhookOrder(t *trial) {
 func webhookEarly(t *trial) {
 	desk := t.suite.desk
 	word := unique("early")
-	answers := make(chan error, 1)
-	read := make(chan struct{})
-	hook := sync.OnceFunc(func() { close(read) })
-	start := func(ref hitl.Ref, conversationID string) {
+	var answers errgroup.Group
+	read := make(chan struct{}, 2)
+	var first sync.Once
+	started := func(ref hitl.Ref, conversationID string) {
 		// The adapter has opened the session, but the server does not know yet.
-		rep := t.report(desk.Replied(Session{ref, conversationID}, word))
-		go func() {
-			_, err := t.deliver(rep)
-			answers <- err
-		}()
+		s := Session{ref, conversationID}
+		reps := []report{t.report(desk.Replied(s, word))}
+		if desk.Assigned != nil {
+			reps = append(reps, t.report(desk.Assigned(s)))
+		}
 		late := time.NewTimer(patience / 2)
 		defer late.Stop()
-		select {
-		case <-read:
-		case <-late.C: // The adapter may wait for StartHitl.
+		for _, rep := range reps {
+			answers.Go(func() error {
+				err := t.deliver(rep)
+				return err
+			})
+			select {
+			case <-read:
+			case <-late.C: // The adapter may wait for StartHitl.
+				return
+			}
 		}
 	}
-	t.watch(start, hook)
+	handled := func() {
+		select {
+		case read <- struct{}{}:
+		default: // The desk has sent more than we did.
+		}
+	}
+	t.in.watch(func(ref hitl.Ref, conversationID string) { first.Do(func() { started(ref, conversationID) }) }, handled)
 	u := t.escalate()
-	t.watch(nil, nil)
-	if err := <-answers; err != nil {
-		t.Fatalf("The desk reported a reply before StartHitl had returned, and the webhook was not taken: %v", err)
+	t.in.watch(nil, nil)
+	if err := answers.Wait(); err != nil {
+		t.Fatalf("A webhook that came before StartHitl had returned was not taken: %v", err)
 	}
 	if lines := t.hears(u); count(lines, word) != 1 {
 		t.Errorf("The desk reported the reply %q before StartHitl had returned, and the end user was shown it %d times: %q", word, count(lines, word), lines)
 	}
+	if desk.Assigned != nil && !t.assigned(u) {
+		t.Errorf("The desk reported an assignment before StartHitl had returned, and the bot was not told.")
+	}
+}
+
+// assigned tells whether the plugin was told of an agent.
+func (t *trial) assigned(u *EndUser) bool {
+	in := t.bot.Installation
+	return slices.ContainsFunc(t.bot.Cloud.Events(), func(e botpresstest.Event) bool {
+		return e.Type == in.Alias+":"+in.Names.Assigned && e.ConversationID == u.DownstreamID() && e.Status == "processed"
+	})
 }
 
 func webhookGarbage(t *trial) {
 	a := t.replica()
 	post := func(kind, body string) report {
-		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
 		r.Header.Set("Content-Type", kind)
 		return t.signed(t.unsigned(r, []byte(body)))
 	}
+	bare := func(method, target string) report {
+		return t.signed(t.unsigned(httptest.NewRequestWithContext(t.Context(), method, target, nil), nil))
+	}
 	const asJSON, form = "application/json", "application/x-www-form-urlencoded"
 	garbage := []report{
-		t.signed(t.unsigned(httptest.NewRequest(http.MethodGet, "/?a=%00&b&=c", nil), nil)),
-		t.signed(t.unsigned(httptest.NewRequest(http.MethodDelete, "/a/../b//%2e", nil), nil)),
+		bare(http.MethodGet, "/?a=%00&b&=c"), bare(http.MethodDelete, "/a/../b//%2e"),
 		post("", ""), post(asJSON, ""), post(asJSON, "null"), post(asJSON, "{}"), post(asJSON, "[]"), post(asJSON, "[null]"), post(asJSON, `"a"`),
 		post(asJSON, "42"), post(asJSON, "{"), post(asJSON, "\xff\xfe\x00"), post(asJSON, strings.Repeat("[", 100_000)), post(asJSON, strings.Repeat("a", 1<<20)),
 		post(form, "payload=%7B%7D&%zz"), post("text/xml", "<a><b></a>"), post("multipart/form-data; boundary=x", "--x\r\n\r\n"),
 	}
 	for _, rep := range garbage {
-		if hook, err := t.handleWebhook(a, rep); err == nil && len(hook.Events) > 0 {
-			t.Errorf("A request without a meaning became %d events: %s", len(hook.Events), rep)
+		if hook, err := t.handleWebhook(a, rep); err == nil && slices.ContainsFunc(hook.Events, named) {
+			t.Errorf("A request without a meaning became %s.", sketch(hook))
 		}
 	}
 	for _, rep := range t.genuine() {
@@ -188,6 +216,20 @@ func webhookGarbage(t *trial) {
 			// It may still mean something; ask ends the trial if the adapter panics.
 			_, _ = t.handleWebhook(a, t.signed(rep))
 		}
+	}
+}
+
+// named tells whether an event names a session. Without that it has no effect.
+func named(e hitl.Event) bool {
+	switch e := e.(type) {
+	case hitl.Assigned:
+		return e.SessionID+e.ConversationID != ""
+	case hitl.Replied:
+		return e.SessionID+e.ConversationID != ""
+	case hitl.Stopped:
+		return e.SessionID+e.ConversationID != ""
+	default:
+		return true // A nil event is an error of the server's.
 	}
 }
 
@@ -252,30 +294,35 @@ func webhookForged(t *trial) {
 	if hook, err := t.handleWebhook(a, signed); err != nil || len(hook.Events) == 0 {
 		t.Fatalf("A request that the case has signed was not taken (%v), so nothing is known of others.", err)
 	}
-	forged := map[string]report{"without a signature": unsigned}
-	for name, values := range signed.header {
-		if slices.Equal(values, unsigned.header[name]) {
-			continue
+	refused := func(rep report) (bool, hitl.Webhook) {
+		hook, err := t.handleWebhook(a, rep)
+		return (err != nil || hook.Reply != nil && hook.Reply.Status >= 400) && len(hook.Events) == 0, hook
+	}
+	mustRefuse := func(how string, rep report) {
+		if ok, hook := refused(rep); !ok {
+			t.Errorf("A request %s was not refused, and became %s.", how, sketch(hook))
 		}
-		for how, value := range map[string]string{"with a wrong": spoil(values[0]), "with an empty": "", "with a cut": values[0][:len(values[0])/2]} {
-			other := signed
-			other.header = signed.header.Clone()
-			other.header.Set(name, value)
-			forged[fmt.Sprintf("%s %s", how, name)] = other
+	}
+	mustRefuse("without a signature", unsigned)
+	for _, name := range slices.Sorted(maps.Keys(signed.header)) {
+		value := signed.header.Get(name)
+		with := func(value string) report {
+			rep := signed
+			rep.header = signed.header.Clone()
+			rep.header.Set(name, value)
+			return rep
 		}
+		if ok, _ := refused(with("")); !ok {
+			continue // The signature is somewhere else.
+		}
+		mustRefuse("with a wrong "+name, with(spoil(value)))
+		mustRefuse("with half of the "+name, with(value[:len(value)/2]))
 	}
 	if query := signed.url.RawQuery; query != unsigned.url.RawQuery {
-		other, u := signed, *signed.url
+		rep, u := signed, *signed.url
 		u.RawQuery = spoil(query)
-		other.url = &u
-		forged["with a wrong query"] = other
-	}
-	for how, rep := range forged {
-		hook, err := t.handleWebhook(a, rep)
-		refused := err != nil || hook.Reply != nil && hook.Reply.Status >= 400
-		if !refused || len(hook.Events) > 0 {
-			t.Errorf("A request %s was not refused, and became %d events.", how, len(hook.Events))
-		}
+		rep.url = &u
+		mustRefuse("with a wrong query", rep)
 	}
 }
 

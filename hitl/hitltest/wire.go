@@ -204,17 +204,28 @@ func (s *statusRecorder) WriteHeader(status int) {
 // Unwrap lets [http.ResponseController] find what is underneath.
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// set breaks the connection, or mends it.
-func (w *Wire) set(f fault) {
+// set breaks the connection until mend is called, or something else is set.
+func (w *Wire) set(f fault) (mend func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	lifted := make(chan struct{})
+	w.become(f, lifted)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.lifted == lifted {
+			w.become(fault{}, nil)
+		}
+	}
+}
+
+// become ends a fault and begins another. Hold w.mu.
+func (w *Wire) become(f fault, lifted chan struct{}) {
 	if w.lifted != nil {
 		close(w.lifted)
 	}
-	w.fault, w.lifted, w.stuck = f, make(chan struct{}), make(chan struct{}, 1)
+	w.fault, w.lifted, w.stuck = f, lifted, make(chan struct{}, 1)
 }
-
-func (w *Wire) mend() { w.set(fault{}) }
 
 // hanging has a value once a request hangs.
 func (w *Wire) hanging() <-chan struct{} {

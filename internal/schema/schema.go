@@ -89,7 +89,7 @@ const zui = "x-zui"
 
 // finish takes the library's schema to Botpress' dialect.
 func finish(s *jsonschema.Schema) {
-	if s == nil {
+	if s == nil || s == jsonschema.TrueSchema || s == jsonschema.FalseSchema { // which all documents share
 		return
 	}
 	s.Version = ""
