@@ -164,17 +164,8 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 // said makes of a message what RT keeps. Files are attached, if they can be fetched: their addresses may not last.
 func (d *desk) said(ctx context.Context, m message.Message) fields {
 	said := fields{"Content": message.PlainText(m), "ContentType": "text/plain"}
-	var source, title string
-	switch m := m.(type) {
-	case message.Image:
-		source, title = m.ImageURL, m.Title
-	case message.Audio:
-		source, title = m.AudioURL, m.Title
-	case message.Video:
-		source, title = m.VideoURL, m.Title
-	case message.File:
-		source, title = m.FileURL, m.Title
-	default:
+	source, title, ok := message.Media(m)
+	if !ok {
 		return said
 	}
 	file, err := media.Fetch(ctx, source, title, d.files)

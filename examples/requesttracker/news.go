@@ -227,13 +227,5 @@ func (d *desk) message(ctx context.Context, a attachment) (message.Message, erro
 	if err != nil {
 		return nil, err
 	}
-	switch kind, _, _ := strings.Cut(a.ContentType, "/"); kind {
-	case "image":
-		return message.Image{ImageURL: f.URL, Title: a.Filename}, nil
-	case "audio":
-		return message.Audio{AudioURL: f.URL, Title: a.Filename}, nil
-	case "video":
-		return message.Video{VideoURL: f.URL, Title: a.Filename}, nil
-	}
-	return message.File{FileURL: f.URL, Title: a.Filename}, nil
+	return message.Attachment(a.ContentType, f.URL, a.Filename), nil
 }

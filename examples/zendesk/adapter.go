@@ -237,17 +237,8 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (h
 
 // upload stores the file of a message, so that agents have it when its URL has expired. It may fail: the URL is in the text.
 func (a *adapter) upload(ctx context.Context, m message.Message) []string {
-	var from, title string
-	switch m := m.(type) {
-	case message.Image:
-		from, title = m.ImageURL, m.Title
-	case message.Audio:
-		from, title = m.AudioURL, m.Title
-	case message.Video:
-		from, title = m.VideoURL, m.Title
-	case message.File:
-		from, title = m.FileURL, m.Title
-	default:
+	from, title, ok := message.Media(m)
+	if !ok {
 		return nil
 	}
 	file, err := media.Fetch(ctx, from, title, &a.files)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hitl-go/sdk/hitl"
@@ -128,17 +127,8 @@ func content(c comment) message.Message {
 		items = append(items, message.Text{Text: words})
 	}
 	for _, f := range c.Attachments {
-		kind, _, _ := strings.Cut(f.Type, "/")
-		switch {
-		case f.Malware == "malware_found":
-		case kind == "image":
-			items = append(items, message.Image{ImageURL: f.URL, Title: f.Name})
-		case kind == "audio":
-			items = append(items, message.Audio{AudioURL: f.URL, Title: f.Name})
-		case kind == "video":
-			items = append(items, message.Video{VideoURL: f.URL, Title: f.Name})
-		default:
-			items = append(items, message.File{FileURL: f.URL, Title: f.Name})
+		if f.Malware != "malware_found" {
+			items = append(items, message.Attachment(f.Type, f.URL, f.Name))
 		}
 	}
 	if len(items) > 1 {
