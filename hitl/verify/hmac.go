@@ -56,7 +56,7 @@ const (
 
 func (e Encoding) decode(s string) ([]byte, error) {
 	if e == Base64 {
-		return base64.StdEncoding.DecodeString(s)
+		return base64.StdEncoding.Strict().DecodeString(s)
 	}
 	return hex.DecodeString(s)
 }

@@ -74,7 +74,7 @@ func Standard(secrets ...string) Func {
 			if !ok || len(signatures) == most {
 				continue
 			}
-			if raw, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			if raw, err := base64.StdEncoding.Strict().DecodeString(encoded); err == nil {
 				signatures = append(signatures, raw)
 			}
 		}

@@ -298,3 +298,22 @@ func FuzzForged(f *testing.F) {
 		}
 	})
 }
+
+// Base64 can write the same bytes in several ways; only one of them is what the desk sent.
+func TestBase64IsStrict(t *testing.T) {
+	const secret, body = "s3cret", "hello"
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	last := len(signature) - 2 // before the padding; its two lowest bits stand for nothing
+	spoilt := signature[:last] + string(digits[strings.IndexByte(digits, signature[last])+1]) + "="
+	check := verify.HMAC{Header: "X-Signature", Encoding: verify.Base64}.Func(secret)
+	for value, genuine := range map[string]bool{signature: true, spoilt: false} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-Signature", value)
+		if err := check(r); (err == nil) != genuine {
+			t.Errorf("%s: %v, genuine is %v", value, err, genuine)
+		}
+	}
+}
