@@ -63,7 +63,8 @@ type ConfigureIntegrationParams struct {
 }
 
 // ConfigureIntegration configures the installation of the calling integration.
+// It is idempotent.
 func (c *Client) ConfigureIntegration(ctx context.Context, p ConfigureIntegrationParams) error {
-	_, err := do[struct{}](ctx, c, post(p, "/v1/chat/integrations/configure"))
+	_, err := do[struct{}](ctx, c, idempotentPost(p, "/v1/chat/integrations/configure"))
 	return err
 }

@@ -35,23 +35,34 @@ type request struct {
 	ids    []string // what stands for the route's braces, in order
 	query  url.Values
 	body   any // marshalled to JSON; nil sends none
+	// idempotent says that sending the request twice has the effect of sending
+	// it once, so that it may be retried when the outcome is unknown.
+	idempotent bool
 }
 
 func get(route string, ids ...string) request {
-	return request{method: http.MethodGet, route: route, ids: ids}
+	return request{method: http.MethodGet, route: route, ids: ids, idempotent: true}
 }
 
 func post(body any, route string, ids ...string) request {
 	return request{method: http.MethodPost, route: route, ids: ids, body: body}
 }
 
+// idempotentPost is a POST that sets or finds something and creates no second
+// one when it is sent again.
+func idempotentPost(body any, route string, ids ...string) request {
+	r := post(body, route, ids...)
+	r.idempotent = true
+	return r
+}
+
 func put(body any, route string, ids ...string) request {
-	return request{method: http.MethodPut, route: route, ids: ids, body: body}
+	return request{method: http.MethodPut, route: route, ids: ids, body: body, idempotent: true}
 }
 
 // del sends an empty object, as Botpress' own client does.
 func del(route string, ids ...string) request {
-	return request{method: http.MethodDelete, route: route, ids: ids, body: struct{}{}}
+	return request{method: http.MethodDelete, route: route, ids: ids, body: struct{}{}, idempotent: true}
 }
 
 // path fills the braces of the route. An empty segment or dots would name
@@ -119,7 +130,7 @@ func (c *Client) perform(ctx context.Context, r request) (a answer, err error) {
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
-	a, attempts, err = c.persist(ctx, parcel{method: r.method, name: path, address: address, header: header, body: body})
+	a, attempts, err = c.persist(ctx, parcel{method: r.method, name: path, address: address, header: header, body: body, idempotent: r.idempotent})
 	return a, err
 }
 
@@ -127,12 +138,14 @@ func (c *Client) perform(ctx context.Context, r request) (a answer, err error) {
 func (c *Client) upload(ctx context.Context, address string, header http.Header, content []byte) error {
 	start := time.Now()
 	const name = "/(file storage)" // the address is a secret
-	a, attempts, err := c.persist(ctx, parcel{method: http.MethodPut, name: name, address: address, header: header, body: content})
+	a, attempts, err := c.persist(ctx, parcel{
+		method: http.MethodPut, name: name, address: address, header: header, body: content, idempotent: true,
+	})
 	c.report(ctx, Call{Method: http.MethodPut, Route: name, Status: a.status, Attempts: attempts, Duration: time.Since(start), Err: err})
 	return err
 }
 
-// persist sends p until it succeeds or must not be tried again.
+// persist sends p and retries it as c.retry says.
 func (c *Client) persist(ctx context.Context, p parcel) (a answer, attempts int, err error) {
 	for {
 		attempts++
@@ -145,14 +158,14 @@ func (c *Client) persist(ctx context.Context, p parcel) (a answer, attempts int,
 		default:
 			return a, attempts, nil
 		}
-		wait, again := c.retry.next(ctx, p.method, attempts, err, a.header)
+		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, a.header)
 		if !again {
 			return a, attempts, err
 		}
-		c.logger.WarnContext(ctx, "botpress: trying again",
+		c.logger.WarnContext(ctx, "botpress: retry",
 			slog.Int("attempt", attempts), slog.Duration("wait", wait), slog.Any("error", err))
 		if stop := sleep(ctx, wait); stop != nil {
-			return a, attempts, fmt.Errorf("%w (%w while waiting to try again)", err, stop)
+			return a, attempts, fmt.Errorf("%w (%w while waiting for the retry)", err, stop)
 		}
 	}
 }

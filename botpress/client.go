@@ -43,8 +43,8 @@ type Options struct {
 	// Zero means HTTPClient's timeout, or [DefaultTimeout] if it has none. The
 	// context bounds the call with all its attempts and waits.
 	Timeout time.Duration
-	// Retry says how often and how long failed calls are tried again. The zero
-	// value is the policy of Botpress' own clients.
+	// Retry is the policy for failed calls. The zero value makes at most four
+	// attempts. See [Client.WithRetry].
 	Retry Retry
 
 	// Logger receives a debug line for every call and a warning for every
@@ -136,6 +136,15 @@ func (c *Client) With(s Scope) *Client {
 		IntegrationID:    cmp.Or(s.IntegrationID, c.scope.IntegrationID),
 		IntegrationAlias: cmp.Or(s.IntegrationAlias, c.scope.IntegrationAlias),
 	}
+	return &view
+}
+
+// WithRetry returns a view of c with another retry policy. Retry{Max: -1} makes
+// one attempt: a write that holds a lease must not be retried, because it may
+// arrive after the lease has passed to another. The view shares all else with c.
+func (c *Client) WithRetry(r Retry) *Client {
+	view := *c
+	view.retry = r.withDefaults()
 	return &view
 }
 

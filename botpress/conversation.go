@@ -97,9 +97,11 @@ func (c *Client) CreateConversation(ctx context.Context, p CreateConversationPar
 
 // GetOrCreateConversation returns the conversation whose tags match and reports
 // whether it had to be created. A conversation that was found gets the given
-// tags.
+// tags. It is idempotent if DiscriminateByTags names tags with values.
 func (c *Client) GetOrCreateConversation(ctx context.Context, p GetOrCreateConversationParams) (conv Conversation, created bool, err error) {
-	reply, err := do[conversationReply](ctx, c, post(p, "/v1/chat/conversations/get-or-create"))
+	r := post(p, "/v1/chat/conversations/get-or-create")
+	r.idempotent = p.Tags.discriminate(p.DiscriminateByTags)
+	reply, err := do[conversationReply](ctx, c, r)
 	return reply.Conversation, reply.Meta.Created, err
 }
 

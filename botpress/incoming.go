@@ -41,22 +41,29 @@ type InitializeIncomingMessageResult struct {
 }
 
 // InitializeIncomingMessage delivers a message with its author and its
-// conversation in one call.
+// conversation in one call. It is idempotent if each of the three that is given
+// by tags has DiscriminateByTags that name tags with values.
 func (c *Client) InitializeIncomingMessage(ctx context.Context, p InitializeIncomingMessageParams) (InitializeIncomingMessageResult, error) {
+	idempotent := true
 	if p.User != nil {
 		u := *p.User
+		idempotent = idempotent && u.Tags.discriminate(u.DiscriminateByTags)
 		u.DiscriminateByTags = list(u.DiscriminateByTags)
 		p.User = &u
 	}
 	if p.Conversation != nil {
 		conv := *p.Conversation
+		idempotent = idempotent && conv.Tags.discriminate(conv.DiscriminateByTags)
 		conv.DiscriminateByTags = list(conv.DiscriminateByTags)
 		p.Conversation = &conv
 	}
 	if p.Message != nil {
 		m := *p.Message
+		idempotent = idempotent && m.Tags.discriminate(m.DiscriminateByTags)
 		m.Payload, m.DiscriminateByTags = object(m.Payload), list(m.DiscriminateByTags)
 		p.Message = &m
 	}
-	return do[InitializeIncomingMessageResult](ctx, c, post(p, "/v1/chat/initialize-incoming-message"))
+	r := post(p, "/v1/chat/initialize-incoming-message")
+	r.idempotent = idempotent
+	return do[InitializeIncomingMessageResult](ctx, c, r)
 }

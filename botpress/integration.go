@@ -255,9 +255,9 @@ func (c *Client) CreateIntegration(ctx context.Context, p CreateIntegrationParam
 }
 
 // ValidateIntegrationCreation does what [Client.CreateIntegration] does, but
-// deploys nothing.
+// deploys nothing. It is idempotent.
 func (c *Client) ValidateIntegrationCreation(ctx context.Context, p CreateIntegrationParams) error {
-	_, err := do[struct{}](ctx, c, post(p, "/v1/admin/integrations/validate"))
+	_, err := do[struct{}](ctx, c, idempotentPost(p, "/v1/admin/integrations/validate"))
 	return err
 }
 
@@ -311,7 +311,7 @@ func (c *Client) RequestIntegrationVerification(ctx context.Context, id string) 
 
 // RotateIntegrationSigningSecrets gives an integration a new signing secret and
 // returns it; it is not shown again. The old one keeps working for 24 hours.
-// The call is never repeated after a failure that leaves its outcome open.
+// It is not idempotent.
 func (c *Client) RotateIntegrationSigningSecrets(ctx context.Context, id string) (Secret, error) {
 	reply, err := do[struct {
 		Secret Secret `json:"newSigningSecret"`

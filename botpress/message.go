@@ -125,10 +125,13 @@ func (c *Client) CreateMessage(ctx context.Context, p CreateMessageParams) (Mess
 }
 
 // GetOrCreateMessage returns the message whose tags match and reports whether
-// it had to be created. A message that was found gets the given tags.
+// it had to be created. A message that was found gets the given tags. It is
+// idempotent if DiscriminateByTags names tags with values.
 func (c *Client) GetOrCreateMessage(ctx context.Context, p GetOrCreateMessageParams) (m Message, created bool, err error) {
 	p.Payload = object(p.Payload)
-	reply, err := do[messageReply](ctx, c, post(p, "/v1/chat/messages/get-or-create"))
+	r := post(p, "/v1/chat/messages/get-or-create")
+	r.idempotent = p.Tags.discriminate(p.DiscriminateByTags)
+	reply, err := do[messageReply](ctx, c, r)
 	return reply.Message, reply.Meta.Created, err
 }
 
@@ -163,15 +166,20 @@ func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Se
 }
 
 // ImportMessages adds at most 100 messages of the past; the bot does not react
-// to them. Messages that are there already are returned as they are.
+// to them. Messages that are there already are returned as they are. It is
+// idempotent if DiscriminateByTags of every message names tags with values.
 func (c *Client) ImportMessages(ctx context.Context, messages []ImportedMessage) ([]Message, error) {
 	body := struct {
 		Messages []ImportedMessage `json:"messages"`
 	}{make([]ImportedMessage, len(messages))}
+	idempotent := true
 	for i, m := range messages {
+		idempotent = idempotent && m.Tags.discriminate(m.DiscriminateByTags)
 		m.Payload, m.DiscriminateByTags = object(m.Payload), list(m.DiscriminateByTags)
 		body.Messages[i] = m
 	}
-	reply, err := do[messagePage](ctx, c, post(body, "/v1/chat/messages/import-messages"))
+	r := post(body, "/v1/chat/messages/import-messages")
+	r.idempotent = idempotent
+	reply, err := do[messagePage](ctx, c, r)
 	return reply.Messages, err
 }

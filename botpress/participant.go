@@ -21,12 +21,12 @@ type participantPage struct {
 	Participants []User `json:"participants"`
 }
 
-// AddParticipant lets a user take part in a conversation.
+// AddParticipant lets a user take part in a conversation. It is idempotent.
 func (c *Client) AddParticipant(ctx context.Context, conversationID, userID string) (User, error) {
 	body := struct {
 		UserID string `json:"userId"`
 	}{userID}
-	reply, err := do[participantReply](ctx, c, post(body, "/v1/chat/conversations/{id}/participants", conversationID))
+	reply, err := do[participantReply](ctx, c, idempotentPost(body, "/v1/chat/conversations/{id}/participants", conversationID))
 	return reply.Participant, err
 }
 

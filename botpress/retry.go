@@ -12,26 +12,30 @@ import (
 	"time"
 )
 
-// Retry is how failed calls are tried again. Tried again are answers 429 and
-// 502 of every method, other 5xx and broken connections of methods that are
-// idempotent (GET, PUT, DELETE), and connections that could not be opened at
-// all. An attempt that ran into [Options.Timeout] is not repeated. This is the
-// rule of Botpress' own clients, except that those also repeat a POST whose
-// connection broke, which may do its work twice.
+// Retry is the policy for failed calls. Retried are:
 //
-// A wait that would pass the context's deadline is not begun: the call fails at
-// once with the error at hand.
+//   - answers 429 and 502, and connections that could not be opened, for every
+//     call;
+//   - other 5xx and broken connections, for calls that are idempotent.
+//
+// Idempotent are GET, PUT and DELETE, and the methods whose comment says so,
+// such as [Client.GetOrCreateMessage] by discriminating tags. Other calls are
+// not retried when their outcome is unknown, because they might do their work
+// twice. An attempt that ran into [Options.Timeout] is not retried.
+//
+// Between attempts there is a backoff with jitter, or the time that the answer
+// asks for. A wait that would pass the context's deadline is not begun: the call
+// fails at once with the error at hand.
 type Retry struct {
-	// Max is how many times a call is tried again. 0 means 3; a negative
-	// number means never.
+	// Max is how many retries a call has after its first attempt. 0 means 3; a
+	// negative number means none.
 	Max int
-	// Wait is the unit of waiting where the answer names no time: one unit
-	// before the first retry, two before the second, and so on, each shortened
-	// or lengthened at random by up to a fifth. 0 means a second.
+	// Wait is the unit of the backoff: one unit before the first retry, two
+	// before the second, and so on, give or take a fifth. 0 means a second.
 	Wait time.Duration
-	// MaxWait is the longest wait that an answer may ask for with Retry-After
-	// or RateLimit-Reset; the call fails at once if it asks for more. 0 means a
-	// minute.
+	// MaxWait is the longest wait that an answer may ask for with Retry-After,
+	// RateLimit-Reset or X-RateLimit-Reset; the call fails at once if it asks
+	// for more. 0 means a minute.
 	MaxWait time.Duration
 }
 
@@ -43,10 +47,10 @@ func (r Retry) withDefaults() Retry {
 	}
 }
 
-// next says whether a call is sent again after its attempt-th failure, and how
-// long to wait before. The header is that of the answer, nil if none came.
-func (r Retry) next(ctx context.Context, method string, attempt int, failure error, h http.Header) (wait time.Duration, again bool) {
-	if attempt > r.Max || ctx.Err() != nil || !retryable(method, failure) {
+// next says whether a call is retried after its attempt-th failure, and how long
+// to wait before. The header is that of the answer, nil if none came.
+func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure error, h http.Header) (wait time.Duration, again bool) {
+	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
 		return 0, false
 	}
 	if asked, ok := retryAfter(h, time.Now()); ok {
@@ -72,8 +76,7 @@ func jitter(most time.Duration) time.Duration {
 	return rand.N(most)
 }
 
-func retryable(method string, failure error) bool {
-	idempotent := method == http.MethodGet || method == http.MethodPut || method == http.MethodDelete
+func retryable(idempotent bool, failure error) bool {
 	var api *Error
 	if errors.As(failure, &api) {
 		return api.Status == http.StatusTooManyRequests || api.Status == http.StatusBadGateway ||
@@ -91,7 +94,7 @@ func retryable(method string, failure error) bool {
 	)
 	switch {
 	case errors.As(failure, &dns) && dns.IsNotFound, errors.As(failure, &cert):
-		return false // no wait mends a wrong address
+		return false // permanent: the address is wrong
 	case errors.As(failure, &op) && op.Op == "dial":
 		return true // nothing was sent
 	case errors.As(failure, &slow) && slow.Timeout():
@@ -100,18 +103,35 @@ func retryable(method string, failure error) bool {
 	return idempotent
 }
 
-// retryAfter reads when the API wants to be called again, given as seconds or
-// as an HTTP date, and reports whether it says so at all.
+// retryAfter reads when the API wants to be called again, and reports whether it
+// says so at all. Retry-After comes first: next to it, X-RateLimit-Reset often
+// tells when the whole quota is fresh.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	for _, name := range [...]string{"RateLimit-Reset", "X-RateLimit-Reset", "Retry-After"} {
-		value := h.Get(name)
-		if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
-			const most = 365 * 24 * 3600 // absurd numbers would overflow a duration
-			return time.Duration(min(seconds, most) * float64(time.Second)), true
-		}
-		if date, err := http.ParseTime(value); err == nil {
-			return max(0, date.Sub(now)), true
+	for _, name := range [...]string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
+		if wait, ok := waitFor(h.Get(name), now); ok {
+			return wait, true
 		}
 	}
 	return 0, false
+}
+
+// waitFor reads a number of seconds, an HTTP date, or a Unix time in seconds or
+// milliseconds. A moment that has passed says nothing: the clocks may differ.
+func waitFor(value string, now time.Time) (time.Duration, bool) {
+	const year = 365 * 24 * 3600 // in seconds
+	moment, err := http.ParseTime(value)
+	if err != nil {
+		n, err := strconv.ParseFloat(value, 64)
+		switch {
+		case err != nil || !(n >= 0): // NaN too
+			return 0, false
+		case n < 10*year: // nobody asks for a longer wait
+			return time.Duration(min(n, year) * float64(time.Second)), true
+		case n < 1e11: // in seconds this is the year 5138, in milliseconds 1973
+			n *= 1000
+		}
+		moment = time.UnixMilli(int64(min(n, 1e14)))
+	}
+	wait := moment.Sub(now)
+	return min(wait, year*time.Second), wait > 0
 }

@@ -68,7 +68,7 @@ func failure(err error) func(int, *http.Request) (*http.Response, error) {
 	return func(int, *http.Request) (*http.Response, error) { return nil, err }
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestWhatIsRetried(t *testing.T) {
 	const four, one = 4, 1
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
@@ -77,7 +77,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		name             string
 		answer           func(int, *http.Request) (*http.Response, error)
 		get, put, remove int
-		post, patch      int
+		patch, post      int
 	}{
 		{"400", status(400), one, one, one, one, one},
 		{"401", status(401), one, one, one, one, one},
@@ -85,13 +85,13 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"408", status(408), one, one, one, one, one},
 		{"409", status(409), one, one, one, one, one},
 		{"429", status(429), four, four, four, four, four},
-		{"500", status(500), four, four, four, one, one},
-		{"501", status(501), four, four, four, one, one},
+		{"500", status(500), four, four, four, four, one},
+		{"501", status(501), four, four, four, four, one},
 		{"502", status(502), four, four, four, four, four},
-		{"503", status(503), four, four, four, one, one},
-		{"504", status(504), four, four, four, one, one},
-		{"connection reset", failure(reset), four, four, four, one, one},
-		{"connection closed", failure(io.EOF), four, four, four, one, one},
+		{"503", status(503), four, four, four, four, one},
+		{"504", status(504), four, four, four, four, one},
+		{"connection reset", failure(reset), four, four, four, four, one},
+		{"connection closed", failure(io.EOF), four, four, four, four, one},
 		{"nothing sent", failure(refused), four, four, four, four, four},
 		{"host unknown", failure(unknown), one, one, one, one, one},
 		{"wrong certificate", failure(&tls.CertificateVerificationError{Err: errors.New("expired")}), one, one, one, one, one},
@@ -109,12 +109,12 @@ func TestWhatIsTriedAgain(t *testing.T) {
 					return err
 				}},
 				{"DELETE", test.remove, func(ctx context.Context, c *botpress.Client) error { return c.DeleteUser(ctx, "u") }},
-				{"POST", test.post, func(ctx context.Context, c *botpress.Client) error {
-					_, err := c.CreateUser(ctx, botpress.CreateUserParams{})
-					return err
-				}},
 				{"PATCH", test.patch, func(ctx context.Context, c *botpress.Client) error {
 					_, err := c.PatchState(ctx, id, nil)
+					return err
+				}},
+				{"POST", test.post, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.CreateUser(ctx, botpress.CreateUserParams{})
 					return err
 				}},
 			} {
@@ -132,7 +132,195 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestTimeoutIsNotTriedAgain(t *testing.T) {
+// Of the calls that are POST, exactly the idempotent ones are retried when their
+// outcome is unknown.
+func TestIdempotentPosts(t *testing.T) {
+	var (
+		tags  = botpress.Tags{"id": "1", "more": "x"}
+		by    = []string{"id"}
+		empty = botpress.Tags{"id": "", "more": "x"}
+		state = botpress.StateKey{Type: botpress.StateOfUser, ID: "u", Name: "n"}
+	)
+	user := func(tags botpress.Tags, by []string) *botpress.GetOrCreateUserParams {
+		return &botpress.GetOrCreateUserParams{Tags: tags, DiscriminateByTags: by}
+	}
+	conversation := func(tags botpress.Tags, by []string) *botpress.GetOrCreateConversationParams {
+		return &botpress.GetOrCreateConversationParams{Tags: tags, DiscriminateByTags: by}
+	}
+	message := func(tags botpress.Tags, by []string) *botpress.IncomingMessage {
+		return &botpress.IncomingMessage{Tags: tags, DiscriminateByTags: by}
+	}
+	incoming := func(p botpress.InitializeIncomingMessageParams) func(context.Context, *botpress.Client) error {
+		return func(ctx context.Context, c *botpress.Client) error {
+			_, err := c.InitializeIncomingMessage(ctx, p)
+			return err
+		}
+	}
+	imported := func(messages ...botpress.ImportedMessage) func(context.Context, *botpress.Client) error {
+		return func(ctx context.Context, c *botpress.Client) error {
+			_, err := c.ImportMessages(ctx, messages)
+			return err
+		}
+	}
+	type call = func(context.Context, *botpress.Client) error
+	getOrCreate := func(tags botpress.Tags, by []string) map[string]call {
+		return map[string]call{
+			"getOrCreateUser": func(ctx context.Context, c *botpress.Client) error {
+				_, _, err := c.GetOrCreateUser(ctx, *user(tags, by))
+				return err
+			},
+			"getOrCreateConversation": func(ctx context.Context, c *botpress.Client) error {
+				_, _, err := c.GetOrCreateConversation(ctx, *conversation(tags, by))
+				return err
+			},
+			"getOrCreateMessage": func(ctx context.Context, c *botpress.Client) error {
+				_, _, err := c.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{Tags: tags, DiscriminateByTags: by})
+				return err
+			},
+			"incoming, user":         incoming(botpress.InitializeIncomingMessageParams{User: user(tags, by), ConversationID: "c"}),
+			"incoming, conversation": incoming(botpress.InitializeIncomingMessageParams{UserID: "u", Conversation: conversation(tags, by)}),
+			"incoming, message": incoming(botpress.InitializeIncomingMessageParams{
+				UserID: "u", ConversationID: "c", Message: message(tags, by),
+			}),
+			"import": imported(
+				botpress.ImportedMessage{Tags: botpress.Tags{"id": "0"}, DiscriminateByTags: []string{"id"}},
+				botpress.ImportedMessage{Tags: tags, DiscriminateByTags: by},
+			),
+		}
+	}
+	for _, test := range []struct {
+		name     string
+		attempts int
+		calls    map[string]call
+	}{
+		{"by tags", 4, getOrCreate(tags, by)},
+		{"by all tags", 1, getOrCreate(tags, nil)},
+		{"by tags without values", 1, getOrCreate(empty, by)},
+		{"by tags, one without a value", 1, getOrCreate(empty, []string{"more", "id"})},
+		{"by tags that are not there", 1, getOrCreate(nil, by)},
+		{"parts", 4, map[string]call{
+			"all": incoming(botpress.InitializeIncomingMessageParams{
+				User: user(tags, by), Conversation: conversation(tags, by), Message: message(tags, by),
+			}),
+			"ids": incoming(botpress.InitializeIncomingMessageParams{UserID: "u", ConversationID: "c"}),
+		}},
+		{"setters", 4, map[string]call{
+			"setState": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.SetState(ctx, state, botpress.SetStateParams{})
+				return err
+			},
+			"getOrSetState": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.GetOrSetState(ctx, state, botpress.SetStateParams{})
+				return err
+			},
+			"setStateExpiry": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.SetStateExpiry(ctx, state, time.Hour)
+				return err
+			},
+			"addParticipant": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.AddParticipant(ctx, "c", "u")
+				return err
+			},
+			"configureIntegration": func(ctx context.Context, c *botpress.Client) error {
+				return c.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{})
+			},
+			"validateIntegrationCreation": func(ctx context.Context, c *botpress.Client) error {
+				return c.ValidateIntegrationCreation(ctx, botpress.CreateIntegrationParams{})
+			},
+		}},
+		{"others", 1, map[string]call{
+			"createUser": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateUser(ctx, botpress.CreateUserParams{Tags: tags})
+				return err
+			},
+			"createConversation": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateConversation(ctx, botpress.CreateConversationParams{Tags: tags})
+				return err
+			},
+			"createMessage": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateMessage(ctx, botpress.CreateMessageParams{Tags: tags})
+				return err
+			},
+			"createEvent": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateEvent(ctx, botpress.CreateEventParams{Type: "x"})
+				return err
+			},
+			"callAction": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CallAction(ctx, botpress.CallActionParams{Type: "x:y"})
+				return err
+			},
+			"createIntegration": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateIntegration(ctx, botpress.CreateIntegrationParams{})
+				return err
+			},
+			"createInterface": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateInterface(ctx, botpress.CreateInterfaceParams{})
+				return err
+			},
+			"createBot": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateBot(ctx, botpress.CreateBotParams{})
+				return err
+			},
+			"createIntegrationApiKey": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.CreateIntegrationAPIKey(ctx, botpress.CreateIntegrationAPIKeyParams{})
+				return err
+			},
+			"requestIntegrationVerification": func(ctx context.Context, c *botpress.Client) error {
+				return c.RequestIntegrationVerification(ctx, "i")
+			},
+			"rotateIntegrationSigningSecrets": func(ctx context.Context, c *botpress.Client) error {
+				_, err := c.RotateIntegrationSigningSecrets(ctx, "i")
+				return err
+			},
+		}},
+	} {
+		for name, call := range test.calls {
+			for kind, unknown := range map[string]func(int, *http.Request) (*http.Response, error){
+				"503": status(503), "connection closed": failure(io.EOF),
+			} {
+				synctest.Test(t, func(t *testing.T) {
+					a := &attempts{answer: unknown}
+					if err := call(t.Context(), a.client(t, botpress.Retry{})); err == nil {
+						t.Errorf("%s: %s: %s: no error", test.name, name, kind)
+					}
+					if len(a.at) != test.attempts {
+						t.Errorf("%s: %s: %s: %d attempts, want %d", test.name, name, kind, len(a.at), test.attempts)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestWithRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: status(429)}
+		c := a.client(t, botpress.Retry{})
+		once := c.WithRetry(botpress.Retry{Max: -1})
+		sent := func(c *botpress.Client) int {
+			before := len(a.at)
+			_, err := c.SetState(t.Context(), botpress.StateKey{Type: botpress.StateOfUser, ID: "u", Name: "n"}, botpress.SetStateParams{})
+			if !errors.Is(err, botpress.ErrRateLimited) {
+				t.Error(err)
+			}
+			return len(a.at) - before
+		}
+		if n := sent(once); n != 1 {
+			t.Errorf("%d attempts without retries", n)
+		}
+		if n := sent(once.With(botpress.Scope{BotID: "b"})); n != 1 {
+			t.Errorf("%d attempts of a view of the view", n)
+		}
+		if n := sent(once.WithRetry(botpress.Retry{})); n != 4 {
+			t.Errorf("%d attempts with the default policy", n)
+		}
+		if n := sent(c); n != 4 {
+			t.Errorf("the view changed the client: %d attempts", n)
+		}
+	})
+}
+
+func TestTimeoutIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &attempts{answer: func(_ int, r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
@@ -191,9 +379,11 @@ func TestRetryMax(t *testing.T) {
 }
 
 // Without a word of the API the waits grow by a second each, give or take a
-// fifth; with one they are as long as it says, or a little longer.
+// fifth; with one they are as long as it says, or a little longer. A moment that
+// has passed is no word.
 func TestWaits(t *testing.T) {
-	date := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC).Format(http.TimeFormat) // a bubble starts in 2000
+	moment := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // a bubble starts in 2000
+	date, unix, millis := moment.Format(http.TimeFormat), fmt.Sprint(moment.Unix()), fmt.Sprint(moment.UnixMilli())
 	seconds := func(n ...float64) []time.Duration {
 		out := make([]time.Duration, len(n))
 		for i := range n {
@@ -210,15 +400,21 @@ func TestWaits(t *testing.T) {
 		{"Retry-After", []string{"Retry-After", "5"}, seconds(5, 5, 5), seconds(6, 6, 6)},
 		{"Retry-After now", []string{"Retry-After", "0"}, seconds(0, 0, 0), seconds(0, 0, 0)},
 		{"fraction", []string{"Retry-After", "0.5"}, seconds(0.5, 0.5, 0.5), seconds(0.6, 0.6, 0.6)},
-		{"date", []string{"Retry-After", date}, seconds(10, 0, 0), seconds(12, 0, 0)},
+		{"date", []string{"Retry-After", date}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
 		{"RateLimit-Reset", []string{"RateLimit-Reset", "3"}, seconds(3, 3, 3), seconds(3.6, 3.6, 3.6)},
 		{"X-RateLimit-Reset", []string{"X-RateLimit-Reset", "3"}, seconds(3, 3, 3), seconds(3.6, 3.6, 3.6)},
-		{"RateLimit-Reset as date", []string{"RateLimit-Reset", date}, seconds(10, 0, 0), seconds(12, 0, 0)},
-		{"all", []string{"Retry-After", "9", "X-RateLimit-Reset", "8", "RateLimit-Reset", "2"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
+		{"RateLimit-Reset as date", []string{"RateLimit-Reset", date}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
+		{"X-RateLimit-Reset in Unix seconds", []string{"X-RateLimit-Reset", unix}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
+		{"X-RateLimit-Reset in Unix milliseconds", []string{"X-RateLimit-Reset", millis}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
+		{"RateLimit-Reset in Unix seconds", []string{"RateLimit-Reset", unix}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
+		{"moment long ago", []string{"X-RateLimit-Reset", "900000000"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
+		{"all", []string{"Retry-After", "2", "X-RateLimit-Reset", "8", "RateLimit-Reset", "9"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
+		{"Retry-After and a quota that is fresh in 2026", []string{"Retry-After", "1", "X-RateLimit-Reset", "1790000000"}, seconds(1, 1, 1), seconds(1.2, 1.2, 1.2)},
+		{"both resets", []string{"RateLimit-Reset", "2", "X-RateLimit-Reset", "8"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
 		{"nonsense", []string{"Retry-After", "soon"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
 		{"negative", []string{"Retry-After", "-5"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
 		{"not a number", []string{"Retry-After", "NaN"}, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
-		{"nonsense first", []string{"RateLimit-Reset", "soon", "Retry-After", "2"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
+		{"nonsense first", []string{"Retry-After", "soon", "RateLimit-Reset", "2"}, seconds(2, 2, 2), seconds(2.4, 2.4, 2.4)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -262,6 +458,8 @@ func TestNoHopelessWait(t *testing.T) {
 		{"two minutes, which is too long", "120", 0, 1},
 		{"a year", "31536000", 0, 1},
 		{"a million years", "3e13", 0, 1},
+		{"the year 2026", "1790000000", 0, 1},
+		{"beyond all numbers", "Inf", 0, 1},
 		{"beyond the deadline", "5", 5 * time.Second, 1},
 		{"the second beyond the deadline", "5", 8 * time.Second, 2},
 		{"silent, beyond the deadline", "", 500 * time.Millisecond, 1},

@@ -95,30 +95,33 @@ func (c *Client) GetState(ctx context.Context, k StateKey) (State, error) {
 	return reply.State, err
 }
 
-// SetState replaces a state, or deletes it if the payload is nil.
+// SetState replaces a state, or deletes it if the payload is nil. It is
+// idempotent, but a retry may overwrite what another caller has set in between;
+// see [Client.WithRetry].
 func (c *Client) SetState(ctx context.Context, k StateKey, p SetStateParams) (State, error) {
-	reply, err := do[stateReply](ctx, c, post(stateBody{p.Payload, expiry(p.Expiry)}, stateRoute, k.ids()...))
+	reply, err := do[stateReply](ctx, c, idempotentPost(stateBody{p.Payload, expiry(p.Expiry)}, stateRoute, k.ids()...))
 	return reply.State, err
 }
 
 // GetOrSetState returns the state if there is one, and else sets it: of several
-// callers at once, all get the payload of the one that came first.
+// callers at once, all get the payload of the one that came first. It is
+// idempotent.
 func (c *Client) GetOrSetState(ctx context.Context, k StateKey, p SetStateParams) (State, error) {
 	body := stateBody{object(p.Payload), expiry(p.Expiry)}
-	reply, err := do[stateReply](ctx, c, post(body, stateRoute+"/get-or-set", k.ids()...))
+	reply, err := do[stateReply](ctx, c, idempotentPost(body, stateRoute+"/get-or-set", k.ids()...))
 	return reply.State, err
 }
 
 // PatchState merges the given JSON object into a state: keys that are not named
-// stay as they are.
+// stay as they are. It is idempotent, with the caveat of [Client.SetState].
 func (c *Client) PatchState(ctx context.Context, k StateKey, payload json.RawMessage) (State, error) {
-	r := request{method: "PATCH", route: stateRoute, ids: k.ids(), body: stateBody{Payload: object(payload)}}
+	r := request{method: "PATCH", route: stateRoute, ids: k.ids(), body: stateBody{Payload: object(payload)}, idempotent: true}
 	reply, err := do[stateReply](ctx, c, r)
 	return reply.State, err
 }
 
 // SetStateExpiry changes when a state is deleted, counted from now. 0 and
-// [Never] mean never.
+// [Never] mean never. It is idempotent.
 func (c *Client) SetStateExpiry(ctx context.Context, k StateKey, after time.Duration) (State, error) {
 	if after == 0 {
 		after = Never
@@ -126,6 +129,6 @@ func (c *Client) SetStateExpiry(ctx context.Context, k StateKey, after time.Dura
 	body := struct {
 		Expiry Optional[int64] `json:"expiry"`
 	}{expiry(after)}
-	reply, err := do[stateReply](ctx, c, post(body, stateRoute+"/expiry", k.ids()...))
+	reply, err := do[stateReply](ctx, c, idempotentPost(body, stateRoute+"/expiry", k.ids()...))
 	return reply.State, err
 }

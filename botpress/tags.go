@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/url"
+	"slices"
 )
 
 // Tags are names and values attached to a user, a conversation or a message.
@@ -20,6 +21,12 @@ func (t Tags) MarshalJSON() ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	return json.Marshal(map[string]string(t))
+}
+
+// discriminate reports whether the tags that by names identify one thing, so that
+// get-or-create finds what an earlier attempt has created.
+func (t Tags) discriminate(by []string) bool {
+	return len(by) > 0 && !slices.ContainsFunc(by, func(name string) bool { return t[name] == "" })
 }
 
 // TagOwner is the kind of thing that a tag is attached to.

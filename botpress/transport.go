@@ -76,6 +76,8 @@ type parcel struct {
 	address string
 	header  http.Header
 	body    []byte // nil means none
+	// idempotent is that of the request.
+	idempotent bool
 }
 
 // send makes one attempt and reads the answer to its end.
@@ -106,8 +108,8 @@ func (t *transport) send(ctx context.Context, p parcel) (answer, error) {
 	return a, nil // what could be read of an error is enough
 }
 
-// networkError marks a failure below HTTP, so that the retry rule can tell it
-// from a request that could not be built.
+// networkError marks a failure below HTTP, so that the retry policy can tell
+// it from a request that could not be built.
 type networkError struct{ err error }
 
 func (e *networkError) Error() string { return e.err.Error() }

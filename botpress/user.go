@@ -101,9 +101,11 @@ func (c *Client) CreateUser(ctx context.Context, p CreateUserParams) (User, erro
 
 // GetOrCreateUser returns the user whose tags match and reports whether it had
 // to be created. A user that was found gets the given tags, but not the name
-// and picture.
+// and picture. It is idempotent if DiscriminateByTags names tags with values.
 func (c *Client) GetOrCreateUser(ctx context.Context, p GetOrCreateUserParams) (u User, created bool, err error) {
-	reply, err := do[userReply](ctx, c, post(p, "/v1/chat/users/get-or-create"))
+	r := post(p, "/v1/chat/users/get-or-create")
+	r.idempotent = p.Tags.discriminate(p.DiscriminateByTags)
+	reply, err := do[userReply](ctx, c, r)
 	return reply.User, reply.Meta.Created, err
 }
 
