@@ -223,6 +223,12 @@ type ListBotsParams struct {
 	SortDirection SortDirection
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type botReply struct {
@@ -261,8 +267,9 @@ func (c *Client) ListBots(ctx context.Context, p ListBotsParams) iter.Seq2[BotSu
 		tags(p.Tags).
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p botPage) ([]BotSummary, string) { return p.Bots, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p botPage) ([]BotSummary, string) { return p.Bots, p.Meta.NextToken })
 }
 
 // DeleteBot deletes a bot with everything in it.

@@ -74,6 +74,12 @@ type ListConversationsParams struct {
 	SortDirection SortDirection
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type conversationReply struct {
@@ -135,6 +141,7 @@ func (c *Client) ListConversations(ctx context.Context, p ListConversationsParam
 		time("beforeDate", p.Before).
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p conversationPage) ([]Conversation, string) { return p.Conversations, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p conversationPage) ([]Conversation, string) { return p.Conversations, p.Meta.NextToken })
 }

@@ -99,6 +99,12 @@ type ListEventsParams struct {
 	Status         EventStatus
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type eventReply struct {
@@ -133,8 +139,9 @@ func (c *Client) ListEvents(ctx context.Context, p ListEventsParams) iter.Seq2[E
 		text("messageId", p.MessageID).
 		text("workflowId", p.WorkflowID).
 		text("status", string(p.Status)).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p eventPage) ([]Event, string) { return p.Events, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p eventPage) ([]Event, string) { return p.Events, p.Meta.NextToken })
 }
 
 // CancelScheduledEvent cancels an event that is not due yet.

@@ -79,6 +79,27 @@ func ExampleClient_ListUsers() {
 	// Edsger
 }
 
+// A user interface shows one page and keeps the token of the next.
+func ExampleListUsersParams() {
+	api := exampleAPI()
+	defer api.Close()
+	client := exampleClient(api.URL)
+	defer client.CloseIdleConnections()
+
+	var next string
+	for user, err := range client.ListUsers(context.Background(), botpress.ListUsersParams{PageSize: 2, Next: &next}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(user.Name)
+	}
+	fmt.Printf("the next page has NextToken %q\n", next)
+	// Output:
+	// Ada
+	// Grace
+	// the next page has NextToken "2"
+}
+
 // A message from the desk arrives with its author and its conversation in one
 // call, once, however often the desk tells of it.
 func ExampleClient_InitializeIncomingMessage() {

@@ -131,6 +131,12 @@ type ListFilesParams struct {
 	SortDirection SortDirection
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type fileReply struct {
@@ -200,6 +206,7 @@ func (c *Client) ListFiles(ctx context.Context, p ListFilesParams) iter.Seq2[Fil
 		flag("indexed", p.Indexed).
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p filePage) ([]File, string) { return p.Files, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p filePage) ([]File, string) { return p.Files, p.Meta.NextToken })
 }

@@ -209,6 +209,12 @@ type ListPublicIntegrationsParams struct {
 	Direction SortDirection
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 func (p ListPublicIntegrationsParams) query() query {
@@ -222,7 +228,8 @@ func (p ListPublicIntegrationsParams) query() query {
 		text("search", p.Search).
 		text("sortBy", string(p.SortBy)).
 		text("direction", string(p.Direction)).
-		number("limit", p.PageSize)
+		number("limit", p.PageSize).
+		text("nextToken", p.NextToken)
 }
 
 // ListIntegrationsParams selects integrations of the workspace. The zero value
@@ -291,7 +298,7 @@ func (c *Client) GetIntegrationByName(ctx context.Context, name, version string)
 func (c *Client) ListIntegrations(ctx context.Context, p ListIntegrationsParams) iter.Seq2[IntegrationSummary, error] {
 	r := get("/v1/admin/integrations")
 	r.query = url.Values(p.query().text("visibility", string(p.Visibility)).flag("dev", p.Dev))
-	return pages(ctx, c, r, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
+	return pages(ctx, c, r, p.Next, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
 }
 
 // DeleteIntegration deletes an integration. It fails while bots use it.
@@ -340,6 +347,12 @@ type GetIntegrationLogsParams struct {
 	UserID          string
 	ConversationID  string
 	MessageContains string
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type logPage struct {
@@ -357,15 +370,16 @@ func (c *Client) GetIntegrationLogs(ctx context.Context, id string, p GetIntegra
 		text("level", p.Level).
 		text("userId", p.UserID).
 		text("conversationId", p.ConversationID).
-		text("messageContains", p.MessageContains))
-	return pages(ctx, c, r, func(p logPage) ([]LogEntry, string) { return p.Logs, p.NextToken })
+		text("messageContains", p.MessageContains).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p logPage) ([]LogEntry, string) { return p.Logs, p.NextToken })
 }
 
 // ListPublicIntegrations ranges over the integrations on the hub that p selects.
 func (c *Client) ListPublicIntegrations(ctx context.Context, p ListPublicIntegrationsParams) iter.Seq2[IntegrationSummary, error] {
 	r := get("/v1/admin/hub/integrations")
 	r.query = url.Values(p.query())
-	return pages(ctx, c, r, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
+	return pages(ctx, c, r, p.Next, func(p integrationPage) ([]IntegrationSummary, string) { return p.Integrations, p.Meta.NextToken })
 }
 
 // GetPublicIntegrationByID returns an integration on the hub, or [ErrNotFound].

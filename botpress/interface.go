@@ -83,10 +83,20 @@ type ListInterfacesParams struct {
 	Version string
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 func (p ListInterfacesParams) query() url.Values {
-	return url.Values(query{}.text("name", p.Name).text("version", p.Version).number("pageSize", p.PageSize))
+	return url.Values(query{}.
+		text("name", p.Name).
+		text("version", p.Version).
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
 }
 
 type interfaceReply struct {
@@ -126,7 +136,7 @@ func (c *Client) GetInterfaceByName(ctx context.Context, name, version string) (
 func (c *Client) ListInterfaces(ctx context.Context, p ListInterfacesParams) iter.Seq2[InterfaceSummary, error] {
 	r := get("/v1/admin/interfaces")
 	r.query = p.query()
-	return pages(ctx, c, r, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
+	return pages(ctx, c, r, p.Next, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
 }
 
 // DeleteInterface deletes an interface.
@@ -139,7 +149,7 @@ func (c *Client) DeleteInterface(ctx context.Context, id string) error {
 func (c *Client) ListPublicInterfaces(ctx context.Context, p ListInterfacesParams) iter.Seq2[InterfaceSummary, error] {
 	r := get("/v1/admin/hub/interfaces")
 	r.query = p.query()
-	return pages(ctx, c, r, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
+	return pages(ctx, c, r, p.Next, func(p interfacePage) ([]InterfaceSummary, string) { return p.Interfaces, p.Meta.NextToken })
 }
 
 // GetPublicInterfaceByID returns an interface on the hub, or [ErrNotFound].

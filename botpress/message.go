@@ -87,6 +87,12 @@ type ListMessagesParams struct {
 	After, Before time.Time
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 // ImportedMessage is a message of the past, for [Client.ImportMessages].
@@ -161,8 +167,9 @@ func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Se
 		tags(p.Tags).
 		time("afterDate", p.After).
 		time("beforeDate", p.Before).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p messagePage) ([]Message, string) { return p.Messages, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p messagePage) ([]Message, string) { return p.Messages, p.Meta.NextToken })
 }
 
 // ImportMessages adds at most 100 messages of the past; the bot does not react

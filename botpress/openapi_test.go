@@ -43,6 +43,42 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
+// Every list can start at a given page and end after it.
+func TestOpenAPIPages(t *testing.T) {
+	spec, err := openapitest.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := 0
+	for _, op := range spec.Operations() {
+		_, full := op.Answer(true)
+		meta, _ := full["meta"].(map[string]any)
+		if meta["nextToken"] == nil && full["nextToken"] == nil {
+			continue
+		}
+		lists++
+		t.Run(op.ID, func(t *testing.T) {
+			var tokens []string
+			c := newClient(t, spec.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tokens = append(tokens, r.URL.Query().Get("nextToken"))
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write(openapitest.JSON(full))
+			}), func(err error) { t.Error(err) }))
+			in := op.Input(false)
+			in.Query["nextToken"], in.Query["next"] = "token-7", ""
+			if _, err := client.Call(t.Context(), c, op.ID, in); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"token-7"}, tokens); diff != "" {
+				t.Errorf("tokens (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if lists < 12 {
+		t.Errorf("only %d lists", lists)
+	}
+}
+
 // All operations that a client offers are in the documents.
 func TestOpenAPIKnowsAllOperations(t *testing.T) {
 	spec, err := openapitest.Load()

@@ -26,10 +26,11 @@ type page struct {
 	} `json:"meta"`
 }
 
-// pages ranges over a list operation; open gives the items of an answer and the
-// token of the next one. The cursor lives inside the loop, so that ranging again
-// starts again. After an error the iteration ends.
-func pages[T, Reply any](ctx context.Context, c *Client, r request, open func(Reply) ([]T, string)) iter.Seq2[T, error] {
+// pages ranges over a list operation, or over one page of it, whose successor's
+// token goes to end, if that is not nil. The function open gives the items of an
+// answer and the token of the next one. The cursor lives inside the loop, so that
+// ranging again starts again. After an error the iteration ends.
+func pages[T, Reply any](ctx context.Context, c *Client, r request, end *string, open func(Reply) ([]T, string)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		r := r
@@ -41,12 +42,15 @@ func pages[T, Reply any](ctx context.Context, c *Client, r request, open func(Re
 				return
 			}
 			items, next := open(reply)
+			if end != nil {
+				*end = next
+			}
 			for _, item := range items {
 				if !yield(item, nil) {
 					return
 				}
 			}
-			if next == "" {
+			if next == "" || end != nil {
 				return
 			}
 			if next == r.query.Get("nextToken") {

@@ -107,6 +107,54 @@ func TestPagesError(t *testing.T) {
 	}
 }
 
+// One page at a time, as a user interface shows them.
+func TestPagesByHand(t *testing.T) {
+	var requests []string
+	c := paging(t, 3, &requests)
+	p := botpress.ListUsersParams{PageSize: 2, NextToken: "1"}
+	var shown [][]string
+	for range 2 {
+		var next string
+		p.Next = &next
+		var ids []string
+		for u, err := range c.ListUsers(t.Context(), p) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if next != map[string]string{"1": "2", "2": ""}[p.NextToken] {
+				t.Errorf("in the page %q the next one is %q", p.NextToken, next)
+			}
+			ids = append(ids, u.ID)
+		}
+		shown = append(shown, ids)
+		p.NextToken = next
+	}
+	if diff := cmp.Diff([][]string{{"1-a", "1-b"}, {"2-a", "2-b"}}, shown); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"nextToken=1&pageSize=2", "nextToken=2&pageSize=2"}, requests); diff != "" {
+		t.Error(diff)
+	}
+	if p.NextToken != "" {
+		t.Errorf("after the last page comes %q", p.NextToken)
+	}
+}
+
+// Without Next, a list goes on from the page where it starts.
+func TestPagesFrom(t *testing.T) {
+	var requests []string
+	var ids []string
+	for u, err := range paging(t, 3, &requests).ListUsers(t.Context(), botpress.ListUsersParams{NextToken: "1"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, u.ID)
+	}
+	if diff := cmp.Diff([]string{"1-a", "1-b", "2-a", "2-b"}, ids); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A list that never ends is an error, not a loop.
 func TestPagesEndlessly(t *testing.T) {
 	requests := 0

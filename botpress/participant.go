@@ -10,6 +10,12 @@ import (
 type ListParticipantsParams struct {
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type participantReply struct {
@@ -46,6 +52,6 @@ func (c *Client) RemoveParticipant(ctx context.Context, conversationID, userID s
 // ListParticipants ranges over the users who take part in a conversation.
 func (c *Client) ListParticipants(ctx context.Context, conversationID string, p ListParticipantsParams) iter.Seq2[User, error] {
 	r := get("/v1/chat/conversations/{id}/participants", conversationID)
-	r.query = url.Values(query{}.number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p participantPage) ([]User, string) { return p.Participants, p.Meta.NextToken })
+	r.query = url.Values(query{}.number("pageSize", p.PageSize).text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p participantPage) ([]User, string) { return p.Participants, p.Meta.NextToken })
 }

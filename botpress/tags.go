@@ -45,6 +45,12 @@ type ListTagValuesParams struct {
 	Type TagOwner
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type tagValuePage struct {
@@ -59,8 +65,11 @@ type tagValue struct {
 // ListTagValues ranges over the values in use for the tag with the given name.
 func (c *Client) ListTagValues(ctx context.Context, key string, p ListTagValuesParams) iter.Seq2[string, error] {
 	r := get("/v1/chat/tags/{key}/values", key)
-	r.query = url.Values(query{}.text("type", string(p.Type)).number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p tagValuePage) ([]string, string) {
+	r.query = url.Values(query{}.
+		text("type", string(p.Type)).
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p tagValuePage) ([]string, string) {
 		values := make([]string, len(p.Tags))
 		for i, t := range p.Tags {
 			values[i] = t.Value

@@ -78,6 +78,12 @@ type ListUsersParams struct {
 	SortDirection SortDirection
 	// PageSize is how many items are fetched at once. 0 leaves it to the API.
 	PageSize int
+	// NextToken is where the list starts, a token from Next. Empty means the
+	// first page.
+	NextToken string
+	// Next, if set, ends the list after one page and receives the token of the
+	// next page, "" after the last.
+	Next *string
 }
 
 type userReply struct {
@@ -138,6 +144,7 @@ func (c *Client) ListUsers(ctx context.Context, p ListUsersParams) iter.Seq2[Use
 		text("rangeField", string(p.RangeField)).
 		text("sortField", string(p.SortField)).
 		text("sortDirection", string(p.SortDirection)).
-		number("pageSize", p.PageSize))
-	return pages(ctx, c, r, func(p userPage) ([]User, string) { return p.Users, p.Meta.NextToken })
+		number("pageSize", p.PageSize).
+		text("nextToken", p.NextToken))
+	return pages(ctx, c, r, p.Next, func(p userPage) ([]User, string) { return p.Users, p.Meta.NextToken })
 }
