@@ -198,7 +198,7 @@ func TestBadParams(t *testing.T) {
 // go there, nor the address into an error.
 func TestUploadTellsNoSecret(t *testing.T) {
 	storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"Authorization", "X-Bot-Id", "X-Integration-Id", "X-Workspace-Id"} {
+		for _, name := range []string{"Authorization", "X-Bot-Id", "X-Integration-Id", "X-Workspace-Id", "X-Extra"} {
 			if r.Header.Get(name) != "" {
 				t.Errorf("the storage gets %s", name)
 			}
@@ -210,7 +210,7 @@ func TestUploadTellsNoSecret(t *testing.T) {
 	address := storage.URL + "/b/k?X-Amz-Signature=s3cret"
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"file": {"id": "file_1", "uploadUrl": %q, "contentType": "text/plain"}}`, address)
-	}), func(o *botpress.Options) { o.Retry.Max = -1 })
+	}), func(o *botpress.Options) { o.Retry.Max, o.Header = -1, http.Header{"X-Extra": {"1"}} })
 	upload := func() (botpress.File, error) {
 		return c.UploadFile(t.Context(), botpress.UpsertFileParams{Key: "k.txt"}, []byte("hello"))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -202,7 +203,8 @@ func (c *Client) header(ctx context.Context) (http.Header, error) {
 		{"Traceparent", trace.Parent},
 		{"Tracestate", trace.State},
 	}
-	h := make(http.Header, 8)
+	h := make(http.Header, 8+len(c.extra))
+	maps.Copy(h, c.extra)
 	values := make([]string, len(fields)) // one allocation for all
 	for i, f := range fields {
 		if f.value == "" {

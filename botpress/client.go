@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,9 @@ type Options struct {
 	IntegrationAlias string
 	// WorkspaceID is the workspace that the administration operations work on.
 	WorkspaceID string
+	// Header is sent with every call of the API, e.g. X-Multiple-Integrations:
+	// true. It cannot hold what the client or net/http sets.
+	Header http.Header
 
 	// HTTPClient carries the requests. The client copies it and never changes
 	// the original; its cookie jar and its redirect policy are not used. Nil
@@ -88,11 +92,12 @@ type Client struct {
 	token     string
 	workspace string
 	scope     Scope
+	extra     http.Header // Options.Header, in canonical form; it is not written to
 }
 
 // New returns a client with the given options. It makes no request. It fails
-// on a missing or malformed token and on an address that is not an http or
-// https URL.
+// on a missing or malformed token, on an address that is not an http or https
+// URL, and on a header that may not be set.
 func New(o Options) (*Client, error) {
 	if o.Token == "" {
 		return nil, errors.New("botpress: no token: set Options.Token, or BP_TOKEN when the options come from FromEnv")
@@ -111,6 +116,10 @@ func New(o Options) (*Client, error) {
 			return nil, fmt.Errorf("botpress: Options.%s holds a line break or another character that a header cannot carry", name)
 		}
 	}
+	extra, err := extraHeader(o.Header)
+	if err != nil {
+		return nil, err
+	}
 	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -123,6 +132,7 @@ func New(o Options) (*Client, error) {
 		token:     o.Token,
 		workspace: o.WorkspaceID,
 		scope:     Scope{BotID: o.BotID, IntegrationID: o.IntegrationID, IntegrationAlias: o.IntegrationAlias},
+		extra:     extra,
 	}, nil
 }
 
@@ -171,6 +181,48 @@ func baseURL(s string) (string, error) {
 		return "", errors.New("botpress: the base URL must be an http or https address without user, query or fragment, like " + DefaultBaseURL)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// reserved are the headers that Options.Header cannot hold: the client or
+// net/http sets them, or they belong to the connection.
+var reserved = map[string]bool{
+	"Authorization": true, "X-Bot-Id": true, "X-Integration-Id": true, "X-Integration-Alias": true, "X-Workspace-Id": true,
+	"Traceparent": true, "Tracestate": true, "Accept": true, "Accept-Encoding": true, "Content-Type": true,
+	"Content-Encoding": true, "Content-Length": true, "Cookie": true, "Host": true, "Expect": true, "Range": true,
+	"Connection": true, "Keep-Alive": true, "Proxy-Authorization": true, "Proxy-Connection": true, "Te": true, "Trailer": true,
+	"Transfer-Encoding": true, "Upgrade": true,
+}
+
+// extraHeader copies Options.Header. Its errors repeat no value, which may be a
+// secret, and no name that is not one.
+func extraHeader(given http.Header) (http.Header, error) {
+	extra := make(http.Header, len(given))
+	for name, values := range given {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !isToken(name):
+			return nil, errors.New("botpress: a name in Options.Header is empty or holds a space, a colon or another character that the name of a header cannot hold")
+		case reserved[canonical]:
+			return nil, fmt.Errorf("botpress: Options.Header holds %s, which the client sets itself; remove it", canonical)
+		case extra[canonical] != nil:
+			return nil, fmt.Errorf("botpress: Options.Header holds %s twice, in upper and lower case; give it once, with all its values", canonical)
+		case slices.ContainsFunc(values, func(v string) bool { return !printable(v) }):
+			return nil, fmt.Errorf("botpress: the value of %s in Options.Header holds a line break or another character that a header cannot carry", canonical)
+		}
+		if len(values) > 0 {
+			extra[canonical] = slices.Clip(slices.Clone(values))
+		}
+	}
+	return extra, nil
+}
+
+// isToken reports whether s can be the name of a header.
+func isToken(s string) bool {
+	const others = "!#$%&'*+-.^_`|~"
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && !strings.ContainsRune(others, r)
+	}) < 0
 }
 
 // printable reports whether a header can carry s.

@@ -31,6 +31,11 @@ func TestNewRefuses(t *testing.T) {
 		{"token with a space", botpress.Options{Token: "Bearer s3cret"}, "space"},
 		{"bot id with a newline", botpress.Options{Token: "t", BotID: "b\r\nX-A: s3cret"}, "BotID"},
 		{"workspace id with a newline", botpress.Options{Token: "t", WorkspaceID: "\n"}, "WorkspaceID"},
+		{"header without a name", botpress.Options{Token: "t", Header: http.Header{"": {"s3cret"}}}, "name"},
+		{"header with a colon", botpress.Options{Token: "t", Header: http.Header{"X-Key: s3cret": {"1"}}}, "colon"},
+		{"header with an umlaut", botpress.Options{Token: "t", Header: http.Header{"X-Schlüssel": {"1"}}}, "name"},
+		{"header with a newline", botpress.Options{Token: "t", Header: http.Header{"X-Key": {"1", "s3cret\r\nX-Bot-Id: b"}}}, "value of X-Key"},
+		{"header twice", botpress.Options{Token: "t", Header: http.Header{"X-Key": {"s3cret"}, "x-key": {"s3cret"}}}, "X-Key twice"},
 		{"no scheme", botpress.Options{Token: "t", BaseURL: "api.botpress.cloud"}, "base URL"},
 		{"other scheme", botpress.Options{Token: "t", BaseURL: "ftp://api.botpress.cloud"}, "base URL"},
 		{"no host", botpress.Options{Token: "t", BaseURL: "https:///v1"}, "base URL"},
@@ -99,6 +104,46 @@ func TestWith(t *testing.T) {
 	}
 	if trace := got.Get("Traceparent"); trace != "" {
 		t.Errorf("a call without a trace has %q", trace)
+	}
+}
+
+// A header of the caller's goes to the API, unless it is one that the client or
+// HTTP itself needs.
+func TestHeader(t *testing.T) {
+	var got http.Header
+	given := http.Header{"x-multiple-integrations": {"true"}, "X-List": {"a", "b"}, "User-Agent": {"acme"}, "X-None": nil}
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header
+		fmt.Fprint(w, `{"user": {}}`)
+	}), func(o *botpress.Options) { o.Header = given })
+	given["X-List"][0] = "changed"
+	given.Set("X-Late", "too late")
+	for _, view := range []*botpress.Client{c, c.With(botpress.Scope{BotID: "bot-2"})} {
+		if _, err := view.UpdateUser(t.Context(), "u", botpress.UpdateUserParams{}); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string][]string{
+			"X-Multiple-Integrations": {"true"}, "X-List": {"a", "b"}, "User-Agent": {"acme"}, "X-None": nil, "X-Late": nil,
+			"Authorization": {"Bearer bp_test_token"}, "Content-Type": {"application/json"},
+		} {
+			if diff := cmp.Diff(want, got[name]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+}
+
+func TestReservedHeaders(t *testing.T) {
+	for _, name := range []string{
+		"Authorization", "authorization", "X-Bot-Id", "x-bot-id", "X-Integration-Id", "X-Integration-Alias", "X-Workspace-Id",
+		"Traceparent", "Tracestate", "Accept", "Accept-Encoding", "Content-Type", "Content-Encoding", "Content-Length",
+		"Cookie", "Host", "Expect", "Range", "Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE",
+		"Trailer", "Transfer-Encoding", "Upgrade",
+	} {
+		_, err := botpress.New(botpress.Options{Token: "t", Header: http.Header{name: {"s3cret"}}})
+		if err == nil || !strings.Contains(err.Error(), http.CanonicalHeaderKey(name)) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }
 
