@@ -49,8 +49,8 @@ type CronSchedule struct {
 	Cron string `json:"cron"`
 }
 
-// Subscriptions are the events that a bot wants. A nil map is null, which means
-// all events.
+// Subscriptions are the events that a bot receives. A nil map is null, which
+// means all events.
 type Subscriptions struct {
 	Events map[string]*struct{} `json:"events"`
 }
@@ -140,7 +140,7 @@ type BotPlugin struct {
 	Integrations  map[string]PluginInstance  `json:"integrations,omitzero"`
 }
 
-// PluginInterface says which installation serves an interface for a plugin.
+// PluginInterface binds an interface that a plugin uses to an installation.
 type PluginInterface struct {
 	IntegrationID             string `json:"integrationId"`
 	IntegrationAlias          string `json:"integrationAlias,omitempty"`
@@ -149,7 +149,7 @@ type PluginInterface struct {
 	InterfaceID string `json:"interfaceId,omitempty"`
 }
 
-// PluginInstance says which installation serves an integration for a plugin.
+// PluginInstance binds an integration that a plugin uses to an installation.
 type PluginInstance struct {
 	IntegrationID    string `json:"integrationId"`
 	IntegrationAlias string `json:"integrationAlias"`

@@ -19,21 +19,21 @@ type Call struct {
 	// Method and Route name the operation, e.g. GET /v1/chat/users/{id}. There
 	// are only as many of them as operations, so they serve as metric labels.
 	Method, Route string
-	// Status is the last HTTP status, 0 if no answer came.
+	// Status is the last HTTP status, 0 if there was no response.
 	Status int
 	// Attempts is how many requests were sent, retries included.
 	Attempts int
 	// Duration is the time from the call to its result, waits included.
 	Duration time.Duration
-	// Err is what the caller got.
+	// Err is the error that the caller got.
 	Err error
 }
 
-// request is one operation on its way to the wire.
+// request is one call of an operation.
 type request struct {
 	method string
 	route  string   // path as in the OpenAPI document, e.g. /v1/chat/users/{id}
-	ids    []string // what stands for the route's braces, in order
+	ids    []string // values of the route's parameters, in order
 	query  url.Values
 	body   any // marshalled to JSON; nil sends none
 	// idempotent says that sending the request twice has the effect of sending
@@ -49,8 +49,7 @@ func post(body any, route string, ids ...string) request {
 	return request{method: http.MethodPost, route: route, ids: ids, body: body}
 }
 
-// idempotentPost is a POST that sets or finds something and creates no second
-// one when it is sent again.
+// idempotentPost is a POST that may be retried like a PUT.
 func idempotentPost(body any, route string, ids ...string) request {
 	r := post(body, route, ids...)
 	r.idempotent = true
@@ -66,7 +65,7 @@ func del(route string, ids ...string) request {
 	return request{method: http.MethodDelete, route: route, ids: ids, body: struct{}{}, idempotent: true}
 }
 
-// path fills the braces of the route. An empty segment or dots would name
+// path fills in the parameters of the route. An empty segment or dots would name
 // another operation (DELETE /users/{id} with ".." is DELETE /), so they are
 // refused; everything else is escaped.
 func (r request) path() (string, error) {
@@ -89,41 +88,41 @@ func (r request) path() (string, error) {
 	return b.String(), nil
 }
 
-// do performs a call with its retries and decodes the answer into T.
+// do performs a call with its retries and decodes the response into T.
 func do[T any](ctx context.Context, c *Client, r request) (T, error) {
 	var out T
-	a, err := c.perform(ctx, r)
+	res, err := c.perform(ctx, r)
 	if err != nil {
 		return out, err
 	}
-	if _, nothing := any(out).(struct{}); nothing && len(a.body) == 0 {
+	if _, nothing := any(out).(struct{}); nothing && len(res.body) == 0 {
 		return out, nil
 	}
-	if err := json.Unmarshal(a.body, &out); err != nil {
-		return out, a.undecodable(r, err)
+	if err := json.Unmarshal(res.body, &out); err != nil {
+		return out, res.undecodable(r, err)
 	}
 	return out, nil
 }
 
 // perform builds the request, sends it and reports it.
-func (c *Client) perform(ctx context.Context, r request) (a answer, err error) {
+func (c *Client) perform(ctx context.Context, r request) (res response, err error) {
 	start := time.Now()
 	var attempts int
 	defer func() {
-		c.report(ctx, Call{Method: r.method, Route: r.route, Status: a.status, Attempts: attempts, Duration: time.Since(start), Err: err})
+		c.report(ctx, Call{Method: r.method, Route: r.route, Status: res.status, Attempts: attempts, Duration: time.Since(start), Err: err})
 	}()
 	path, err := r.path()
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	header, err := c.header(ctx)
 	if err != nil {
-		return answer{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, err)
+		return response{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, err)
 	}
 	var body []byte // whole, so that every attempt sends the same
 	if r.body != nil {
 		if body, err = json.Marshal(r.body); err != nil {
-			return answer{}, fmt.Errorf("botpress: %s %s: encode the request: %w", r.method, path, err)
+			return response{}, fmt.Errorf("botpress: %s %s: encode the request: %w", r.method, path, err)
 		}
 		header["Content-Type"] = []string{"application/json"}
 	}
@@ -131,42 +130,42 @@ func (c *Client) perform(ctx context.Context, r request) (a answer, err error) {
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
-	a, attempts, err = c.persist(ctx, parcel{method: r.method, name: path, address: address, header: header, body: body, idempotent: r.idempotent})
-	return a, err
+	res, attempts, err = c.sendWithRetries(ctx, wireRequest{method: r.method, name: path, address: address, header: header, body: body, idempotent: r.idempotent})
+	return res, err
 }
 
-// upload sends content to an address that Botpress gave, without the token.
+// upload sends content to a presigned address, without the token.
 func (c *Client) upload(ctx context.Context, address string, header http.Header, content []byte) error {
 	start := time.Now()
 	const name = "/(file storage)" // the address is a secret
-	a, attempts, err := c.persist(ctx, parcel{
+	res, attempts, err := c.sendWithRetries(ctx, wireRequest{
 		method: http.MethodPut, name: name, address: address, header: header, body: content, idempotent: true,
 	})
-	c.report(ctx, Call{Method: http.MethodPut, Route: name, Status: a.status, Attempts: attempts, Duration: time.Since(start), Err: err})
+	c.report(ctx, Call{Method: http.MethodPut, Route: name, Status: res.status, Attempts: attempts, Duration: time.Since(start), Err: err})
 	return err
 }
 
-// persist sends p and retries it as c.retry says.
-func (c *Client) persist(ctx context.Context, p parcel) (a answer, attempts int, err error) {
+// sendWithRetries sends p and retries it according to c.retry.
+func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res response, attempts int, err error) {
 	for {
 		attempts++
-		a, err = c.http.send(ctx, p)
+		res, err = c.http.send(ctx, p)
 		switch {
 		case err != nil:
 			err = fmt.Errorf("botpress: %s %s: %w", p.method, p.name, err)
-		case a.status < 200 || a.status > 299:
-			err = c.apiError(p, a)
+		case res.status < 200 || res.status > 299:
+			err = c.apiError(p, res)
 		default:
-			return a, attempts, nil
+			return res, attempts, nil
 		}
-		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, a.header)
+		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, res.header)
 		if !again {
-			return a, attempts, err
+			return res, attempts, err
 		}
 		c.logger.WarnContext(ctx, "botpress: retry",
 			slog.Int("attempt", attempts), slog.Duration("wait", wait), slog.Any("error", err))
 		if stop := sleep(ctx, wait); stop != nil {
-			return a, attempts, fmt.Errorf("%w (%w while waiting for the retry)", err, stop)
+			return res, attempts, fmt.Errorf("%w (%w while waiting for the retry)", err, stop)
 		}
 	}
 }
@@ -192,7 +191,7 @@ func (c *Client) report(ctx context.Context, done Call) {
 func (c *Client) header(ctx context.Context) (http.Header, error) {
 	trace := TraceFromContext(ctx)
 	if !printable(trace.Parent) || !printable(trace.State) {
-		trace = Trace{} // it came from outside, and a call does not fail for it
+		trace = Trace{} // it came from outside and must not fail the call
 	}
 	fields := [...]struct{ name, value string }{
 		{"Authorization", "Bearer " + c.token},
@@ -219,8 +218,8 @@ func (c *Client) header(ctx context.Context) (http.Header, error) {
 	return h, nil
 }
 
-// answer is a response that was read to its end, or to the limit.
-type answer struct {
+// response is a response whose body was read, up to the limit.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
@@ -228,13 +227,13 @@ type answer struct {
 
 // undecodable explains a success whose body is not what the operation returns,
 // typically the page of a proxy or of a login.
-func (a answer) undecodable(r request, err error) error {
-	kind := a.header.Get("Content-Type")
+func (res response) undecodable(r request, err error) error {
+	kind := res.header.Get("Content-Type")
 	if kind == "" {
 		kind = "no content type"
 	}
-	return fmt.Errorf("botpress: %s %s: the answer (status %d, %s, %d bytes) is not the expected JSON; is the base URL that of the API?: %w",
-		r.method, r.route, a.status, kind, len(a.body), err)
+	return fmt.Errorf("botpress: %s %s: the response (status %d, %s, %d bytes) is not the expected JSON; is the base URL that of the API?: %w",
+		r.method, r.route, res.status, kind, len(res.body), err)
 }
 
 // object makes an absent JSON object an empty one, where the API wants one.

@@ -41,9 +41,9 @@ type Options struct {
 
 	// HTTPClient carries the requests. The client copies it and never changes
 	// the original; its cookie jar and its redirect policy are not used. Nil
-	// means a client with a pool of its own, of at most 100 connections.
+	// means a client with its own pool of at most 100 connections.
 	HTTPClient *http.Client
-	// Timeout bounds one attempt, from dialing to the last byte of the answer.
+	// Timeout bounds one attempt, from dialing to the last byte of the response.
 	// Zero means HTTPClient's timeout, or [DefaultTimeout] if it has none. The
 	// context bounds the call with all its attempts and waits.
 	Timeout time.Duration
@@ -60,9 +60,8 @@ type Options struct {
 	OnCall func(context.Context, Call)
 }
 
-// FromEnv returns the options that the environment gives: BP_API_URL, BP_TOKEN,
-// BP_BOT_ID, BP_INTEGRATION_ID and BP_WORKSPACE_ID, as Botpress' own tools
-// name them.
+// FromEnv reads options from the environment variables of Botpress' own tools:
+// BP_API_URL, BP_TOKEN, BP_BOT_ID, BP_INTEGRATION_ID and BP_WORKSPACE_ID.
 func FromEnv() Options {
 	return Options{
 		BaseURL:       os.Getenv("BP_API_URL"),
@@ -73,8 +72,7 @@ func FromEnv() Options {
 	}
 }
 
-// Scope is the part of a client's identity that changes from one installation
-// of an integration to the next.
+// Scope identifies one installation of an integration.
 type Scope struct {
 	BotID            string
 	IntegrationID    string
@@ -137,8 +135,8 @@ func New(o Options) (*Client, error) {
 }
 
 // With returns a view of c that calls for another installation. Fields of s
-// that are empty keep what c has. The view shares c's connections, token and
-// options and costs one small allocation.
+// that are empty keep the value of c. The view shares c's connections, token
+// and options and costs one small allocation.
 func (c *Client) With(s Scope) *Client {
 	view := *c
 	view.scope = Scope{
@@ -162,8 +160,7 @@ func (c *Client) WithRetry(r Retry) *Client {
 // client stays usable.
 func (c *Client) CloseIdleConnections() { c.http.closeIdle() }
 
-// String names the client without its token, so that printing a client by
-// accident tells nothing.
+// String names the client without its token.
 func (c *Client) String() string {
 	return "botpress.Client(bot " + c.scope.BotID + ")"
 }
@@ -175,7 +172,7 @@ func baseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		// The parser's error repeats the input, which may hold a password.
+		// The error of url.Parse repeats the input, which may hold a password.
 		return "", errors.New("botpress: the base URL is malformed; it should look like " + DefaultBaseURL)
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return "", errors.New("botpress: the base URL must be an http or https address without user, query or fragment, like " + DefaultBaseURL)

@@ -42,8 +42,7 @@ type GetOrCreateConversationParams struct {
 	// Channel is required.
 	Channel string `json:"channel"`
 	Tags    Tags   `json:"tags"`
-	// DiscriminateByTags names the tags that decide whether a conversation is
-	// the one. Nil means that all tags must match.
+	// DiscriminateByTags names the tags that must match. Nil means all tags.
 	DiscriminateByTags []string `json:"discriminateByTags,omitzero"`
 	Properties         Tags     `json:"properties,omitzero"`
 	// IntegrationName is for bots only, and deprecated by the API.

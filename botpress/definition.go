@@ -2,9 +2,9 @@ package botpress
 
 import "encoding/json"
 
-// The parts of which integrations, interfaces and bots are defined. In an
-// update, what is not named stays as it is, and a nil entry of a map of
-// pointers removes what is deployed under that name.
+// The parts of the definitions of integrations, interfaces and bots. In an
+// update, what is left out stays as it is, and a nil entry in a map of pointers
+// removes the part with that name.
 
 // Removable are named strings of a definition. An entry with an empty value is
 // sent as null, which in an update removes it.
@@ -112,8 +112,8 @@ type ConfigurationIdentifierDefinition struct {
 	LinkTemplateScript Optional[string] `json:"linkTemplateScript,omitzero"`
 }
 
-// IdentifierDefinition says how to tell which installation an incoming request
-// is for. The scripts are in VRL.
+// IdentifierDefinition routes an incoming request to an installation. The
+// scripts are in VRL.
 type IdentifierDefinition struct {
 	ExtractScript         Optional[string] `json:"extractScript,omitzero"`
 	FallbackHandlerScript Optional[string] `json:"fallbackHandlerScript,omitzero"`

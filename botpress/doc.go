@@ -6,8 +6,9 @@
 // Every method is named after its operation in the official OpenAPI document.
 // Parameters and results are plain structs; a field that is zero is left out
 // of the request. Lists are iterators that fetch page after page and can be
-// ranged over again; NextToken and Next in their parameters page by hand. Failures that the API reports are *[Error]; callers branch
-// with errors.Is on sentinels such as [ErrNotFound].
+// ranged over again; the parameters NextToken and Next give single pages.
+// Failures that the API reports are *[Error]; callers branch with errors.Is on
+// sentinels such as [ErrNotFound]. Transient failures are retried; see [Retry].
 //
 // A [Client] is safe for concurrent use. [Client.With] gives a cheap view for
 // another bot over the same connections.

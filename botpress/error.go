@@ -41,7 +41,7 @@ const (
 	TypeResourceNotFound       ErrorType = "ResourceNotFound"       // 404
 	TypeRuntime                ErrorType = "Runtime"                // 400
 	TypeUnauthorized           ErrorType = "Unauthorized"           // 401
-	TypeUnknown                ErrorType = "Unknown"                // 500, or any status when the answer is not the API's JSON
+	TypeUnknown                ErrorType = "Unknown"                // 500, or any status when the response is not the API's JSON
 	TypeUnsupportedMediaType   ErrorType = "UnsupportedMediaType"   // 415
 )
 
@@ -61,13 +61,13 @@ var (
 	ErrForbidden = errors.New("botpress: forbidden")
 )
 
-// Error is a failure that the API reported: any answer with a status other
+// Error is a failure that the API reported: any response with a status other
 // than 2xx.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
-	// Type is the API's name for the failure, [TypeUnknown] if the answer did
-	// not come from the API but, say, from a proxy.
+	// Type is the API's name for the failure, [TypeUnknown] if the response came
+	// from something else, such as a proxy.
 	Type ErrorType
 	// ID is the API's id of this failure, for Botpress' support. It may be empty.
 	ID string
@@ -78,7 +78,7 @@ type Error struct {
 	Metadata json.RawMessage
 	// Method and Path say which request failed. The path has no query.
 	Method, Path string
-	// RetryAfter is how long the API asks to wait. 0 means that it does not say.
+	// RetryAfter is how long the API asks to wait. 0 means that it does not ask.
 	RetryAfter time.Duration
 }
 
@@ -119,18 +119,18 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// Bounds of what an error keeps of an answer.
+// Bounds of what an error keeps of a response.
 const (
 	maxMessage  = 1000
 	maxMetadata = 10_000
-	maxExcerpt  = 200 // of an answer that is not the API's JSON
+	maxExcerpt  = 200 // of a response that is not the API's JSON
 )
 
-// apiError makes an error of an answer that is not a success.
-func (c *Client) apiError(p parcel, a answer) *Error {
-	e := &Error{Status: a.status, Type: TypeUnknown, Method: p.method, Path: p.name}
-	e.RetryAfter, _ = retryAfter(a.header, time.Now())
-	text := strings.ReplaceAll(string(a.body), c.token, "[token]") // whoever answers may echo the request
+// apiError makes an error of a response that is not a success.
+func (c *Client) apiError(p wireRequest, res response) *Error {
+	e := &Error{Status: res.status, Type: TypeUnknown, Method: p.method, Path: p.name}
+	e.RetryAfter, _ = retryAfter(res.header, time.Now())
+	text := strings.ReplaceAll(string(res.body), c.token, "[token]") // the response may echo the request
 	var wire struct {
 		ID       string          `json:"id"`
 		Type     ErrorType       `json:"type"`
@@ -138,7 +138,7 @@ func (c *Client) apiError(p parcel, a answer) *Error {
 		Metadata json.RawMessage `json:"metadata"`
 	}
 	switch {
-	case a.status >= 300 && a.status < 400:
+	case res.status >= 300 && res.status < 400:
 		e.Message = "the address answers with a redirect, which is not followed; is the base URL right?"
 	case json.Unmarshal([]byte(text), &wire) == nil && wire.Type != "":
 		e.ID, e.Type, e.Message = cut(wire.ID, maxExcerpt), ErrorType(cut(string(wire.Type), maxExcerpt)), cut(wire.Message, maxMessage)
@@ -152,7 +152,7 @@ func (c *Client) apiError(p parcel, a answer) *Error {
 }
 
 // cut shortens s to at most n bytes without splitting a character, and keeps it
-// on one line, so that an answer cannot forge lines in a log.
+// on one line, so that a response cannot forge log lines.
 func cut(s string, n int) string {
 	if len(s) > n {
 		for n > 0 && !utf8.RuneStart(s[n]) {

@@ -22,7 +22,7 @@ const (
 	EventCanceled  EventStatus = "canceled"
 )
 
-// Event is something that happened, for bots and plugins to react to.
+// Event is an event that bots and plugins react to.
 type Event struct {
 	ID        string      `json:"id"`
 	CreatedAt time.Time   `json:"createdAt"`
@@ -38,7 +38,7 @@ type Event struct {
 }
 
 // Schedule says when something is to happen: at a time or after a delay, not
-// both. Order among things scheduled for one instant is not promised.
+// both. The order of what is scheduled for the same time is undefined.
 type Schedule struct {
 	// DateTime is sent with millisecond precision.
 	DateTime time.Time

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// InitializeIncomingMessageParams names a user, a conversation and a message,
-// each of which is taken by its id or else found by its tags or created.
+// InitializeIncomingMessageParams names a user, a conversation and a message.
+// Each is given by its id, or found by its tags and else created.
 type InitializeIncomingMessageParams struct {
 	// UserID names a user who exists; User describes one. Set one of them.
 	UserID string                 `json:"userId,omitempty"`
@@ -15,7 +15,7 @@ type InitializeIncomingMessageParams struct {
 	// one. Set one of them.
 	ConversationID string                         `json:"conversationId,omitempty"`
 	Conversation   *GetOrCreateConversationParams `json:"conversation,omitempty"`
-	// Message is what the user says. Nil says nothing.
+	// Message is optional.
 	Message *IncomingMessage `json:"message,omitempty"`
 }
 
@@ -27,8 +27,8 @@ type IncomingMessage struct {
 	Payload json.RawMessage `json:"payload"`
 	Tags    Tags            `json:"tags"`
 	Origin  Origin          `json:"origin,omitempty"`
-	// DiscriminateByTags names the tags that decide whether the message is
-	// there already; then nothing is created and the bot does not see it twice.
+	// DiscriminateByTags names the tags that deduplicate the message: if one
+	// with the same values exists, none is created.
 	DiscriminateByTags []string `json:"discriminateByTags"`
 }
 
@@ -36,7 +36,7 @@ type IncomingMessage struct {
 type InitializeIncomingMessageResult struct {
 	User         User         `json:"user"`
 	Conversation Conversation `json:"conversation"`
-	// Message is the zero value if none was asked for.
+	// Message is the zero value if none was given.
 	Message Message `json:"message"`
 }
 

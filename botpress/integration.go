@@ -86,8 +86,8 @@ type Integration struct {
 	Secrets []string `json:"secrets"`
 }
 
-// Sandbox tells which messages of a shared account are for which bot. The
-// scripts are in VRL.
+// Sandbox routes the messages of a shared account to bots. The scripts are in
+// VRL.
 type Sandbox struct {
 	IdentifierExtractScript string `json:"identifierExtractScript,omitempty"`
 	MessageExtractScript    string `json:"messageExtractScript,omitempty"`
@@ -130,12 +130,11 @@ type IntegrationSummary struct {
 	// OwnerWorkspace and Meta are zero in lists of the workspace's own.
 	OwnerWorkspace WorkspaceSummary `json:"ownerWorkspace,omitzero"`
 	Meta           IntegrationUsage `json:"meta,omitzero"`
-	// MatchedOn says what [ListPublicIntegrationsParams.Search] found.
+	// MatchedOn says what [ListPublicIntegrationsParams.Search] matched.
 	MatchedOn IntegrationMatch `json:"matchedOn,omitzero"`
 }
 
-// IntegrationMatch says where a search found its words: in the texts, or in
-// which actions and interfaces.
+// IntegrationMatch says which parts of an integration a search matched.
 type IntegrationMatch struct {
 	Name        bool     `json:"name,omitempty"`
 	Title       bool     `json:"title,omitempty"`
@@ -170,7 +169,7 @@ type CreateIntegrationParams struct {
 	// URL is where Botpress sends the operations of an integration that it does
 	// not host.
 	URL string `json:"url,omitempty"`
-	// Dev makes it a development version, which only its maker sees.
+	// Dev makes it a development version, which only its owner sees.
 	Dev bool `json:"dev,omitempty"`
 }
 

@@ -16,7 +16,7 @@ type InterfaceDefinition struct {
 	Actions     map[string]*ActionDefinition  `json:"actions,omitzero"`
 	Events      map[string]*EventDefinition   `json:"events,omitzero"`
 	Channels    map[string]*ChannelDefinition `json:"channels,omitzero"`
-	// NameTemplate makes the names of an implementation.
+	// NameTemplate generates the name of an implementation.
 	NameTemplate Optional[NameTemplate] `json:"nameTemplate,omitzero"`
 	Attributes   Removable              `json:"attributes,omitzero"`
 	Public       bool                   `json:"public,omitempty"`

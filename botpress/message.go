@@ -17,7 +17,7 @@ const (
 	Outgoing Direction = "outgoing" // from the bot
 )
 
-// Origin says how a message came about, where that is unusual.
+// Origin says how a message came about, if not as usual.
 type Origin string
 
 // Synthetic marks a message that nobody wrote.
@@ -62,8 +62,7 @@ type GetOrCreateMessageParams struct {
 	// Payload is a JSON object. Nil means an empty one.
 	Payload json.RawMessage `json:"payload"`
 	Tags    Tags            `json:"tags"`
-	// DiscriminateByTags names the tags that decide whether a message is the
-	// one. Nil means that all tags must match.
+	// DiscriminateByTags names the tags that must match. Nil means all tags.
 	DiscriminateByTags []string `json:"discriminateByTags,omitzero"`
 	// Schedule delays the message. Nil means now.
 	Schedule *Schedule `json:"schedule,omitempty"`
@@ -95,7 +94,7 @@ type ListMessagesParams struct {
 	Next *string
 }
 
-// ImportedMessage is a message of the past, for [Client.ImportMessages].
+// ImportedMessage is a past message, for [Client.ImportMessages].
 type ImportedMessage struct {
 	// ConversationID, UserID, Type and CreatedAt are required.
 	ConversationID string    `json:"conversationId"`
@@ -105,8 +104,7 @@ type ImportedMessage struct {
 	// Payload is a JSON object. Nil means an empty one.
 	Payload json.RawMessage `json:"payload"`
 	Tags    Tags            `json:"tags"`
-	// DiscriminateByTags names the tags that decide whether the message is
-	// there already.
+	// DiscriminateByTags names the tags that deduplicate the message.
 	DiscriminateByTags []string `json:"discriminateByTags"`
 }
 
@@ -172,8 +170,8 @@ func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Se
 	return pages(ctx, c, r, p.Next, func(p messagePage) ([]Message, string) { return p.Messages, p.Meta.NextToken })
 }
 
-// ImportMessages adds at most 100 messages of the past; the bot does not react
-// to them. Messages that are there already are returned as they are. It is
+// ImportMessages adds at most 100 past messages; the bot does not react
+// to them. Messages that exist already are returned unchanged. It is
 // idempotent if DiscriminateByTags of every message names tags with values.
 func (c *Client) ImportMessages(ctx context.Context, messages []ImportedMessage) ([]Message, error) {
 	body := struct {

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 )
 
-// Optional is a field for which the API tells three things apart: left out,
-// null, and a value. The zero value is left out, which in an update keeps what
-// is there. [Set] gives a value; [Null] is null, which in an update removes
+// Optional is a field for which the API distinguishes three cases: left out,
+// null, and a value. The zero value is left out, which in an update keeps the
+// current value. [Set] gives a value; [Null] is null, which in an update removes
 // the value.
 type Optional[T any] struct {
 	value   T

@@ -26,11 +26,12 @@ type page struct {
 	} `json:"meta"`
 }
 
-// pages ranges over a list operation, or over one page of it, whose successor's
-// token goes to end, if that is not nil. The function open gives the items of an
-// answer and the token of the next one. The cursor lives inside the loop, so that
-// ranging again starts again. After an error the iteration ends.
-func pages[T, Reply any](ctx context.Context, c *Client, r request, end *string, open func(Reply) ([]T, string)) iter.Seq2[T, error] {
+// pages ranges over a list operation. If one is not nil, it ends after one page
+// and stores the token of the next page there. The function open returns the
+// items of a response and the token of the next page. The cursor lives inside
+// the loop, so that ranging again starts again. After an error the iteration
+// ends.
+func pages[T, Reply any](ctx context.Context, c *Client, r request, one *string, open func(Reply) ([]T, string)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		r := r
@@ -42,15 +43,15 @@ func pages[T, Reply any](ctx context.Context, c *Client, r request, end *string,
 				return
 			}
 			items, next := open(reply)
-			if end != nil {
-				*end = next
+			if one != nil {
+				*one = next
 			}
 			for _, item := range items {
 				if !yield(item, nil) {
 					return
 				}
 			}
-			if next == "" || end != nil {
+			if next == "" || one != nil {
 				return
 			}
 			if next == r.query.Get("nextToken") {
@@ -65,7 +66,8 @@ func pages[T, Reply any](ctx context.Context, c *Client, r request, end *string,
 	}
 }
 
-// query collects what is set, in the form that Botpress' own client sends.
+// query collects the parameters that are set, in the form that Botpress' own
+// client sends.
 type query url.Values
 
 func (q query) text(name, value string) query {

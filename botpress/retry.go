@@ -14,16 +14,16 @@ import (
 
 // Retry is the policy for failed calls. Retried are:
 //
-//   - answers 429 and 502, and connections that could not be opened, for every
+//   - status 429 and 502, and connections that could not be opened, for every
 //     call;
-//   - other 5xx and broken connections, for calls that are idempotent.
+//   - other 5xx and broken connections, for idempotent calls.
 //
 // Idempotent are GET, PUT and DELETE, and the methods whose comment says so,
 // such as [Client.GetOrCreateMessage] by discriminating tags. Other calls are
-// not retried when their outcome is unknown, because they might do their work
+// not retried when their outcome is unknown, because the work might be done
 // twice. An attempt that ran into [Options.Timeout] is not retried.
 //
-// Between attempts there is a backoff with jitter, or the time that the answer
+// Between attempts there is a backoff with jitter, or the wait that the response
 // asks for. A wait that would pass the context's deadline is not begun: the call
 // fails at once with the error at hand.
 type Retry struct {
@@ -33,7 +33,7 @@ type Retry struct {
 	// Wait is the unit of the backoff: one unit before the first retry, two
 	// before the second, and so on, give or take a fifth. 0 means a second.
 	Wait time.Duration
-	// MaxWait is the longest wait that an answer may ask for with Retry-After,
+	// MaxWait is the longest wait that a response may ask for with Retry-After,
 	// RateLimit-Reset or X-RateLimit-Reset; the call fails at once if it asks
 	// for more. 0 means a minute.
 	MaxWait time.Duration
@@ -48,7 +48,7 @@ func (r Retry) withDefaults() Retry {
 }
 
 // next says whether a call is retried after its attempt-th failure, and how long
-// to wait before. The header is that of the answer, nil if none came.
+// to wait before. The header is nil if there was no response.
 func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure error, h http.Header) (wait time.Duration, again bool) {
 	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
 		return 0, false
@@ -57,7 +57,7 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 		if asked > r.MaxWait {
 			return 0, false
 		}
-		wait = asked + jitter(asked/5) // later than asked is polite, earlier is not
+		wait = asked + jitter(asked/5) // jitter only adds: never earlier than asked
 	} else {
 		wait = time.Duration(attempt) * r.Wait
 		wait += jitter(wait*2/5) - wait/5
@@ -68,7 +68,7 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 	return wait, true
 }
 
-// jitter keeps many clients from coming back at the same moment.
+// jitter returns a random part of most, so that clients do not retry in step.
 func jitter(most time.Duration) time.Duration {
 	if most <= 0 {
 		return 0
@@ -103,9 +103,9 @@ func retryable(idempotent bool, failure error) bool {
 	return idempotent
 }
 
-// retryAfter reads when the API wants to be called again, and reports whether it
-// says so at all. Retry-After comes first: next to it, X-RateLimit-Reset often
-// tells when the whole quota is fresh.
+// retryAfter reads how long the API asks to wait, and reports whether it asks at
+// all. Retry-After comes first: next to it, X-RateLimit-Reset often is when the
+// whole quota is renewed.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	for _, name := range [...]string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
 		if wait, ok := waitFor(h.Get(name), now); ok {
@@ -116,7 +116,7 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 }
 
 // waitFor reads a number of seconds, an HTTP date, or a Unix time in seconds or
-// milliseconds. A moment that has passed says nothing: the clocks may differ.
+// milliseconds. A time in the past is ignored: the clocks may differ.
 func waitFor(value string, now time.Time) (time.Duration, bool) {
 	const year = 365 * 24 * 3600 // in seconds
 	moment, err := http.ParseTime(value)

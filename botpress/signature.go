@@ -20,28 +20,27 @@ const SignatureHeader = "X-BP-Signature"
 // future.
 const SignatureTolerance = 5 * time.Minute
 
-// Why a request is refused. The errors never hold the signature that would have
-// been right.
+// Why a request is refused. The errors never hold the expected signature.
 var (
 	// ErrNoSignature means that the header is missing.
 	ErrNoSignature = errors.New("botpress: the request is not signed")
-	// ErrBadSignature means that the header, the method or the body is not of
-	// the form that Botpress sends.
+	// ErrBadSignature means that the header is malformed, the method is not POST,
+	// or the body is empty.
 	ErrBadSignature = errors.New("botpress: the signature is malformed")
-	// ErrSignatureExpired means that the signature is older or newer than
-	// [SignatureTolerance]; a wrong clock on this machine does that too.
+	// ErrSignatureExpired means that the signature's time is further away than
+	// [SignatureTolerance], or that the clock of this machine is wrong.
 	ErrSignatureExpired = errors.New("botpress: the signature's time is more than 5 minutes from now")
-	// ErrWrongSignature means that no hash was made with a known secret.
+	// ErrWrongSignature means that no hash matches a known secret.
 	ErrWrongSignature = errors.New("botpress: the signature does not match")
 )
 
 // Verifier checks that a request comes from Botpress. It is safe for concurrent
 // use.
 //
-// Only the body and the time are signed, not the headers, and the same request
-// verifies again within [SignatureTolerance].
+// Only the body and the time are signed, not the headers. A replay of a request
+// within [SignatureTolerance] verifies.
 type Verifier struct {
-	// Now tells the time. Nil means time.Now.
+	// Now returns the current time. Nil means time.Now.
 	Now func() time.Time
 
 	keys [][]byte

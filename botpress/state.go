@@ -42,15 +42,15 @@ type State struct {
 	Type           StateType `json:"type"`
 	// Payload is a JSON object.
 	Payload json.RawMessage `json:"payload"`
-	// Expiry is in milliseconds, 0 if the state does not expire, or if the API
-	// does not say.
+	// Expiry is in milliseconds, 0 if the state does not expire or the API
+	// does not report it.
 	Expiry int64 `json:"expiry,omitempty"`
-	// ExpiresAt is the zero time if the state does not expire, or if the API
-	// does not say.
+	// ExpiresAt is the zero time if the state does not expire or the API
+	// does not report it.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
-// Never is an expiry that makes a state stay until it is deleted.
+// Never is the expiry of a state that does not expire.
 const Never time.Duration = -1
 
 // SetStateParams is the new content of a state.
@@ -103,8 +103,8 @@ func (c *Client) SetState(ctx context.Context, k StateKey, p SetStateParams) (St
 	return reply.State, err
 }
 
-// GetOrSetState returns the state if there is one, and else sets it: of several
-// callers at once, all get the payload of the one that came first. It is
+// GetOrSetState returns the state if it exists, and else sets it, atomically: of
+// several concurrent callers, all get the payload of the first. It is
 // idempotent.
 func (c *Client) GetOrSetState(ctx context.Context, k StateKey, p SetStateParams) (State, error) {
 	body := stateBody{object(p.Payload), expiry(p.Expiry)}

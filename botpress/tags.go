@@ -23,8 +23,8 @@ func (t Tags) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string(t))
 }
 
-// discriminate reports whether the tags that by names identify one thing, so that
-// get-or-create finds what an earlier attempt has created.
+// discriminate reports whether get-or-create by the tags that are named finds
+// what an earlier attempt has created: each of them must have a value.
 func (t Tags) discriminate(by []string) bool {
 	return len(by) > 0 && !slices.ContainsFunc(by, func(name string) bool { return t[name] == "" })
 }

@@ -2,9 +2,9 @@ package botpress
 
 import "context"
 
-// Trace is a W3C trace context, as the headers traceparent and tracestate carry
-// it. An integration forwards the trace of the request that it serves on every
-// call that it makes for it.
+// Trace is a W3C trace context, as in the headers traceparent and tracestate. An
+// integration forwards the trace of the request that it serves to the calls that
+// it makes for it.
 type Trace struct {
 	// Parent is the value of traceparent. Empty means no trace.
 	Parent string

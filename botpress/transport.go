@@ -16,8 +16,8 @@ import (
 
 // Bounds of what is read from the network.
 const (
-	maxAnswer = 16 << 20 // a success
-	maxError  = 64 << 10 // an error needs far less
+	maxResponse = 16 << 20 // a success
+	maxError    = 64 << 10 // an error needs far less
 )
 
 // transport sends single attempts. It is the only place that knows resty, and
@@ -31,7 +31,7 @@ type transport struct {
 }
 
 func newTransport(base string, given *http.Client, timeout time.Duration) *transport {
-	own := &http.Client{} // resty writes into the client it is given
+	own := &http.Client{} // a copy, because resty changes its client
 	if given != nil {
 		*own = *given
 	}
@@ -69,43 +69,42 @@ func pool() *http.Transport {
 
 func (t *transport) closeIdle() { t.hc.CloseIdleConnections() }
 
-// parcel is what goes over the wire in one attempt.
-type parcel struct {
-	method  string
-	name    string // what errors call the address
-	address string
-	header  http.Header
-	body    []byte // nil means none
-	// idempotent is that of the request.
+// wireRequest is one HTTP request, the same in every attempt.
+type wireRequest struct {
+	method     string
+	name       string // stands for the address in errors
+	address    string
+	header     http.Header
+	body       []byte // nil means none
 	idempotent bool
 }
 
-// send makes one attempt and reads the answer to its end.
-func (t *transport) send(ctx context.Context, p parcel) (answer, error) {
+// send makes one attempt and reads the response to its end.
+func (t *transport) send(ctx context.Context, p wireRequest) (response, error) {
 	req := t.r.R().SetContext(ctx)
 	req.Header = p.header
 	if p.body != nil {
 		req.SetBody(p.body)
 	}
-	res, err := req.Execute(p.method, p.address)
+	sent, err := req.Execute(p.method, p.address)
 	if err != nil {
-		return answer{}, &networkError{cause(err)}
+		return response{}, &networkError{cause(err)}
 	}
-	raw := res.RawResponse
+	raw := sent.RawResponse
 	defer raw.Body.Close()
-	a := answer{status: raw.StatusCode, header: raw.Header}
-	limit := int64(maxAnswer)
-	if a.status < 200 || a.status > 299 {
+	res := response{status: raw.StatusCode, header: raw.Header}
+	limit := int64(maxResponse)
+	if res.status < 200 || res.status > 299 {
 		limit = maxError
 	}
-	a.body, err = io.ReadAll(io.LimitReader(raw.Body, limit+1))
+	res.body, err = io.ReadAll(io.LimitReader(raw.Body, limit+1))
 	switch {
-	case int64(len(a.body)) > limit && limit == maxAnswer:
-		return a, fmt.Errorf("the answer is larger than %d MiB, which is the limit", maxAnswer>>20)
-	case err != nil && limit == maxAnswer:
-		return a, &networkError{fmt.Errorf("the answer broke off after %d bytes: %w", len(a.body), cause(err))}
+	case int64(len(res.body)) > limit && limit == maxResponse:
+		return res, fmt.Errorf("the response is larger than %d MiB, which is the limit", maxResponse>>20)
+	case err != nil && limit == maxResponse:
+		return res, &networkError{fmt.Errorf("the response broke off after %d bytes: %w", len(res.body), cause(err))}
 	}
-	return a, nil // what could be read of an error is enough
+	return res, nil // what could be read of an error is enough
 }
 
 // networkError marks a failure below HTTP, so that the retry policy can tell

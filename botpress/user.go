@@ -36,8 +36,7 @@ type CreateUserParams struct {
 // GetOrCreateUserParams describes a user to find, or else to create.
 type GetOrCreateUserParams struct {
 	Tags Tags `json:"tags"`
-	// DiscriminateByTags names the tags that decide whether a user is the one.
-	// Nil means that all tags must match.
+	// DiscriminateByTags names the tags that must match. Nil means all tags.
 	DiscriminateByTags []string `json:"discriminateByTags,omitzero"`
 	// Name, PictureURL and Properties are for a user who has to be created.
 	Name       string `json:"name,omitempty"`
