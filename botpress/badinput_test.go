@@ -56,7 +56,7 @@ func TestPathParameters(t *testing.T) {
 	}
 }
 
-// What a server must not answer, but a proxy or an attacker may.
+// Responses that the API does not give, but a proxy or an attacker may.
 func TestBadAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -144,7 +144,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// An operation that returns nothing may answer nothing, but not anything.
+// An operation without a result accepts an empty body, but not any body.
 func TestVoidAnswers(t *testing.T) {
 	body := ""
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, body) }))
@@ -194,8 +194,8 @@ func TestBadParams(t *testing.T) {
 	}
 }
 
-// A storage address is a secret and leads to another host: the token must not
-// go there, nor the address into an error.
+// A presigned address is a secret of another host: the token must not go there,
+// nor the address into an error.
 func TestUploadTellsNoSecret(t *testing.T) {
 	storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range []string{"Authorization", "X-Bot-Id", "X-Integration-Id", "X-Workspace-Id", "X-Extra"} {

@@ -107,8 +107,7 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// A header of the caller's goes to the API, unless it is one that the client or
-// HTTP itself needs.
+// A header of the caller goes to the API and does not change after New.
 func TestHeader(t *testing.T) {
 	var got http.Header
 	given := http.Header{"x-multiple-integrations": {"true"}, "X-List": {"a", "b"}, "User-Agent": {"acme"}, "X-None": nil}
@@ -192,7 +191,7 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	}
 }
 
-// Cookies of one bot's answers must not go out with another bot's requests.
+// Cookies from one bot's responses must not be sent with another bot's requests.
 func TestNoCookies(t *testing.T) {
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Cookies()) > 0 {
@@ -319,7 +318,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	t.Logf("%d calls at once opened %d connections, another %d opened %d more", calls, first, calls, second-first)
 }
 
-// The client costs at most half as much again as the same call by hand.
+// The client allocates at most half as much again as the same call by hand.
 func TestAllocations(t *testing.T) {
 	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
 		if _, err := bytes.NewBuffer(nil).ReadFrom(r.Body); err != nil {
@@ -349,7 +348,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// roundTrip is a transport without a network, for fake time and odd answers.
+// roundTrip is a transport without a network, for fake time and odd responses.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {

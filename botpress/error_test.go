@@ -96,7 +96,7 @@ func TestErrorTypes(t *testing.T) {
 	}
 }
 
-// What an error keeps of an answer is bounded, and it may lack everything.
+// What an error keeps of a response is bounded, and every field may be missing.
 func TestErrorBounds(t *testing.T) {
 	long := strings.Repeat("ü", 20_000)
 	var e *botpress.Error
@@ -130,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(503, "\x00\n\xff", "-0")
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
 		if status < 200 || status > 599 {
-			return // below HTTP's floor; net/http does not let them through
+			return // net/http does not return them
 		}
 		c, err := botpress.New(botpress.Options{
 			Token: "bp_fuzz_token",

@@ -101,7 +101,7 @@ func ExampleListUsersParams() {
 }
 
 // A message from the desk arrives with its author and its conversation in one
-// call, once, however often the desk tells of it.
+// call. Its tag deduplicates redeliveries by the desk.
 func ExampleClient_InitializeIncomingMessage() {
 	api := exampleAPI()
 	defer api.Close()
@@ -140,7 +140,7 @@ func ExampleOptional() {
 	// Output: {"name":"Ada","pictureUrl":null}
 }
 
-// Callers branch on sentinels; everything else that the API said is in Error.
+// Callers branch on sentinels; the details are in Error.
 func ExampleError() {
 	api := exampleAPI()
 	defer api.Close()

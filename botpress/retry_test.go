@@ -336,7 +336,7 @@ func TestTimeoutIsNotRetried(t *testing.T) {
 	})
 }
 
-// A body arrives whole every time.
+// Every attempt sends the whole body.
 func TestBodyIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &attempts{answer: status(502)}
@@ -378,9 +378,8 @@ func TestRetryMax(t *testing.T) {
 	}
 }
 
-// Without a word of the API the waits grow by a second each, give or take a
-// fifth; with one they are as long as it says, or a little longer. A moment that
-// has passed is no word.
+// The backoff grows by a second each time, give or take a fifth. If the API asks
+// for a wait, it is that long or a little longer. A time in the past is ignored.
 func TestWaits(t *testing.T) {
 	moment := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // a bubble starts in 2000
 	date, unix, millis := moment.Format(http.TimeFormat), fmt.Sprint(moment.Unix()), fmt.Sprint(moment.UnixMilli())
@@ -447,7 +446,7 @@ func TestJitter(t *testing.T) {
 	})
 }
 
-// A wait that asks too much, or that the context would cut short, is not begun.
+// A wait that is too long, or would pass the context's deadline, is not begun.
 func TestNoHopelessWait(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -512,8 +511,7 @@ func TestRetryAfterIsInTheError(t *testing.T) {
 	})
 }
 
-// Over real sockets: connections that break are counted as often as the rule
-// says, and none is left behind.
+// The same over real sockets; no connection is left behind.
 func TestBrokenConnections(t *testing.T) {
 	requests := map[string]int{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

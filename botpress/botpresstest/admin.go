@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// admin is what the administration side of the API works on: a workspace, what is deployed from it, and the hub.
+// admin is the data of the admin API: a workspace, what is deployed from it, and the hub.
 type admin struct {
 	handle     string
 	interfaces []publicInterface
@@ -19,7 +19,7 @@ type admin struct {
 	keys       []*accessKey
 }
 
-// publicInterface is an interface on the hub. Of its parts only the names are known here.
+// publicInterface is an interface on the hub. Only the names of its parts are modelled.
 type publicInterface struct {
 	id, name, version         string
 	actions, events, channels []string
@@ -84,7 +84,7 @@ func adminOperations() []operation {
 	return all
 }
 
-// administrate checks that the caller may use the administration: an access key of an integration may not.
+// administrate checks that the caller may use the admin API: an integration access key may not.
 func (s *Server) administrate(r *http.Request) *Error {
 	token, ok := bearer(r)
 	switch {
@@ -230,7 +230,7 @@ func (s *Server) newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(key)
 }
 
-// merge changes an object as an update says: a null removes, an object is merged, a schema and all else is replaced.
+// merge applies an update to an object: null removes, objects are merged, schemas and everything else are replaced.
 func merge(into, changes map[string]any) {
 	for key, change := range changes {
 		old, isObject := into[key].(map[string]any)
@@ -250,7 +250,7 @@ func merge(into, changes map[string]any) {
 	}
 }
 
-// cloned is a deep copy of a JSON object.
+// cloned returns a deep copy of a JSON object.
 func cloned(object map[string]any) map[string]any {
 	data, err := json.Marshal(object)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxBody bounds what is read of a request or of an integration's answer, in bytes.
+// maxBody bounds the body of a request or of an integration's response, in bytes.
 const maxBody = 10 << 20
 
 // operation is one operation of the runtime API, as the official OpenAPI names it.
@@ -21,8 +21,8 @@ type operation struct {
 	path   string
 	status int
 	do     func(*request) (any, *Error) // Called with s.mu held.
-	slow   func(*request) (any, *Error) // Instead of do, without s.mu: for what calls an integration.
-	admin  bool                         // Of the administration, which has no bot.
+	slow   func(*request) (any, *Error) // Instead of do, without s.mu: for operations that call an integration.
+	admin  bool                         // An operation of the admin API, which has no bot.
 }
 
 func operations() []operation {
@@ -102,12 +102,12 @@ func (s *Server) routes() http.Handler {
 type request struct {
 	*Server
 
-	in   *Installation // Who calls; nil is the bot, or a person with an access token.
+	in   *Installation // The caller; nil is the bot, or a person with an access token.
 	http *http.Request
 	body []byte
 }
 
-// serve runs an operation: who calls, what for, which fault, and the record of it all.
+// serve runs an operation: it authenticates the caller, applies a fault, and records the call.
 func (s *Server) serve(op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := Call{
@@ -145,7 +145,7 @@ func (s *Server) serve(op operation) http.Handler {
 		}
 		data, err := json.Marshal(answer)
 		if err != nil {
-			panic(err) // A bug of this package: every answer is plain data.
+			panic(err) // A bug in this package: every response is plain data.
 		}
 		call.Status, call.Response, call.Took = status, data, time.Since(call.At)
 		s.record(call)
@@ -197,7 +197,7 @@ func (s *Server) authenticate(r *http.Request) (*Installation, *Error) {
 	}
 	id, alias := r.Header.Get("x-integration-id"), r.Header.Get("x-integration-alias")
 	if id == "" {
-		return nil, nil //nolint:nilnil // Nobody's installation: the bot itself.
+		return nil, nil //nolint:nilnil // No installation: the bot itself.
 	}
 	var found *Installation
 	for _, in := range s.installations {
@@ -285,7 +285,7 @@ func object(name string, raw json.RawMessage) *Error {
 	return nil
 }
 
-// checkID refuses ids that no id can look like.
+// checkID refuses malformed ids.
 func checkID(name, id string) *Error {
 	if id != "" && (len(id) < 28 || len(id) > 36) {
 		return invalidPayload("%s must have 28 to 36 characters, not %d", name, len(id))

@@ -205,7 +205,7 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
-// TestRetries: 5xx is tried again a bounded number of times, with the message as it was; 4xx never is.
+// TestRetries: 5xx is retried a bounded number of times, with the message as it was; 4xx is permanent.
 func TestRetries(t *testing.T) {
 	for status, want := range map[int]int{500: 4, 503: 4, 400: 1, 429: 1} {
 		inBubble(t, botpresstest.Options{Attempts: 4}, func(t *testing.T, a *acme, in *botpresstest.Installation) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// CallKind says which way a [Call] went.
+// CallKind is the direction of a [Call].
 type CallKind string
 
 // The kinds of calls.
@@ -16,21 +16,21 @@ const (
 
 // Call is one HTTP exchange: a call of the API, or an operation sent to an integration.
 type Call struct {
-	Seq          uint64 // Counts all calls from 1, in order of their ends.
+	Seq          uint64 // Counts all calls from 1, in the order in which they ended.
 	Kind         CallKind
 	Operation    string // "createEvent", "message_created"…
-	Installation string // The alias of who called or was called; empty for the bot.
+	Installation string // The alias of the caller or the callee; empty for the bot.
 	Type         string // The type of the action or of the message, for a dispatch.
 	Attempt      int    // Counts the attempts of a dispatch from 1.
 	Method       string
 	Path         string // The path and query of an API call, the URL of a dispatch.
 	Request      []byte // Do not change it.
 	Response     []byte // Do not change it.
-	Status       int    // Zero: no answer.
+	Status       int    // Zero: no response.
 	Fault        FaultKind
 	At           time.Time
 	Took         time.Duration
-	TraceID      string // Of the traceparent: calls made for a dispatch carry its trace id.
+	TraceID      string // From the traceparent: calls made while a dispatch is handled carry its trace id.
 }
 
 // maxCalls bounds the calls that are remembered.
@@ -58,7 +58,7 @@ func (s *Server) record(c Call) {
 	}
 }
 
-// Calls returns the latest calls in order, at most some thousand. [Server.Count] knows them all.
+// Calls returns the latest calls in order, a few thousand at most. [Server.Count] counts all of them.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()

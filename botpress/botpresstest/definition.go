@@ -11,13 +11,13 @@ import (
 // hitlInterface is the name of the interface that the HITL plugin looks for.
 const hitlInterface = "hitl"
 
-// FromDefinition reads an [Integration] from the body with which an integration is created: its name and version, what it
-// calls the parts of the HITL interface, and the tags, events, channels and states that it declares. What the body does
-// not declare may not be used. Where and how the integration is installed is left to the caller: URL, SigningSecret,
-// Configuration. The alias is the name without the workspace's handle.
+// FromDefinition reads an [Integration] from the body of createIntegration: its name and version, its names for the parts
+// of the HITL interface, and the tags, events, channels and states that it declares. Undeclared ones may not be used. The
+// caller sets how the integration is installed: URL, SigningSecret, Configuration. The alias is the name without the
+// workspace's handle.
 //
-// Tags of conversations and messages may be used on every channel, whichever declares them. A body that is no definition,
-// or does not implement the HITL interface exactly once, is an error.
+// Tags of conversations and messages may be used on every channel, whichever declares them. It fails on a body that is no
+// definition or does not implement the HITL interface exactly once.
 func FromDefinition(body []byte) (Integration, error) {
 	var d definition
 	if err := json.Unmarshal(body, &d); err != nil {
@@ -31,7 +31,7 @@ func FromDefinition(body []byte) (Integration, error) {
 		return Integration{}, err
 	}
 	spec := Integration{Name: d.Name, Version: d.Version, Names: hitl.names(), States: present(d.States)}
-	_, spec.Alias, _ = strings.Cut(d.Name, "/") // In a bot, nothing is called by its workspace.
+	_, spec.Alias, _ = strings.Cut(d.Name, "/") // Aliases in a bot have no workspace handle.
 	spec.Events = present(d.Events, spec.Names.Assigned, spec.Names.Stopped)
 	spec.Channels = present(d.Channels, spec.Names.Channel)
 	spec.Tags.User = present(d.User.Tags)
@@ -42,8 +42,8 @@ func FromDefinition(body []byte) (Integration, error) {
 	return spec, nil
 }
 
-// definition is the body with which an integration is created, as far as calls are checked against it. Where it has null,
-// something that is deployed is to be removed.
+// definition is the body of createIntegration, as far as calls are checked against it. In an update, null removes what is
+// deployed.
 type definition struct {
 	Name       string                    `json:"name"`
 	Version    string                    `json:"version"`
@@ -61,7 +61,7 @@ type tagged struct {
 	Tags map[string]*struct{} `json:"tags"`
 }
 
-// implementation says what the integration calls the parts of an interface.
+// implementation holds the integration's names for the parts of an interface.
 type implementation struct {
 	Name     string           `json:"name"`
 	Actions  map[string]alias `json:"actions"`
@@ -94,8 +94,8 @@ func (d definition) hitl() (implementation, error) {
 	return found[0], nil
 }
 
-// present returns the keys of m that have a value, in order, except some. It is never nil: nothing declared is not
-// anything goes.
+// present returns the keys of m that have a value, in order, except some. It is never nil, because nil would allow
+// everything.
 func present[V any](m map[string]*V, except ...string) []string {
 	names := make([]string, 0, len(m))
 	for name, v := range m {

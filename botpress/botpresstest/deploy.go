@@ -21,8 +21,8 @@ type deployed struct {
 	signing           []string // Signing secrets, the newest first.
 }
 
-// Deployed returns an integration that was deployed, for [Server.Install]: where it is, what it declares and its newest signing
-// secret. What is left to choose is the alias and the configuration.
+// Deployed returns a deployed integration for [Server.Install]: its URL, what it declares and its newest signing secret. The
+// caller sets the alias and the configuration.
 func (s *Server) Deployed(name, version string) (Integration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *Server) deployed(name, version string) *deployed {
 	return nil
 }
 
-// definitionKeys are what a body may hold of a definition, besides name and version.
+// definitionKeys are the keys of a definition, besides name and version.
 const definitionKeys = "title description configuration configurations states events actions entities attributes identifier channels user " +
 	"interfaces extraOperations sdkVersion icon readme url visibility public dev code layers secrets maxExecutionTime"
 
@@ -111,7 +111,7 @@ func (r *request) newIntegration() (*deployed, *Error) {
 	return d, nil
 }
 
-// change makes d what the body says, if that is allowed. It may leave a change half done if not.
+// change applies the body of an update to d. If it fails, d may be half changed.
 func (r *request) change(d *deployed, body map[string]any) *Error {
 	secrets := objectAt(body, "secrets")
 	delete(body, "secrets")
@@ -191,7 +191,7 @@ func (r *request) checkDefinition(definition map[string]any) *Error {
 	return nil
 }
 
-// checkSchemas refuses references, which nobody resolves.
+// checkSchemas refuses references, which the API does not resolve.
 func checkSchemas(path string, v any) *Error {
 	switch v := v.(type) {
 	case map[string]any:
@@ -313,7 +313,7 @@ func deleteIntegration(r *request) (any, *Error) {
 	return struct{}{}, nil
 }
 
-// rotateSigningSecret makes a new signing secret. Here the old one stops at once: no operation is signed with it any more.
+// rotateSigningSecret makes a new signing secret. Operations are signed with the new one only, from now on.
 func rotateSigningSecret(r *request) (any, *Error) {
 	d, err := r.integration(r.http.PathValue("id"))
 	if err != nil {
@@ -323,7 +323,7 @@ func rotateSigningSecret(r *request) (any, *Error) {
 	return map[string]any{"newSigningSecret": d.signing[0]}, nil
 }
 
-// view is the integration as the API tells it.
+// view is the integration as the API returns it.
 func (d *deployed) view() map[string]any {
 	view := cloned(d.definition)
 	for _, key := range []string{"icon", "readme", "code", "layers", "sdkVersion", "extraOperations", "visibility", "public"} {
@@ -376,7 +376,7 @@ func (d *deployed) view() map[string]any {
 	return view
 }
 
-// fill sets what an object lacks.
+// fill sets the keys that an object lacks.
 func fill(object, defaults map[string]any) {
 	for key, value := range defaults {
 		fallback, isObject := value.(map[string]any)

@@ -32,14 +32,14 @@ type delivery struct {
 	attempt int
 }
 
-// answer is what an integration has answered.
+// answer is an integration's response.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// errLost is the cause of the error when a fault has kept an operation, or its answer, from arriving.
+// errLost is the cause of the error when a fault has dropped an operation or its response.
 var errLost = errors.New("lost on the way")
 
 func (in *Installation) delivery(op, kind string, body any) (delivery, error) {
@@ -54,8 +54,8 @@ func (in *Installation) delivery(op, kind string, body any) (delivery, error) {
 	return delivery{in: in, op: op, kind: kind, body: data, parent: parent, attempt: 1}, nil
 }
 
-// deliver sends an operation until the integration answers 2xx or 4xx, with the server's number of attempts. An answer
-// that is not 2xx is an [*Error].
+// deliver sends an operation and retries it until the integration responds with 2xx or 4xx, at most Options.Attempts times
+// in all. A response that is not 2xx is an [*Error].
 func (in *Installation) deliver(ctx context.Context, op, kind string, body any) (answer, error) {
 	d, err := in.delivery(op, kind, body)
 	if err != nil {
@@ -77,7 +77,7 @@ func (in *Installation) deliver(ctx context.Context, op, kind string, body any) 
 	}
 }
 
-// once sends an operation that nobody retries.
+// once sends an operation without retries.
 func (in *Installation) once(ctx context.Context, op string, body any) error {
 	d, err := in.delivery(op, "", body)
 	if err != nil {
@@ -186,7 +186,7 @@ func (d delivery) setHeaders(h http.Header) error {
 	return err
 }
 
-// refusal is the error in an answer that is not 2xx.
+// refusal is the error in a response that is not 2xx.
 func (d delivery) refusal(a answer) error {
 	if a.status >= 200 && a.status < 300 {
 		return nil

@@ -15,12 +15,12 @@ import (
 // webchat is the one channel on which the plugin shows agents as themselves.
 const webchat = "webchat"
 
-// Profile is who an end user is, as far as the bot's channel knows.
+// Profile is what the bot's channel knows about an end user.
 type Profile struct {
-	Name       string // Empty: the desk is told "Unknown User".
-	Email      string // Told to the desk unless an [Escalation] has another one. Empty: the plugin makes one up.
+	Name       string // Empty: the desk gets "Unknown User".
+	Email      string // Sent to the desk unless the [Escalation] has another one. Empty: the plugin generates one.
 	PictureURL string
-	Channel    string // The integration over which the end user talks to the bot. Empty: "webchat".
+	Channel    string // The integration of the bot's channel. Empty: "webchat".
 }
 
 // EndUser is a person who talks to the bot, in one conversation.
@@ -35,7 +35,7 @@ type EndUser struct {
 	more     chan struct{} // Closed, and replaced, when there is one more.
 }
 
-// Speaker is who says something to an end user.
+// Speaker is the author of a message to an end user.
 type Speaker string
 
 // The speakers.
@@ -107,9 +107,9 @@ func (u *EndUser) Active() bool {
 	return u.up.active
 }
 
-// Say sends a message to the bot, or to the agent while a session is active. It returns when Botpress has taken the
-// message; [Server.Settle] waits for what follows. It fails if the message cannot be encoded, if too much work is
-// waiting, or if the context has ended.
+// Say sends a message to the bot, or to the agent while a session is active. It returns when Botpress has accepted the
+// message; [Server.Settle] waits for its delivery. It fails if the message cannot be encoded, if too much work is queued,
+// or if the context has ended.
 func (u *EndUser) Say(ctx context.Context, m message.Message) error {
 	kind, payload, err := message.Encode(m)
 	if err != nil {
@@ -137,7 +137,7 @@ func (u *EndUser) End(ctx context.Context) error {
 }
 
 // Escalate runs the bot's card "Start HITL", and returns when the session is active or has failed. The error wraps
-// [ErrIgnored], or an [*Error] with what the integration answered.
+// [ErrIgnored], or an [*Error] with the integration's response.
 func (u *EndUser) Escalate(ctx context.Context, e Escalation) error {
 	ctx, cancel := u.server.within(ctx)
 	defer cancel()
@@ -151,7 +151,7 @@ func (u *EndUser) Escalate(ctx context.Context, e Escalation) error {
 	})
 }
 
-// StopHitl runs the bot's card "Stop HITL", and returns when the integration has answered. Its errors are like those of
+// StopHitl runs the bot's card "Stop HITL", and returns when the integration has responded. Its errors are like those of
 // Escalate.
 func (u *EndUser) StopHitl(ctx context.Context) error {
 	ctx, cancel := u.server.within(ctx)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Error is a refusal in the API's words: by the API itself, or by an integration that answered a dispatch.
+// Error is an error response in the API's format: of the API itself, or of an integration to a dispatch.
 type Error struct {
 	Status  int    // The HTTP status.
 	ID      string // The id of the error, such as "err_…".

@@ -12,7 +12,7 @@ import (
 // messageCreated is the type of the events that bring an incoming message to the bot.
 const messageCreated = "message_created"
 
-// Event is something that has come, or will come, to the bot: a message, an event of an integration such as
+// Event is an event for the bot, past or scheduled: a message, an event of an integration such as
 // "zendesk:hitlAssigned", or one of the plugin's own such as "hitl#humanAgentAssignedTimeout".
 type Event struct {
 	ID             string          `json:"id"`
@@ -22,8 +22,8 @@ type Event struct {
 	ConversationID string          `json:"conversationId,omitempty"`
 	UserID         string          `json:"userId,omitempty"`
 	MessageID      string          `json:"messageId,omitempty"`
-	// Status is pending, scheduled, canceled, processed, failed, or ignored. Ignored means that the plugin dropped it,
-	// because no session is active.
+	// Status is pending, scheduled, canceled, processed, failed, or ignored. The plugin ignores events while no session is
+	// active.
 	Status        string  `json:"status"`
 	FailureReason *string `json:"failureReason"` // Why it failed; nil unless it did.
 }
@@ -54,7 +54,7 @@ func (e *event) view() Event {
 	}
 }
 
-// Events returns all events, oldest first, those of messages included. How the plugin took them is in their status.
+// Events returns all events, oldest first, those of messages included. Their status says how the plugin handled them.
 func (s *Server) Events() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *Server) Events() []Event {
 	return views
 }
 
-// receive keeps an event and brings it to the bot when it is due. Events about one conversation are handled in order.
+// receive stores an event and passes it to the bot when it is due. Events about one conversation are handled in order.
 // Hold s.mu.
 func (s *Server) receive(e *event) {
 	e.id, e.createdAt, e.status = s.newID("evt"), stamp(), "pending"
@@ -93,7 +93,7 @@ func (s *Server) receive(e *event) {
 	})
 }
 
-// about is the conversation that an event is about.
+// about returns the conversation of an event.
 func (e *event) about() string {
 	if e.conversationID != "" {
 		return e.conversationID
@@ -164,7 +164,7 @@ func createEvent(r *request) (any, *Error) {
 	return map[string]any{"event": e.view()}, nil
 }
 
-// checkEvent refuses an event that the definition does not declare, or whose payload is not as the HITL interface has it.
+// checkEvent refuses an event that is not declared, or whose payload does not conform to the HITL interface.
 func (in *Installation) checkEvent(e *event) *Error {
 	var want []string
 	switch e.kind {

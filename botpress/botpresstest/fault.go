@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-// FaultKind is a way in which a call goes wrong.
+// FaultKind is a way in which a call fails.
 type FaultKind string
 
 // The kinds of faults. All but the last two can happen to calls of the API and to operations sent to integrations.
 const (
-	DropBefore    FaultKind = "drop before" // The connection ends before any work is done.
-	DropAfter     FaultKind = "drop after"  // The work is done, but the answer is lost.
+	DropBefore    FaultKind = "drop before" // The connection is closed before any work is done.
+	DropAfter     FaultKind = "drop after"  // The work is done, but the response is lost.
 	Reset         FaultKind = "reset"       // The connection is reset before any work is done.
 	Delay         FaultKind = "delay"       // The work starts late.
 	RateLimited   FaultKind = "429"         // Refused, with a Retry-After header.
 	Unavailable   FaultKind = "503"         // Refused.
 	InternalError FaultKind = "500"         // Refused.
 	Duplicate     FaultKind = "duplicate"   // An operation is sent twice at the same time.
-	Reorder       FaultKind = "reorder"     // A message_created is sent late, and does not hold up those behind it.
+	Reorder       FaultKind = "reorder"     // A message_created is sent late, and later ones overtake it.
 )
 
-// What a [Fault] can apply to besides a single operation.
+// Groups of operations that a [Fault] can apply to.
 const (
 	AnyAPICall  = "api"
 	AnyDispatch = "dispatch"
 )
 
-// Fault makes calls go wrong. Of several that apply to a call, the first one that was set strikes.
+// Fault makes calls fail. If several apply to a call, the one that was set first is used.
 type Fault struct {
 	// Operation is an operation of the API such as "createEvent", one sent to integrations such as "message_created",
 	// [AnyAPICall] or [AnyDispatch]. Empty: all of them.
 	Operation string
 	Kind      FaultKind
-	// Probability is how likely the fault strikes, by the server's seed. Zero: it strikes always.
+	// Probability is how often the fault occurs, from 0 to 1, by the server's seed. Zero: always.
 	Probability float64
-	Skip        int           // How many calls are spared at first.
-	Times       int           // How often it strikes. Zero: without limit.
+	Skip        int           // How many calls succeed first.
+	Times       int           // How often it occurs. Zero: without limit.
 	Delay       time.Duration // For Delay and Reorder. Zero: 10 ms.
 	RetryAfter  time.Duration // For RateLimited, in whole seconds, rounded up. Zero: 1 second.
 }
@@ -50,7 +50,7 @@ type armedFault struct {
 	skip, left int
 }
 
-// Fault sets a fault, until lift is called.
+// Fault adds a fault. The function lift removes it.
 func (s *Server) Fault(f Fault) (lift func()) {
 	if f.Delay <= 0 {
 		f.Delay = 10 * time.Millisecond
@@ -66,19 +66,19 @@ func (s *Server) Fault(f Fault) (lift func()) {
 	}
 }
 
-// faultFor says what strikes a call; the zero Fault if nothing does.
+// faultFor returns the fault of a call, the zero Fault if there is none.
 func (s *Server) faultFor(operation string, kind CallKind) Fault {
-	return s.strike(operation, kind, func(k FaultKind) bool {
+	return s.match(operation, kind, func(k FaultKind) bool {
 		return k != Reorder && (k != Duplicate || kind == DispatchCall)
 	})
 }
 
-// reorderFor says whether, and by how much, a message is to be sent late.
+// reorderFor returns by how much a message is sent late, zero if it is not.
 func (s *Server) reorderFor(operation string) time.Duration {
-	return s.strike(operation, DispatchCall, func(k FaultKind) bool { return k == Reorder }).Delay
+	return s.match(operation, DispatchCall, func(k FaultKind) bool { return k == Reorder }).Delay
 }
 
-func (s *Server) strike(operation string, kind CallKind, eligible func(FaultKind) bool) Fault {
+func (s *Server) match(operation string, kind CallKind, eligible func(FaultKind) bool) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
@@ -114,7 +114,7 @@ func (f Fault) retryAfter() string {
 	return strconv.Itoa(int(max(1, (f.RetryAfter+time.Second-1)/time.Second)))
 }
 
-// cut ends the connection instead of answering. It does not return.
+// cut closes the connection instead of responding. It does not return.
 func cut(w http.ResponseWriter, kind FaultKind) {
 	if kind == Reset {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {

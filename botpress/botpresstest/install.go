@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// Integration is what is installed in the bot: an integration that implements the HITL interface, and how this
-// installation of it is configured. Name and URL are required.
+// Integration is an integration that implements the HITL interface, and the configuration of one installation. Name and
+// URL are required.
 type Integration struct {
 	Name    string
 	Version string // Empty: "1.0.0".
@@ -25,14 +25,14 @@ type Integration struct {
 	ConfigurationType string
 
 	// The definition, as far as the API checks calls against it.
-	Names    Names    // What the parts of the HITL interface are called.
+	Names    Names    // The names of the parts of the HITL interface.
 	Tags     Tags     // The tags that may be used.
 	Events   []string // Events besides the interface's.
 	Channels []string // Channels besides the interface's.
 	States   []string // States. Nil: any state may be used.
 }
 
-// Names are what a definition calls the parts of the HITL interface. An empty name is the interface's own.
+// Names are a definition's names for the parts of the HITL interface. Empty: the interface's own name.
 type Names struct {
 	CreateUser, StartHitl, StopHitl string // Actions.
 	Assigned, Stopped               string // Events.
@@ -56,8 +56,8 @@ type Installation struct {
 	config json.RawMessage // Guarded by server.mu.
 }
 
-// Install installs an integration and registers it. If it refuses to be registered, it is not installed, and the error
-// is an [*Error] with its message.
+// Install installs an integration and registers it. If the registration fails, it is not installed, and the error is an
+// [*Error] with its message.
 func (s *Server) Install(ctx context.Context, spec Integration) (*Installation, error) {
 	if spec.Name == "" || spec.URL == "" {
 		return nil, errors.New("botpresstest: an integration needs a Name and a URL")
@@ -103,7 +103,7 @@ func (s *Server) Install(ctx context.Context, spec Integration) (*Installation, 
 	return in, nil
 }
 
-// Configure saves a new configuration and registers the integration again. If it refuses, the old configuration stays.
+// Configure saves a new configuration and registers the integration again. If that fails, the old configuration stays.
 func (in *Installation) Configure(ctx context.Context, config any) error {
 	data, err := configuration(config)
 	if err != nil {
@@ -117,7 +117,7 @@ func (in *Installation) Configure(ctx context.Context, config any) error {
 	return nil
 }
 
-// Uninstall unregisters the integration and removes it from the bot. If it refuses, it stays installed.
+// Uninstall unregisters the integration and removes it from the bot. If that fails, it stays installed.
 func (in *Installation) Uninstall(ctx context.Context) error {
 	if err := in.register(ctx, opUnregister); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (in *Installation) Uninstall(ctx context.Context) error {
 	return nil
 }
 
-// Ping sends the operation ping, which an integration must answer with 200.
+// Ping sends the operation ping, to which an integration must respond with 200.
 func (in *Installation) Ping(ctx context.Context) error {
 	return in.once(ctx, opPing, struct{}{})
 }
@@ -183,7 +183,7 @@ func (in *Installation) declared(k kind) []string {
 	return nil
 }
 
-// configureIntegration keeps nothing: webhooks by identifier and scheduled register calls are not modelled.
+// configureIntegration stores nothing: webhooks by identifier and scheduled register calls are not modelled.
 func configureIntegration(r *request) (any, *Error) {
 	_, err := decode[struct {
 		Identifier           *string         `json:"identifier"`

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// query is the query of a list, checked: no parameter goes unnoticed.
+// query is the checked query of a list. Unknown parameters are refused.
 type query struct {
 	url.Values
 
@@ -56,8 +56,8 @@ func (r *request) query(known ...string) (query, *Error) {
 	return q, nil
 }
 
-// choose selects from records, which come oldest first, what the caller may see and the query asks for, and orders it
-// newest first unless the query wants it otherwise.
+// choose selects from records, oldest first, those that the caller may see and the query matches, and sorts them newest
+// first unless the query says otherwise.
 func choose[R record](r *request, q query, records []R, keep func(R) bool) []R {
 	date := func(x R) time.Time { return x.base().createdAt }
 	if q.Get("rangeField") == "updatedAt" {
@@ -79,7 +79,7 @@ func choose[R record](r *request, q query, records []R, keep func(R) bool) []R {
 	return chosen
 }
 
-// paged cuts a page out of a list, after the item that the query's token names.
+// paged returns the page of a list after the item that the query's token names.
 func paged[T any](q query, list []T, id func(T) string) ([]T, map[string]string, *Error) {
 	if token := q.Get("nextToken"); token != "" {
 		last, err := base64.RawURLEncoding.DecodeString(token)
@@ -97,7 +97,7 @@ func paged[T any](q query, list []T, id func(T) string) ([]T, map[string]string,
 	return list, meta, nil
 }
 
-// listing answers a list of records in the caller's view.
+// listing returns a page of records in the caller's view.
 func listing[R record, V any](q query, name string, chosen []R, view func(R) V) (any, *Error) {
 	page, meta, err := paged(q, chosen, func(x R) string { return x.base().id })
 	if err != nil {

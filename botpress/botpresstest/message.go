@@ -128,7 +128,7 @@ func (r *request) message(id string) (*msg, *Error) {
 	return nil, notFound("message", id)
 }
 
-// store keeps a message without delivering it. What a user says comes in, what the bot says goes out. Hold s.mu.
+// store stores a message without delivering it. A message of a user is incoming, one of the bot outgoing. Hold s.mu.
 func (s *Server) store(c *conversation, u *user, p parsedMessage) *msg {
 	m := &msg{
 		entity: s.newEntity("msg", c.owner, p.tags), conversation: c, userID: u.id,
@@ -143,8 +143,8 @@ func (s *Server) store(c *conversation, u *user, p parsedMessage) *msg {
 	return m
 }
 
-// send keeps a message and delivers it, when its time has come: to the bot, to the desk, or to the end user. A message
-// that is scheduled is there at once all the same, so that get-or-create finds it. Hold s.mu.
+// send stores a message and delivers it when it is due: to the bot, to the desk, or to the end user. A scheduled message is
+// stored at once, so that get-or-create finds it. Hold s.mu.
 func (s *Server) send(c *conversation, u *user, p parsedMessage) *msg {
 	m := s.store(c, u, p)
 	s.later(p.at, func() {
@@ -157,9 +157,9 @@ func (s *Server) send(c *conversation, u *user, p parsedMessage) *msg {
 	return m
 }
 
-// sendOut delivers an outgoing message, and closes the returned channel once that is over, well or not. The integration
-// gets the message as it was when it was sent, however long it waits in the line or is retried. A message that is held
-// is delivered when the channel is closed. Hold s.mu.
+// sendOut delivers an outgoing message, and closes the returned channel when the delivery has succeeded or failed. The
+// integration gets the message as it was when it was sent, however long it is queued or retried. A message that is held is
+// delivered when the channel is closed. Hold s.mu.
 func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 	over := make(chan struct{})
 	c := m.conversation
@@ -254,7 +254,7 @@ func getOrCreateMessage(r *request) (any, *Error) {
 	return map[string]any{"message": m.view(r.in), "meta": map[string]bool{"created": created}}, nil
 }
 
-// importMessages keeps messages of the past and delivers none of them.
+// importMessages stores past messages without delivering them.
 func importMessages(r *request) (any, *Error) {
 	body, err := decode[struct {
 		Messages []json.RawMessage `json:"messages"`

@@ -15,8 +15,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// PluginConfig is the configuration of the HITL plugin. An empty text is the plugin's own; "NULL" means that nothing is
-// said.
+// PluginConfig is the configuration of the HITL plugin. Of the messages, "" means the plugin's default and "NULL" none.
 type PluginConfig struct {
 	HandoffMessage      string // To the end user, when the session is started.
 	AssignedMessage     string // To the end user, at every hitlAssigned.
@@ -27,25 +26,25 @@ type PluginConfig struct {
 	TimeoutMessage      string // To the end user, when no agent came in time.
 	CloseCommand        string // Ends the session when the end user types it, in any case. Empty: "/end".
 
-	AssignedTimeout time.Duration // How long to wait for an agent. Zero: for ever.
-	HideHumanAgent  bool          // In the webchat, do not show the agent's name and picture.
-	NoFlowOnStopped bool          // Do not tell the bot to go on when a session ends.
-	Farewell        Farewell      // Whether CancelledMessage or stopHitl reaches the integration first.
-	ActivationDelay time.Duration // From the answer to startHitl until the session is active: what comes in between is ignored.
+	AssignedTimeout time.Duration // How long to wait for an agent. Zero: forever.
+	HideHumanAgent  bool          // Do not show the agent's name and picture in the webchat.
+	NoFlowOnStopped bool          // Do not continue the bot's flow when a session ends.
+	Farewell        Farewell      // The order of CancelledMessage and stopHitl.
+	ActivationDelay time.Duration // From the response to startHitl until the session is active; events in between are ignored.
 }
 
 // Farewell is the order in which the last message and the action stopHitl arrive when a session is ended on the end
-// user's side. The real plugin sends one after the other, but they take different ways, and both orders are seen.
+// user's side. The real plugin sends one after the other, but over different queues, and both orders are seen.
 type Farewell int
 
 // The orders of the last message and stopHitl.
 const (
-	FarewellEither Farewell = iota // Left to the server's seed.
-	FarewellFirst                  // stopHitl is sent once the message has been delivered.
-	FarewellLast                   // The message is sent once stopHitl has been answered.
+	FarewellEither Farewell = iota // Random, by the server's seed.
+	FarewellFirst                  // stopHitl is sent after the message has been delivered.
+	FarewellLast                   // The message is sent after the response to stopHitl.
 )
 
-// What the plugin says unless it is configured otherwise.
+// The plugin's default messages.
 const (
 	handoffMessage      = "I have escalated this conversation to a human agent. They should be with you shortly."
 	assignedMessage     = "A human agent has joined the conversation."
@@ -74,11 +73,11 @@ const (
 	eventContinue     = "hitl#continueWorkflow"
 )
 
-// relayed are the message types that the plugin relays, in its own order: it tells them to the end user.
+// relayed are the message types that the plugin relays, in the plugin's order, in which it lists them to the end user.
 var relayed = []string{"text", "image", "video", "audio", "file", "bloc"}
 
-// ErrIgnored is returned when the plugin does nothing with what it is asked: Escalate while a session is active, or a
-// second time without a word of the end user in between; StopHitl without a session. Its actions return no error then.
+// ErrIgnored means that the plugin did nothing: on Escalate while a session is active, or a second time without a message
+// of the end user in between; on StopHitl without a session. The plugin's actions return no error then.
 var ErrIgnored = errors.New("the HITL plugin has ignored it")
 
 // Outcomes of an event: its status once it has been handled.
@@ -87,7 +86,7 @@ const (
 	ignored   = "ignored"
 )
 
-// handle gives an event to the plugin, and to the bot if the plugin leaves it alone.
+// handle passes an event to the plugin, and to the bot if the plugin does not handle it.
 func (s *Server) handle(ctx context.Context, e *event) (outcome string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,10 +102,10 @@ func (s *Server) handle(ctx context.Context, e *event) (outcome string, err erro
 	case e.kind == eventTimeout:
 		return s.onTimeout(ctx, e)
 	}
-	return processed, nil // For the bot, which does nothing with it.
+	return processed, nil // The bot ignores it.
 }
 
-// onUpstreamMessage relays what an end user says. Hold s.mu; it is released while others are called.
+// onUpstreamMessage relays an end user's message. Hold s.mu; it is released during calls.
 func (s *Server) onUpstreamMessage(ctx context.Context, m *msg) (string, error) {
 	up := m.conversation
 	if !up.active {
@@ -141,7 +140,7 @@ func (s *Server) onUpstreamMessage(ctx context.Context, m *msg) (string, error) 
 	return processed, nil
 }
 
-// onDownstreamMessage relays what an agent says. Hold s.mu.
+// onDownstreamMessage relays an agent's message. Hold s.mu.
 func (s *Server) onDownstreamMessage(m *msg) (string, error) {
 	down := m.conversation
 	if !down.active {
@@ -183,7 +182,7 @@ func (s *Server) onDownstreamMessage(m *msg) (string, error) {
 	return processed, nil
 }
 
-// sides are both conversations of an active session, found by the one downstream; up is nil if there is none. Hold s.mu.
+// sides returns both conversations of an active session, given the downstream one; up is nil if there is none. Hold s.mu.
 func (s *Server) sides(downID string) (down, up *conversation, err error) {
 	down = s.conversations.byID[downID]
 	switch {
@@ -225,8 +224,8 @@ func (s *Server) onStopped(e *event) (string, error) {
 	return processed, nil
 }
 
-// onTimeout ends a session to which no agent came. The plugin looks at a tag that it never clears, so a second session
-// in the same chat never times out: that is the real behaviour. Hold s.mu; it is released while others are called.
+// onTimeout ends a session that no agent has joined. As in the real plugin, it looks at a tag that is never cleared, so
+// that a second session in the same chat never times out. Hold s.mu; it is released during calls.
 func (s *Server) onTimeout(ctx context.Context, e *event) (string, error) {
 	up, down := s.conversations.byID[e.conversationID], s.conversations.byID[e.field("downstreamConversationId")]
 	if up == nil || down == nil {
@@ -248,7 +247,7 @@ func (s *Server) onTimeout(ctx context.Context, e *event) (string, error) {
 	return processed, nil
 }
 
-// escalation is what the plugin's action startHitl gets.
+// escalation is the input of the plugin's action startHitl.
 type escalation struct {
 	in                 *Installation
 	up                 *conversation
@@ -259,8 +258,8 @@ type escalation struct {
 	config             PluginConfig
 }
 
-// escalate is the plugin's action startHitl. The session is active only at its end. Nothing is undone when the
-// integration fails: the end user has been promised an agent by then.
+// escalate is the plugin's action startHitl. The session becomes active at its end. Nothing is undone when the integration
+// fails, although the end user has been promised an agent by then.
 func (s *Server) escalate(ctx context.Context, x escalation) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -331,8 +330,8 @@ func (s *Server) escalate(ctx context.Context, x escalation) error {
 	return nil
 }
 
-// link returns the end user's counterpart in the desk, created by the integration unless it is known. Hold s.mu; it is
-// released while the integration is called.
+// link returns the end user's counterpart in the desk, which the integration creates unless it exists. Hold s.mu; it is
+// released during calls.
 func (s *Server) link(ctx context.Context, x escalation) (string, error) {
 	u := x.user
 	if id := u.tags[tagDownstream]; id != "" && u.tags[tagAlias] == x.in.Alias && s.users.byID[id] != nil {
@@ -363,7 +362,7 @@ func (s *Server) link(ctx context.Context, x escalation) (string, error) {
 	return down.id, nil
 }
 
-// history is the newest page of a conversation, oldest message first. Hold s.mu.
+// history returns the newest page of a conversation, oldest message first. Hold s.mu.
 func (s *Server) history(up *conversation, downUser string) []any {
 	turns := []any{}
 	for _, m := range up.messages[max(0, len(up.messages)-s.opts.PageSize):] {
@@ -390,7 +389,7 @@ func (s *Server) stopHitl(ctx context.Context, up *conversation) error {
 	return s.endSession(ctx, up, down, "close-action-called")
 }
 
-// endSession ends a session on the end user's side. Hold s.mu; it is released while the integration is called.
+// endSession ends a session on the end user's side. Hold s.mu; it is released during calls.
 func (s *Server) endSession(ctx context.Context, up, down *conversation, reason string) error {
 	cfg, in := up.config, down.owner
 	first := cfg.Farewell == FarewellFirst || cfg.Farewell == FarewellEither && s.rand.Uint64()&1 == 0
@@ -420,7 +419,7 @@ func (s *Server) endSession(ctx context.Context, up, down *conversation, reason 
 	return in.act(ctx, in.Names.StopHitl, map[string]string{"conversationId": down.id}, &output)
 }
 
-// assign makes a user the agent of a session and says so, every time. Hold s.mu.
+// assign makes a user the agent of a session, and sends AssignedMessage every time. Hold s.mu.
 func (s *Server) assign(up, down *conversation, agent *user) {
 	tags := map[string]string{tagAgent: agent.id, tagAgentName: cmp.Or(agent.name, "A Human Agent")}
 	s.retagConversation(down, tags)
@@ -429,8 +428,8 @@ func (s *Server) assign(up, down *conversation, agent *user) {
 	s.face(up, agent, true)
 }
 
-// face is the id of the user as whom an agent appears in the webchat, empty elsewhere: a copy of the agent, whose name
-// and picture are brought up to date only when the agent is assigned. Hold s.mu.
+// face returns the id of the user that shows an agent in the webchat, empty elsewhere: a copy of the agent, whose name and
+// picture are updated only when the agent is assigned. Hold s.mu.
 func (s *Server) face(up *conversation, agent *user, refresh bool) string {
 	if up.integration != webchat || up.config.HideHumanAgent {
 		return ""
@@ -449,7 +448,7 @@ func (s *Server) face(up *conversation, agent *user, refresh bool) string {
 	return twin.id
 }
 
-// relay passes a message on to the other conversation, as the bot's, with the speaker in payload.userId. Hold s.mu.
+// relay sends a message to the other conversation as the bot, with the speaker in payload.userId. Hold s.mu.
 func (s *Server) relay(m *msg, to *conversation, speaker string, tags map[string]string) {
 	payload := map[string]json.RawMessage{"type": mustJSON(m.kind)}
 	var own map[string]json.RawMessage
@@ -463,7 +462,7 @@ func (s *Server) relay(m *msg, to *conversation, speaker string, tags map[string
 	s.send(to, s.users.byID[s.BotID], p)
 }
 
-// say makes the bot say something. Hold s.mu.
+// say sends a message of the bot. Hold s.mu.
 func (s *Server) say(c *conversation, text string) {
 	s.send(c, s.users.byID[s.BotID], textMessage(text))
 }
@@ -472,14 +471,14 @@ func textMessage(text string) parsedMessage {
 	return parsedMessage{messageBody: messageBody{Type: "text", Payload: mustJSON(map[string]string{"type": "text", "text": text})}}
 }
 
-// maybeSay says a configured text, or the plugin's own, or nothing. Hold s.mu.
+// maybeSay sends a configured text, or the plugin's default, or nothing. Hold s.mu.
 func (s *Server) maybeSay(c *conversation, text, otherwise string) {
 	if text != silence {
 		s.say(c, cmp.Or(text, otherwise))
 	}
 }
 
-// answerAsBot lets the bot answer. Hold s.mu; it is released while the bot thinks.
+// answerAsBot lets the bot answer. Hold s.mu; it is released during the call of Options.Bot.
 func (s *Server) answerAsBot(m *msg) error {
 	if s.opts.Bot == nil {
 		return nil
@@ -507,13 +506,13 @@ func (s *Server) deactivate(c *conversation, reason string) {
 	s.retagConversation(c, map[string]string{tagEndReason: reason})
 }
 
-// abort ends a session whose two sides are not bound together. Hold s.mu.
+// abort ends a session whose conversations are not linked. Hold s.mu.
 func (s *Server) abort(c *conversation) {
 	s.deactivate(c, "internal-error")
 	s.say(c, brokenMessage)
 }
 
-// goOn tells the bot to continue. Hold s.mu.
+// goOn continues the bot's flow. Hold s.mu.
 func (s *Server) goOn(up *conversation) {
 	if !up.config.NoFlowOnStopped {
 		s.receive(&event{
@@ -533,7 +532,7 @@ func (s *Server) userTag(id, name string) string {
 func mustJSON(v any) json.RawMessage {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // A bug of this package: it only passes plain data.
+		panic(err) // A bug in this package: it encodes only plain data.
 	}
 	return data
 }

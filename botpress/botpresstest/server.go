@@ -11,7 +11,7 @@
 //	// The desk calls in.WebhookURL; what the agent writes arrives at u.Next(ctx).
 //
 // It shares no code with package botpress, so that a mistake in the client is not mirrored here. Where the real cloud's
-// behaviour is not public, the stricter guess is taken; the comments say so.
+// behaviour is not public, it takes the stricter guess, and a comment says so.
 package botpresstest
 
 import (
@@ -30,50 +30,50 @@ import (
 
 // Options configure a [Server]. The zero value, like nil, is a server on a free port of the loopback interface.
 type Options struct {
-	// Listener is where the server listens, and it owns it. Nil: a free port of 127.0.0.1. A listener in memory makes the
-	// server fit for a testing/synctest bubble; Client must then dial on the same network.
+	// Listener is where the server listens; the server closes it. Nil: a free port of 127.0.0.1. With a listener in memory
+	// the server runs in a testing/synctest bubble; Client must then dial on the same network.
 	Listener net.Listener
 	// Client calls the integrations. Nil: a client of the server's own. Redirects are followed as the client says.
 	Client *http.Client
-	// Logger gets a line for everything that the real cloud's owner would find in a log. Nil: no log.
+	// Logger gets the lines that the real cloud would log. Nil: no log.
 	Logger *slog.Logger
-	// Seed decides what is left to chance: ids, the order of things due at one instant, faults with a probability.
+	// Seed determines what is random: ids, the order of what is due at the same time, faults with a probability.
 	Seed uint64
 	// Plugin is the HITL plugin's configuration. An [Escalation] can override it.
 	Plugin PluginConfig
 	// Bot answers what an end user says while no session is active. Nil: the bot is silent.
 	Bot func(message.Message) []message.Message
-	// PageSize is how many items a list answers at once. Zero: 20.
+	// PageSize is how many items a list returns at once. Zero: 20.
 	PageSize int
-	// Attempts is how often an action or a message is sent to an integration that answers 5xx or is lost. Zero: 3. The real
-	// cloud's number is not public.
+	// Attempts is how often an action or a message is sent to an integration that responds with 5xx or not at all. Zero: 3.
+	// The real cloud's number is not public.
 	Attempts int
-	// RetryDelay is the time before the second attempt; it is doubled, tripled… before the next ones. Zero: 1 second.
+	// RetryDelay is the unit of the linear backoff between attempts. Zero: 1 second.
 	RetryDelay time.Duration
-	// Timeout is how long an integration may take to answer. Zero: 60 seconds.
+	// Timeout is how long an integration may take to respond. Zero: 60 seconds.
 	Timeout time.Duration
-	// Middleware stands in front of the whole server, for instance to check every exchange against the OpenAPI.
+	// Middleware wraps the whole server, for instance to check every exchange against the OpenAPI.
 	Middleware func(http.Handler) http.Handler
 }
 
-// maxPending bounds the work that waits: beyond it, the API answers 429.
+// maxPending bounds the queued work: beyond it, the API responds with 429.
 const maxPending = 1 << 14
 
 // Server is a Botpress cloud with one workspace and one bot. Create it with [NewServer]; its methods and those of the
 // values it hands out are safe for concurrent use.
 type Server struct {
 	URL   string // Base URL of the API, without a trailing slash.
-	Token string // What clients must send as the bearer token; anything else is Unauthorized.
-	BotID string // Id of the bot, and of the user that stands for it.
+	Token string // The bearer token; any other is Unauthorized.
+	BotID string // Id of the bot, and of the user that represents it.
 
 	opts    Options
 	log     *slog.Logger
 	handler http.Handler
 	http    *http.Server
 	client  *http.Client
-	ctx     context.Context //nolint:containedctx // It ends with Close, and is for the work that no caller waits for.
+	ctx     context.Context //nolint:containedctx // For background work; it ends with Close.
 	cancel  context.CancelFunc
-	wg      sync.WaitGroup // The server's goroutines and the requests under way.
+	wg      sync.WaitGroup // The server's goroutines and the requests in flight.
 
 	mu            sync.Mutex // Guards everything below.
 	closed        bool
@@ -158,8 +158,8 @@ func NewServer(opts *Options) *Server {
 // Handler is the whole server as a handler: the API under /v1, the webhooks under /webhook.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Close stops the server: connections are cut, work under way is cancelled, what waits or is scheduled is dropped. It
-// returns when every goroutine of the server has ended.
+// Close stops the server: it closes connections, cancels work in flight, and drops what is queued or scheduled. It returns
+// when every goroutine of the server has ended.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -168,12 +168,12 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	s.cancel()
-	_ = s.http.Close() // Only a listener that is closed already makes it fail.
+	_ = s.http.Close() // It fails only if the listener is closed already.
 	s.wg.Wait()
 	s.client.CloseIdleConnections()
 }
 
-// tracked makes Close wait for the requests under way, and ends them when the server closes.
+// tracked makes Close wait for the requests in flight, and cancels them when the server closes.
 func (s *Server) tracked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -190,7 +190,7 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 	})
 }
 
-// within is a context that also ends with the server.
+// within returns a context that also ends with the server.
 func (s *Server) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)

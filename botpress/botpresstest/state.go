@@ -22,8 +22,8 @@ type state struct {
 	expiry    time.Duration // Zero: never.
 }
 
-// A state expires when it has been idle for the time given. Whether reading it counts as activity is not public; here
-// only writing does, so that whoever waits for a state to expire may look whether it has.
+// expired reports whether the state has been idle for its expiry. Whether reading counts as activity is not public; here
+// only writing does, so that a client may poll a state until it expires.
 func (x *state) expired() bool {
 	return x.expiry > 0 && !time.Now().Before(x.updatedAt.Add(x.expiry))
 }
@@ -84,7 +84,7 @@ func (r *request) state(k stateKey) *state {
 	return nil
 }
 
-// stateBody is the body of what changes a state, checked.
+// stateBody is the checked body of a call that changes a state.
 type stateBody struct {
 	Payload json.RawMessage `json:"payload"`
 	Expiry  *float64        `json:"expiry"`
@@ -148,7 +148,7 @@ func setState(r *request) (any, *Error) {
 	return map[string]any{"state": r.viewState(k, r.writeState(k, body.Payload, body.expiry))}, nil
 }
 
-// getOrSetState is the API's one compare-and-set: of many callers at once, one sets and all get what it has set.
+// getOrSetState is the API's only atomic operation on states: of concurrent callers one sets, and all get its payload.
 func getOrSetState(r *request) (any, *Error) {
 	k, body, err := r.stateCall("payload! expiry?")
 	if err != nil {
@@ -161,7 +161,7 @@ func getOrSetState(r *request) (any, *Error) {
 	return map[string]any{"state": r.viewState(k, x), "meta": map[string]bool{"cached": false}}, nil
 }
 
-// patchState sets the given keys of a state that is there, and removes those that are null.
+// patchState sets the given keys of an existing state, and removes those that are null.
 func patchState(r *request) (any, *Error) {
 	k, body, err := r.stateCall("payload!")
 	if err != nil {

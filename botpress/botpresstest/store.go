@@ -38,8 +38,8 @@ type record interface {
 // tag is a tag with its full name.
 type tag struct{ name, value string }
 
-// table holds the records of one kind, in order of creation, with an index of their tags: without it, looking for one
-// conversation among tens of thousands by its tag would read them all.
+// table holds the records of one kind, in order of creation, with an index of their tags, because tests search among tens
+// of thousands.
 type table[R record] struct {
 	byID   map[string]R
 	order  []R
@@ -136,12 +136,12 @@ func sorted(tags map[string]string) []tag {
 
 func without[R comparable](list []R, r R) []R {
 	if i := slices.Index(list, r); i >= 0 {
-		return slices.Delete(slices.Clone(list), i, i+1) // A clone: a list handed out by find stays whole.
+		return slices.Delete(slices.Clone(list), i, i+1) // A clone: a list that find returned is not changed.
 	}
 	return list
 }
 
-// stamp is the time as the API tells it: in UTC, to the millisecond.
+// stamp is the current time as the API returns it: in UTC, to the millisecond.
 func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // newEntity makes an entity of the caller's. Hold s.mu.

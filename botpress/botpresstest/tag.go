@@ -15,7 +15,7 @@ const (
 	maxPicture  = 40_000
 )
 
-// kind is what a tag is declared for.
+// kind is the kind of record that a tag is declared for.
 type kind string
 
 const (
@@ -24,8 +24,8 @@ const (
 	onMessage      kind = "message"
 )
 
-// tagName is the full name of a tag that the caller calls by a short name, if it may use it at all. The bot uses full
-// names as they are.
+// tagName returns the full name of a tag that an integration calls by its short name, if it may use it. The bot uses full
+// names.
 func (r *request) tagName(k kind, name string) (string, *Error) {
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > maxTagName:
@@ -54,8 +54,8 @@ func (r *request) tagNames(k kind, given map[string]string) (map[string]string, 
 	return full, nil
 }
 
-// discriminators are the tags by which get-or-create looks for what is there: the named ones, or all that are given.
-// The real API's answer to none at all is not known; matching anything would hand out a stranger, so it is refused.
+// discriminators returns the tags by which get-or-create searches: the named ones, or all that are given. What the real API
+// does without any is not public; they are refused, because everything would match.
 func (r *request) discriminators(k kind, tags map[string]string, names []string) (map[string]string, *Error) {
 	if len(names) == 0 {
 		names = slices.Sorted(maps.Keys(tags))
@@ -95,8 +95,8 @@ func ownTags(in *Installation, tags map[string]string) map[string]string {
 	return own
 }
 
-// maySee says whether something is visible to the caller. That an integration sees nothing of others is the
-// strict guess.
+// maySee reports whether a record is visible to the caller. That an integration sees no records of others is the strict
+// guess.
 func (r *request) maySee(e *entity) bool {
 	return r.in == nil || e.owner == r.in || e.id == r.BotID
 }

@@ -41,7 +41,7 @@ func (s *Server) Users() []User {
 	return views
 }
 
-// userBody is the body of what creates, finds or changes a user.
+// userBody is the body of a call that creates, finds or changes a user.
 type userBody struct {
 	Tags               map[string]string `json:"tags"`
 	Properties         map[string]string `json:"properties"`
@@ -50,7 +50,7 @@ type userBody struct {
 	DiscriminateByTags []string          `json:"discriminateByTags"`
 }
 
-// parsed is a body that has been checked and so can be carried out without failing half-way.
+// parsed is a checked body: carrying it out cannot fail half-way.
 type parsedUser struct {
 	userBody
 
@@ -93,7 +93,7 @@ func (r *request) newUser(p parsedUser) *user {
 	return u
 }
 
-// getOrCreateUser merges the tags of a user that is there, but leaves the name and the picture alone, as the real API.
+// getOrCreateUser merges the tags of an existing user, but not the name and the picture, as the real API does.
 func (r *request) getOrCreateUser(p parsedUser) (u *user, created bool) {
 	for _, u := range r.users.find(p.by) {
 		if r.in == nil || u.owner == r.in {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// serveWebhook hands what a desk sends to the integration, as webhook_received, and answers what it answers. It is not
-// retried: the desk sees the failure and tries again itself.
+// serveWebhook passes a desk's request to the integration as webhook_received, and returns its response. It is not
+// retried: the desk sees the failure, and redelivery is its task.
 func (s *Server) serveWebhook(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	s.mu.Lock()

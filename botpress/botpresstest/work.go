@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// enqueue puts f at the end of the line named key. The work of one line is done in order, one after the other; lines do
-// not wait for each other. Hold s.mu.
+// enqueue adds f to the queue named key. Each queue is worked off in order, one piece at a time; queues are concurrent.
+// Hold s.mu.
 func (s *Server) enqueue(key string, f func(context.Context)) {
 	if s.closed {
 		return
@@ -20,7 +20,7 @@ func (s *Server) enqueue(key string, f func(context.Context)) {
 	}
 }
 
-// background runs f apart from any line. Hold s.mu.
+// background runs f outside of any queue. Hold s.mu.
 func (s *Server) background(f func(context.Context)) {
 	if s.closed {
 		return
@@ -67,7 +67,7 @@ func (s *Server) end() {
 	}
 }
 
-// crowded is an error when too much work waits. Hold s.mu.
+// crowded returns an error when too much work is queued. Hold s.mu.
 func (s *Server) crowded() *Error {
 	if s.pending < maxPending {
 		return nil
@@ -75,9 +75,8 @@ func (s *Server) crowded() *Error {
 	return &Error{Status: 429, Type: "RateLimited", Message: "too much work is waiting: slow down"}
 }
 
-// Settle waits until every event and message has been worked off, with its retries, and so has every schedule that is
-// due. What is scheduled for later does not count, nor does work that an integration does after it has answered. It
-// fails only with the context's error.
+// Settle waits until every event and message that is due has been handled, retries included. What is scheduled for later
+// does not count, nor does work that an integration does after its response. It fails only with the context's error.
 func (s *Server) Settle(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -96,7 +95,7 @@ func (s *Server) Settle(ctx context.Context) error {
 	}
 }
 
-// sleep waits, unless the context ends first.
+// sleep waits until d has passed or the context has ended.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
@@ -111,10 +110,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// appointment is work for a later time.
+// appointment is scheduled work.
 type appointment struct {
 	at  time.Time
-	tie uint64 // Random: what is due at one instant comes in any order.
+	tie uint64 // Random: what is due at the same time runs in any order.
 	run func() // Called with s.mu held.
 }
 
@@ -135,9 +134,9 @@ func (h *schedule) Pop() any {
 	return last
 }
 
-// later runs f at the given time, or at once if that has passed. Times of one millisecond are one instant. Hold s.mu.
+// later runs f at the given time, or at once if that has passed. Times are rounded up to a millisecond. Hold s.mu.
 func (s *Server) later(at time.Time, f func()) {
-	at = at.Add(time.Millisecond - 1).Truncate(time.Millisecond) // Rounded up: a delay is never cut short.
+	at = at.Add(time.Millisecond - 1).Truncate(time.Millisecond) // A delay is never shortened.
 	if !at.After(time.Now()) {
 		f()
 		return
@@ -146,7 +145,7 @@ func (s *Server) later(at time.Time, f func()) {
 	s.arm()
 }
 
-// runDue keeps the appointments that are due. Hold s.mu.
+// runDue runs the appointments that are due. Hold s.mu.
 func (s *Server) runDue() {
 	for len(s.due) > 0 && !s.closed && !s.due[0].at.After(time.Now()) {
 		heap.Pop(&s.due).(appointment).run() //nolint:forcetypeassert // Only later pushes.
