@@ -1,17 +1,14 @@
 package hitl
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"reflect"
-	"sync/atomic"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/hitlinterface"
 	"github.com/hitl-go/sdk/internal/schema"
-	"github.com/hitl-go/sdk/internal/wire"
 )
 
 // Action describes an action of the integration besides those of the HITL interface. Name is required.
@@ -19,8 +16,9 @@ type Action struct {
 	// Name is what bots call the action by, usually in camel case: "listAgents".
 	Name string
 
-	// Text is what the Studio shows.
-	Text
+	// Title and Description are what the Studio shows.
+	Title       string
+	Description string
 
 	// Cacheable allows Botpress to answer the same input from memory. Billable says that it may cost the bot
 	// something: see [SetCost].
@@ -79,57 +77,25 @@ func AddAction[I, In, Out any](s *Server, a Action, run func(context.Context, I,
 
 func (s *Server) describeAction(a Action, adapter, in, out reflect.Type) (botpress.ActionDefinition, error) {
 	c := checker{subject: "Action", names: map[string]string{}}
-	for _, name := range []string{s.def.Names.CreateUser, s.def.Names.StartHitl, s.def.Names.StopHitl} {
+	for _, name := range []string{s.def.CreateUser.Name, s.def.StartHitl.Name, s.def.StopHitl.Name} {
 		c.names["action "+name] = "the HITL interface"
 	}
 	for name := range s.actions {
 		c.names["action "+name] = "an earlier AddAction"
 	}
 	c.name("Name", "action", a.Name)
-	c.text("Text", a.Text)
-	for _, name := range sortedKeys(a.Attributes) {
-		c.length(fmt.Sprintf("Attributes[%q]", name), a.Attributes[name], maxAttribute)
-	}
+	c.length("Title", a.Title, maxTitle)
+	c.length("Description", a.Description, maxDescription)
+	c.attributes("Attributes", a.Attributes)
 	if !s.types.adapter.AssignableTo(adapter) {
 		c.add(fmt.Sprintf("action %q", a.Name), fmt.Errorf("its function takes a %s, and the adapters of this server are of the type %s", adapter, s.types.adapter))
 	}
 	input, err := objectSchema(in)
 	c.add(fmt.Sprintf("the input of action %q", a.Name), err)
-	output, err := schemaOf(out)
+	output, err := hitlinterface.SchemaOf(out)
 	c.add(fmt.Sprintf("the output of action %q", a.Name), err)
 	return botpress.ActionDefinition{
 		Title: a.Title, Description: a.Description, Billable: a.Billable, Cacheable: a.Cacheable, Attributes: a.Attributes,
 		Input: botpress.SchemaDefinition{Schema: input}, Output: botpress.SchemaDefinition{Schema: output},
 	}, c.err()
-}
-
-// added runs an action of the author's own.
-func (c *call) added(ctx context.Context, name string, input json.RawMessage) (response, error) {
-	a, ok := c.actions[name]
-	if !ok {
-		return response{}, invalidf("Action %s not found", name)
-	}
-	observed(ctx).action = name
-	if len(input) == 0 || bytes.Equal(input, []byte("null")) {
-		input = json.RawMessage("{}")
-	}
-	if err := a.input.Check(input); err != nil {
-		return response{}, invalidf("the input of %s does not fit: %w", name, err)
-	}
-	var cost atomic.Uint64
-	output, err := a.run(context.WithValue(ctx, costKey{}, &cost), c.adapter, input)
-	if err != nil {
-		return response{}, err
-	}
-	return jsonResponse(wire.Output{Output: output, Meta: wire.Cost{Cost: math.Float64frombits(cost.Load())}})
-}
-
-type costKey struct{}
-
-// SetCost says what the action that is running costs the bot's owner, in U.S. dollars as Botpress' own integrations count. The last call counts, and without one
-// the action is free; what is no number is ignored. The context is the one that the action's function was called with, or made from it.
-func SetCost(ctx context.Context, cost float64) {
-	if c, ok := ctx.Value(costKey{}).(*atomic.Uint64); ok && !math.IsNaN(cost) && !math.IsInf(cost, 0) {
-		c.Store(math.Float64bits(cost))
-	}
 }

@@ -37,7 +37,7 @@ func rate(ctx context.Context, _ desk, in rateInput) (rateOutput, error) {
 
 func TestAddAction(t *testing.T) {
 	s := stubServer(t)
-	add(t, hitl.AddAction(s, hitl.Action{Name: "rate", Text: hitl.Text{Title: "Rate"}, Billable: true}, rate))
+	add(t, hitl.AddAction(s, hitl.Action{Name: "rate", Title: "Rate", Billable: true}, rate))
 	add(t, hitl.AddAction(s, hitl.Action{Name: "nothing"}, func(context.Context, desk, struct{}) (*rateOutput, error) { return nil, nil }))
 	add(t, hitl.AddAction(s, hitl.Action{Name: "list"}, func(context.Context, desk, struct{}) ([]int, error) { return []int{1, 2}, nil }))
 	add(t, hitl.AddAction(s, hitl.Action{Name: "echo"}, func(_ context.Context, _ any, in json.RawMessage) (json.RawMessage, error) { return in, nil }))
@@ -136,7 +136,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 	}
 	s, err := newStub[config, struct{}](hitl.Definition{
 		Name: "acme-desk", Version: "1.0.0",
-		Configurations: map[string]hitl.ConfigurationDefinition{"oauth": {Type: oauth{}}},
+		Configurations: []hitl.ConfigurationDefinition{{Name: "oauth", Type: oauth{}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -86,7 +86,7 @@ func chaos(t *testing.T, seed uint64, replicas, sessions int) tally {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t, setting{
 		replicas: replicas,
-		server:   hitl.Options{Handover: 20 * time.Second}, // longer than Botpress asks again for an answer that was lost
+		server:   hitl.Options{ActivationDelay: 20 * time.Second}, // longer than Botpress asks again for an answer that was lost
 		cloud: botpresstest.Options{
 			Seed: seed, Attempts: 12, RetryDelay: 200 * time.Millisecond,
 			Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second},

@@ -5,40 +5,56 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/redact"
 	"github.com/hitl-go/sdk/internal/schema"
 )
 
-// configCheckers makes the checkers of all configurations.
-func configCheckers(body botpress.CreateIntegrationParams) (map[string]*schema.Checker, error) {
-	checkers := map[string]*schema.Checker{}
+// configuration is a configuration that the definition declares.
+type configuration struct {
+	schema  json.RawMessage
+	checker *schema.Checker
+}
+
+// configurations prepares the declared configurations, by name. The default one has none.
+func configurations(body botpress.CreateIntegrationParams) (map[string]*configuration, error) {
+	configs := map[string]*configuration{}
 	var errs []error
 	add := func(name string, d *botpress.ConfigurationDefinition) {
 		c, err := schema.NewChecker(d.Schema)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("hitl: the configuration %s: %w", name, err))
 		}
-		checkers[name] = c
+		configs[name] = &configuration{d.Schema, c}
 	}
 	add("", body.Configuration)
 	for name, d := range body.Configurations {
 		add(name, d)
 	}
-	return checkers, errors.Join(errs...)
+	return configs, errors.Join(errs...)
 }
 
-// checkConfiguration tells the bot's owner which fields of the configuration are missing or wrong.
-func (s *Server) checkConfiguration(name string, configuration json.RawMessage) error {
+// checkConfiguration tells the bot's owner which fields are missing or wrong. The masker hides the secret ones, whether all
+// fit or not.
+func (s *Server) checkConfiguration(name string, raw json.RawMessage) (*redact.Masker, error) {
 	c, ok := s.configs[name]
 	if !ok {
-		return nil // the definition may have been deployed anew, and not this server; the reference lets all through
+		// The definition may have been deployed anew, and not this server. The reference lets all through.
+		return redact.New(schema.Secrets(s.configs[""].schema, raw)...), nil
 	}
-	if bytes.Equal(configuration, []byte("null")) {
-		configuration = json.RawMessage("{}")
+	mask := redact.New(schema.Secrets(c.schema, raw)...)
+	if bytes.Equal(raw, []byte("null")) {
+		raw = json.RawMessage("{}")
 	}
-	if err := c.Check(configuration); err != nil {
-		return Errorf("The configuration does not fit: %w", err)
+	if err := c.checker.Check(raw); err != nil {
+		return mask, Errorf("The configuration does not fit: %w", err)
 	}
-	return nil
+	return mask, nil
+}
+
+// redactedLogger is a logger that hides secrets.
+func redactedLogger(log *slog.Logger, mask *redact.Masker) *slog.Logger {
+	return slog.New(redact.Handler(log.Handler(), func() *redact.Masker { return mask }))
 }

@@ -4,6 +4,13 @@ import (
 	"cmp"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/hitlinterface"
+)
+
+// The versions of the HITL interface that can be declared.
+const (
+	InterfaceV2_1 = hitlinterface.V2_1 // adds additionalData to the messages of the channel
+	InterfaceV2_0 = hitlinterface.V2_0
 )
 
 // Definition describes the integration to Botpress and to the people who install it. Name and Version are required.
@@ -13,8 +20,8 @@ type Definition struct {
 	// its name on Botpress is handle/name; deploying takes care of that.
 	Name string
 
-	// Version is a semantic one: "1.0.0". Bots stay on the version they have installed. Botpress refuses to
-	// change a version so that it breaks them: that needs a new one.
+	// Version is a semantic one: "1.0.0". Bots stay on the version they have installed. Botpress refuses
+	// breaking changes to a version: those need a new one.
 	Version string
 
 	// Title has at most 64 characters, Description 256.
@@ -28,100 +35,113 @@ type Definition struct {
 	// Attributes are facts for the hub, such as its category.
 	Attributes map[string]string
 
-	// InterfaceVersion is the version of the HITL interface that is declared. Empty means [Interface2_1].
+	// InterfaceVersion is the version of the HITL interface that is declared. Empty means [InterfaceV2_1].
 	InterfaceVersion string
 
-	// Names renames parts of the HITL interface for this integration, and Texts says what the parts are called in
-	// the Studio. Empty ones stay as in the interface.
-	Names Names
-	Texts Texts
+	// These rename the parts of the HITL interface for this integration, and say what they are called in the Studio.
+	// Empty fields stay as in the interface.
+	CreateUser Part // action createUser
+	StartHitl  Part // action startHitl
+	StopHitl   Part // action stopHitl
+	Assigned   Part // event hitlAssigned
+	Stopped    Part // event hitlStopped
+	Channel    Part // channel hitl
+	Session    Part // entity hitlSession
 
-	// UserTags, ConversationTags and MessageTags declare, by their names, the tags that the adapter sets through
-	// [Ref.Tags]. The server's own tags are declared without being named here.
-	UserTags         map[string]Text
-	ConversationTags map[string]Text
-	MessageTags      map[string]Text
+	// UserTags, ConversationTags and MessageTags declare the tags that the adapter sets through [Ref.Tags] and [Agent.Tags].
+	// The server declares its own tags itself. One of them that is listed here is the server's as before, with these texts.
+	UserTags         []Part
+	ConversationTags []Part
+	MessageTags      []Part
 
-	// Configurations are alternatives to the configuration that [NewServer] takes its schema from, by name.
-	// Whoever installs the integration chooses one. Its values are decoded into the same type, which therefore has the
-	// fields of all of them; [Installation.ConfigurationType] tells which one it is.
-	Configurations map[string]ConfigurationDefinition
+	// Configurations are alternatives to the configuration that [NewServer] takes its schema from. Whoever installs
+	// the integration chooses one. Its values are decoded into the same type, which therefore has the fields of all
+	// of them; [Installation.ConfigurationType] is its name.
+	Configurations []ConfigurationDefinition
 
-	// Events are events of the integration besides those of the interface, by name. [Installation.Client]
-	// emits them.
-	Events map[string]EventDefinition
+	// Events are events besides those of the interface. [Installation.Client] emits them.
+	Events []EventDefinition
 
-	// States are what the integration remembers, by name. [Installation.State] reads and writes them.
-	States map[string]StateDefinition
+	// States are what the integration stores in Botpress. [Installation.State] reads and writes them.
+	States []StateDefinition
 
-	// Secrets are the names of values that Botpress keeps for integrations that it hosts. One that hosts itself
-	// seldom needs any.
+	// ExtraOperations switches optional operations of Botpress on or off, by name.
+	ExtraOperations map[string]bool
+
+	// Secrets are the names of values that Botpress keeps for integrations that it hosts. A self-hosted one seldom
+	// needs any.
 	Secrets []string
 }
 
-// Names is what the integration calls the parts of the HITL interface. Empty fields keep the interface's own names.
-type Names struct {
-	CreateUser string // action
-	StartHitl  string // action
-	StopHitl   string // action
-	Assigned   string // event, hitlAssigned
-	Stopped    string // event, hitlStopped
-	Channel    string // hitl
-	Session    string // entity, hitlSession
-}
-
-// Text is what people read about a part of a definition. A title has at most 64 characters, a description 256.
-type Text struct {
+// Part is what one part of a definition is called: by programs (Name), and by the people who read the Studio.
+// A title has at most 64 characters, a description 256.
+type Part struct {
+	Name        string
 	Title       string
 	Description string
 }
 
-// Texts are the texts of the parts of the HITL interface. Empty fields keep the interface's own texts.
-type Texts struct {
-	CreateUser Text
-	StartHitl  Text
-	StopHitl   Text
-	Assigned   Text
-	Stopped    Text
-	Channel    Text
-	Session    Text
-}
-
-// ConfigurationDefinition is an alternative configuration.
+// ConfigurationDefinition is an alternative configuration. Its name is required.
 type ConfigurationDefinition struct {
-	Text
+	Name        string
+	Title       string
+	Description string
 
 	// Type is a value of the struct that gives the schema, such as OAuth{}. Its fields do not matter.
 	Type any
 }
 
-// EventDefinition is an event of the integration.
+// EventDefinition is an event of the integration. Its name is required.
 type EventDefinition struct {
-	Text
+	Name        string
+	Title       string
+	Description string
 
 	// Payload is a value of the struct that gives the schema, such as TicketRated{}. Its fields do not matter.
 	Payload any
+
+	// Attributes are facts for the Studio.
+	Attributes map[string]string
 }
 
-// StateDefinition is something that the integration remembers.
+// StateDefinition is a JSON object that the integration stores in Botpress. Its name is required.
 type StateDefinition struct {
-	// Of is what the state belongs to. Empty means the installation: [botpress.StateOfIntegration].
-	Of botpress.StateType
+	Name string
+
+	// Scope is what the state belongs to. Empty means the installation: [botpress.StateOfIntegration].
+	Scope botpress.StateType
 
 	// Payload is a value of the struct that gives the schema, such as Credentials{}. Its fields do not matter.
 	Payload any
 }
 
+// withDefaults fills in the interface's own names.
 func (d Definition) withDefaults() Definition {
-	d.InterfaceVersion = cmp.Or(d.InterfaceVersion, Interface2_1)
-	d.Names = Names{
-		CreateUser: cmp.Or(d.Names.CreateUser, "createUser"),
-		StartHitl:  cmp.Or(d.Names.StartHitl, "startHitl"),
-		StopHitl:   cmp.Or(d.Names.StopHitl, "stopHitl"),
-		Assigned:   cmp.Or(d.Names.Assigned, "hitlAssigned"),
-		Stopped:    cmp.Or(d.Names.Stopped, "hitlStopped"),
-		Channel:    cmp.Or(d.Names.Channel, "hitl"),
-		Session:    cmp.Or(d.Names.Session, "hitlSession"),
+	d.InterfaceVersion = cmp.Or(d.InterfaceVersion, InterfaceV2_1)
+	for _, p := range d.parts() {
+		p.Name = cmp.Or(p.Name, p.original)
 	}
 	return d
+}
+
+// interfacePart is a part of the HITL interface in a definition.
+type interfacePart struct {
+	*Part
+
+	field    string // in the Definition
+	kind     string // action, event, channel or entity
+	original string // its name in the interface
+}
+
+// parts returns the parts of the interface. They can be written to.
+func (d *Definition) parts() []interfacePart {
+	return []interfacePart{
+		{&d.CreateUser, "CreateUser", "action", "createUser"},
+		{&d.StartHitl, "StartHitl", "action", "startHitl"},
+		{&d.StopHitl, "StopHitl", "action", "stopHitl"},
+		{&d.Assigned, "Assigned", "event", "hitlAssigned"},
+		{&d.Stopped, "Stopped", "event", "hitlStopped"},
+		{&d.Channel, "Channel", "channel", "hitl"},
+		{&d.Session, "Session", "entity", "hitlSession"},
+	}
 }

@@ -57,23 +57,23 @@ func TestBadDefinition(t *testing.T) {
 		"readme in Latin-1":     {func(d *def) { d.Readme = []byte("caf\xe9") }, `Definition.Readme: it is not text in UTF-8`},
 		"empty attribute":       {func(d *def) { d.Attributes = map[string]string{"category": ""} }, `Definition.Attributes["category"]: it is empty; leave the attribute out`},
 		"interface version":     {func(d *def) { d.InterfaceVersion = "1.0.0" }, `the interface version "1.0.0" is not known here; use 2.1.0 or 2.0.0`},
-		"name with a space":     {func(d *def) { d.Names.StartHitl = "open ticket" }, `Definition.Names.StartHitl: the name "open ticket" must consist of letters, digits, hyphens and underscores, at most 200, and start with a letter`},
-		"two actions of a name": {func(d *def) { d.Names.StartHitl = "stopHitl" }, `Definition.Names.StopHitl: the action "stopHitl" is there already, by Names.StartHitl`},
+		"name with a space":     {func(d *def) { d.StartHitl.Name = "open ticket" }, `Definition.StartHitl.Name: the name "open ticket" must consist of letters, digits, hyphens and underscores, at most 200, and start with a letter`},
+		"two actions of a name": {func(d *def) { d.StartHitl.Name = "stopHitl" }, `Definition.StopHitl.Name: the action "stopHitl" is there already, by StartHitl.Name`},
 		"two events of a name": {
-			func(d *def) { d.Events = map[string]hitl.EventDefinition{"hitlStopped": {Payload: struct{}{}}} },
-			`Definition.Events["hitlStopped"]: the event "hitlStopped" is there already, by Names.Stopped`,
+			func(d *def) { d.Events = []hitl.EventDefinition{{Name: "hitlStopped", Payload: struct{}{}}} },
+			`Definition.Events[0].Name: the event "hitlStopped" is there already, by Stopped.Name`,
 		},
-		"long title of a part": {func(d *def) { d.Texts.Channel.Title = strings.Repeat("x", 65) }, `Definition.Texts.Channel.Title: it has 65 characters, and Botpress takes 64`},
-		"the server's tag":     {func(d *def) { d.ConversationTags = map[string]hitl.Text{"startedAt": {}} }, `Definition.ConversationTags["startedAt"]: the server keeps and declares this tag itself; use another name`},
-		"the server's state":   {func(d *def) { d.States = map[string]hitl.StateDefinition{"hitlStart": {Payload: struct{}{}}} }, `Definition.States["hitlStart"]: the state "hitlStart" is there already, by the server itself`},
+		"long title of a part": {func(d *def) { d.Channel.Title = strings.Repeat("x", 65) }, `Definition.Channel.Title: it has 65 characters, and Botpress takes 64`},
+		"the server's tag":     {func(d *def) { d.ConversationTags = []hitl.Part{{Name: "startedAt"}} }, `Definition.ConversationTags[0]: the server keeps and declares the tag "startedAt" itself; use another name`},
+		"the server's state":   {func(d *def) { d.States = []hitl.StateDefinition{{Name: "hitlStart", Payload: struct{}{}}} }, `Definition.States[0].Name: the state "hitlStart" is there already, by the server itself`},
 		"state of a task": {func(d *def) {
-			d.States = map[string]hitl.StateDefinition{"x": {Of: botpress.StateOfTask, Payload: struct{}{}}}
-		}, `Definition.States["x"].Of: a state of an integration belongs to an integration, a conversation or a user, not to a task`},
-		"state without a type": {func(d *def) { d.States = map[string]hitl.StateDefinition{"x": {}} }, `States["x"].Payload: it has no type; give it a value of a struct`},
-		"event of a number":    {func(d *def) { d.Events = map[string]hitl.EventDefinition{"x": {Payload: 1}} }, `Events["x"].Payload: int is not a struct, and Botpress wants an object`},
+			d.States = []hitl.StateDefinition{{Name: "x", Scope: botpress.StateOfTask, Payload: struct{}{}}}
+		}, `Definition.States[0].Scope: a state of an integration belongs to an integration, a conversation or a user, not to a task`},
+		"state without a type": {func(d *def) { d.States = []hitl.StateDefinition{{Name: "x"}} }, `States["x"].Payload: it has no type; give it a value of a struct`},
+		"event of a number":    {func(d *def) { d.Events = []hitl.EventDefinition{{Name: "x", Payload: 1}} }, `Events["x"].Payload: int is not a struct, and Botpress wants an object`},
 		"bad alternative configuration": {
 			func(d *def) {
-				d.Configurations = map[string]hitl.ConfigurationDefinition{"oauth": {Type: struct{ Done chan int }{}}}
+				d.Configurations = []hitl.ConfigurationDefinition{{Name: "oauth", Type: struct{ Done chan int }{}}}
 			},
 			`Configurations["oauth"].Type: Done: a chan has no JSON`,
 		},
@@ -100,12 +100,12 @@ func TestGoodDefinition(t *testing.T) {
 	s, err := newStub[struct{}, struct{}](hitl.Definition{
 		Name: "acme/acme-desk", Version: "1.0.0-rc.1+build.5",
 		Icon:             []byte("\ufeff<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<!-- a drawing -->\n<svg xmlns:x=\"&ns;\"/>"),
-		InterfaceVersion: hitl.Interface2_0,
+		InterfaceVersion: hitl.InterfaceV2_0,
 		Attributes:       map[string]string{"category": "support"},
-		MessageTags:      map[string]hitl.Text{"thread": {Title: "Thread"}},
-		Events:           map[string]hitl.EventDefinition{"ticketRated": {Text: hitl.Text{Title: "Rated"}, Payload: rated{}}},
-		States:           map[string]hitl.StateDefinition{"credentials": {Payload: credentials{}}},
-		Configurations:   map[string]hitl.ConfigurationDefinition{"token": {Text: hitl.Text{Title: "Token"}, Type: &credentials{}}},
+		MessageTags:      []hitl.Part{{Name: "thread", Title: "Thread"}},
+		Events:           []hitl.EventDefinition{{Name: "ticketRated", Title: "Rated", Payload: rated{}}},
+		States:           []hitl.StateDefinition{{Name: "credentials", Payload: credentials{}}},
+		Configurations:   []hitl.ConfigurationDefinition{{Name: "token", Title: "Token", Type: &credentials{}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func ExampleAddAction() {
 		fmt.Println(err)
 		return
 	}
-	action := hitl.Action{Name: "listAgents", Text: hitl.Text{Title: "List agents"}}
+	action := hitl.Action{Name: "listAgents", Title: "List agents"}
 	err = hitl.AddAction(server, action, listAgents)
 	if err != nil {
 		fmt.Println(err)

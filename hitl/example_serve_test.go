@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -82,11 +81,4 @@ func ExampleErrorf() {
 	// true The help desk has no free seat: buy one, or wait until an agent leaves
 	// false the desk is busy
 	// false the desk answered 500
-}
-
-func ExampleForBotOwner() {
-	log := slog.New(hitl.NewLogHandler(os.Stdout, nil)).With("bot", "bot_1") // which an Installation's Logger has already
-	log.Warn("The desk is closed until Monday", hitl.ForBotOwner())
-	// Output:
-	// {"msg":"The desk is closed until Monday","level":"warn","botId":"bot_1","visible_to_bot_owner":true,"hidden_to_integration_owner":false,"options":{"visibleToBotOwners":true,"hiddenToIntegrationOwners":false,"botId":"bot_1"}}
 }

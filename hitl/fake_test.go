@@ -26,8 +26,8 @@ type fakeDesk struct {
 }
 
 type fakeConfig struct {
-	Token string `json:"token,omitempty"`
-	Limit int    `json:"limit,omitempty"`
+	Token botpress.Secret `json:"token,omitempty"`
+	Limit int             `json:"limit,omitempty"`
 }
 
 func (s *fakeDesk) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {

@@ -41,15 +41,6 @@ type Integration[Session any] interface {
 	HandleWebhook(context.Context, *http.Request) (Webhook, error)
 }
 
-// Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
-type Registrar interface {
-	// Register runs each time the installation's configuration is saved. The URL is the installation's own.
-	Register(ctx context.Context, webhookURL string) error
-
-	// Unregister runs when the installation is removed. It undoes only what Register did for this URL.
-	Unregister(ctx context.Context, webhookURL string) error
-}
-
 // Ref is the desk's name for a user, a session or a message. The server keeps it in Botpress as tags
 // and hands it back to later calls.
 type Ref struct {
@@ -227,6 +218,11 @@ type Agent struct {
 	// Name and PictureURL are shown to the end user. Empty ones are left as they are.
 	Name       string
 	PictureURL string
+
+	// Email and Tags are stored with the agent's user in Botpress, where bots can read them. Tags must be declared as
+	// [Definition.UserTags].
+	Email string
+	Tags  map[string]string
 }
 
 // Customer is the end user writing in the desk, for instance by answering an e-mail.

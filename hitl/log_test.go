@@ -15,40 +15,8 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/bplog"
 )
-
-func TestLogHandler(t *testing.T) {
-	var out bytes.Buffer
-	log := slog.New(hitl.NewLogHandler(&out, nil))
-	ctx := botpress.ContextWithTrace(t.Context(), botpress.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
-
-	log.Info("plain")
-	log.With("bot", "bot_1", "integration", "int_1", "alias", "acme").WarnContext(ctx, "The desk is closed", hitl.ForBotOwner())
-	log.With("conversation", "conv_1").With(slog.Group("desk", "ticket", "T-1", slog.Group("", "n", 1))).
-		WithGroup("call").With("a", 1).Debug("two words", "err", errors.New(`"quoted"`), "user", "not the field", "", "")
-	log.Error("bad", "user", "user_1", "empty", "")
-
-	want := strings.Join([]string{
-		`{"msg":"plain","level":"info","visible_to_bot_owner":false,"hidden_to_integration_owner":false,"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false}}`,
-		`{"msg":"The desk is closed","level":"warn","botId":"bot_1","integrationId":"int_1","integrationAlias":"acme","visible_to_bot_owner":true,"hidden_to_integration_owner":false,` +
-			`"options":{"visibleToBotOwners":true,"hiddenToIntegrationOwners":false,"traceId":"0af7651916cd43dd8448eb211c80319c","botId":"bot_1","integrationId":"int_1","integrationAlias":"acme"}}`,
-		`{"msg":"two words desk.ticket=T-1 desk.n=1 call.a=1 call.err=\"\\\"quoted\\\"\" call.user=\"not the field\" call.=\"\"","level":"debug","visible_to_bot_owner":false,"hidden_to_integration_owner":false,` +
-			`"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false,"conversationId":"conv_1"}}`,
-		`{"msg":"bad empty=\"\"","level":"error","visible_to_bot_owner":false,"hidden_to_integration_owner":false,"options":{"visibleToBotOwners":false,"hiddenToIntegrationOwners":false,"userId":"user_1"}}`,
-		"",
-	}, "\n")
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
-	}
-
-	out.Reset()
-	strict := slog.New(hitl.NewLogHandler(&out, slog.LevelWarn))
-	strict.Info("no")
-	strict.Error("yes")
-	if got := strings.Count(out.String(), "\n"); got != 1 {
-		t.Errorf("from warn on, %d lines, want 1:\n%s", got, &out)
-	}
-}
 
 func TestFromEnv(t *testing.T) {
 	t.Setenv("BP_TOKEN", apiToken)
@@ -109,7 +77,7 @@ func TestBotOwnerReadsErrors(t *testing.T) {
 	desk := &fakeDesk{createUser: func(context.Context, hitl.CreateUserRequest) (hitl.Ref, error) {
 		return hitl.Ref{}, &hitl.Error{Message: "no seat is free", Err: errors.New("the cause")}
 	}}
-	s := desk.server(t, hitl.Options{Logger: slog.New(hitl.NewLogHandler(&out, nil)), Secrets: []string{signingSecret}})
+	s := desk.server(t, hitl.Options{Logger: slog.New(bplog.NewHandler(&out, nil)), Secrets: []string{signingSecret}})
 	ask(s, request(createUser)) // a stranger
 	if strings.Contains(out.String(), `"visible_to_bot_owner":true`) {
 		t.Errorf("strangers write into the bot's log:\n%s", &out)
@@ -136,12 +104,12 @@ func TestLogHidesSecrets(t *testing.T) {
 	const token = `hunter2 & "söns" <3`
 	const configuration = `{"token":"hunter2 & \"söns\" <3","limit":98765432,"more":{"list":["https://user:pa55word@desk.example.com",true,null]}}`
 	hidden := []string{
-		"hunter2", "98765432", "pa55word", apiToken, signingSecret,
+		"hunter2", "pa55word", apiToken, signingSecret,
 	}
 	for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
 		"text":     func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
 		"JSON":     func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
-		"Botpress": func(b *bytes.Buffer) slog.Handler { return hitl.NewLogHandler(b, nil) },
+		"Botpress": func(b *bytes.Buffer) slog.Handler { return bplog.NewHandler(b, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -149,12 +117,12 @@ func TestLogHidesSecrets(t *testing.T) {
 				if c.Token != token {
 					t.Errorf("the adapter got the token %q", c.Token)
 				}
-				log := in.Logger
-				log.Info("connect with "+c.Token, "token", c.Token, "config", c, "pointer", &c, "pointers", []*fakeConfig{&c},
-					"limit", c.Limit, "bytes", []byte(c.Token), "group", slog.GroupValue(slog.String("token", c.Token)), "valuer", valuer{c.Token})
-				log.With("token", c.Token).WithGroup("a").With("b", c).Info("with")
+				log, token := in.Logger, string(c.Token)
+				log.Info("connect with "+token, "token", token, "config", c, "pointer", &c, "pointers", []*fakeConfig{&c},
+					"limit", c.Limit, "bytes", []byte(token), "group", slog.GroupValue(slog.String("token", token)), "valuer", valuer{token})
+				log.With("token", token).WithGroup("a").With("b", c).Info("with")
 				log.Info("ours", "api", apiToken, "secret", signingSecret)
-				return fmt.Errorf("connect to %s: %w", "https://desk.example.com?token="+url.QueryEscape(c.Token), fmt.Errorf("%q is wrong", c.Token))
+				return fmt.Errorf("connect to %s: %w", "https://desk.example.com?token="+url.QueryEscape(token), fmt.Errorf("%q is wrong", token))
 			}}
 			s := desk.server(t, hitl.Options{Logger: slog.New(handler(&out)), Secrets: []string{signingSecret}})
 			r := signed(t, configured(request(createUser), configuration), signingSecret)

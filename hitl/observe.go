@@ -2,7 +2,6 @@ package hitl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl/bplog"
+	"github.com/hitl-go/sdk/internal/redact"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -25,6 +26,11 @@ type Operation struct {
 	BotID string
 	Alias string
 
+	// ConversationID and SessionID name the session that it was about, in Botpress and in the desk, as far as they are known.
+	// Of a webhook with several it is the last one.
+	ConversationID string
+	SessionID      string
+
 	// Status is the answer's. Err is why it was refused or failed, nil if neither; ErrorID is what the answer
 	// and the log call this error.
 	Status  int
@@ -37,34 +43,43 @@ type Operation struct {
 	APICalls int
 }
 
-// Outcome is how an operation ended, in a word.
-type Outcome string
-
 // The outcomes of operations.
 const (
-	Done    Outcome = "done"
-	Refused Outcome = "refused" // for good: the request or the bot is at fault
-	Failed  Outcome = "failed"  // for now: the sender may try again
+	OutcomeDone    = "done"
+	OutcomeRefused = "refused" // permanently: the request or the bot is at fault
+	OutcomeFailed  = "failed"  // transiently: the sender may retry
 )
 
-// Outcome tells how the operation ended.
-func (o Operation) Outcome() Outcome {
+// Outcome returns how the operation ended, in a word.
+func (o Operation) Outcome() string {
 	switch {
 	case o.Err == nil:
-		return Done
+		return OutcomeDone
 	case o.Status < http.StatusInternalServerError:
-		return Refused
+		return OutcomeRefused
 	default:
-		return Failed
+		return OutcomeFailed
 	}
 }
 
-// observation collects what is learnt about an operation while it is at work. The server's own goroutine writes it,
-// except for the counter.
+// observation collects what is learnt about an operation while it is at work. The server's own goroutine writes the
+// action.
 type observation struct {
-	action        string
-	configuration json.RawMessage
-	apiCalls      atomic.Int64
+	action   string
+	session  atomic.Pointer[sessionKey]
+	mask     atomic.Pointer[redact.Masker] // of the installation's secrets
+	apiCalls atomic.Int64
+}
+
+// works notes which session the operation works on.
+func (o *observation) works(on sessionKey) { o.session.Store(&on) }
+
+// on returns which session the operation works on.
+func (o *observation) on() sessionKey {
+	if k := o.session.Load(); k != nil {
+		return *k
+	}
+	return sessionKey{}
 }
 
 type observationKey struct{}
@@ -106,6 +121,9 @@ func operationName(header http.Header) string {
 
 // report writes the operation's line to the log and hands its figures on.
 func (s *Server) report(ctx context.Context, done Operation, seen *observation) {
+	k := seen.on()
+	done.ConversationID, done.SessionID = k.conversationID, k.sessionID
+	done.Err = seen.mask.Load().Error(s.mask.Error(done.Err))
 	attrs := []slog.Attr{slog.String("operation", done.Name)}
 	if done.Action != "" {
 		attrs = append(attrs, slog.String("action", done.Action))
@@ -116,26 +134,53 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 		s.log.LogAttrs(ctx, slog.LevelInfo, "operation", attrs...)
 	} else {
 		level := slog.LevelWarn
-		if done.Outcome() == Failed {
+		if done.Outcome() == OutcomeFailed {
 			level = slog.LevelError
 		}
 		attrs = append(attrs, slog.String("error_id", done.ErrorID), slog.Any("error", done.Err))
 		if cause := causeOf(done.Err); cause != nil {
 			attrs = append(attrs, slog.Any("cause", cause))
 		}
-		redacted(s.log, seen.configuration).LogAttrs(ctx, level, "operation failed", attrs...)
+		s.masked(seen).LogAttrs(ctx, level, "operation failed", attrs...)
 	}
 	if s.opts.OnOperation != nil {
 		s.opts.OnOperation(ctx, done)
 	}
 }
 
+// masked is the server's log without the secrets of the installation at work.
+func (s *Server) masked(seen *observation) *slog.Logger {
+	return slog.New(redact.Handler(s.log.Handler(), seen.mask.Load))
+}
+
 // tellOwner puts an error where the bot's owner looks for it, if the log is one that Botpress reads and the bot is concerned.
 func (s *Server) tellOwner(ctx context.Context, done Operation, seen *observation, f failure) {
 	var refused *statusError
-	if _, ok := s.opts.Logger.Handler().(*logHandler); ok && !errors.As(done.Err, &refused) {
+	if bplog.Is(s.opts.Logger.Handler()) && !errors.As(done.Err, &refused) {
 		//nolint:sloglint // In this format, the message is what the owner reads.
-		redacted(s.log, seen.configuration).LogAttrs(ctx, slog.LevelError, f.body.Message, slog.String("bot", done.BotID), slog.String("alias", done.Alias),
-			slog.String("error_id", done.ErrorID), ForBotOwner())
+		s.masked(seen).LogAttrs(ctx, slog.LevelError, f.body.Message, slog.String("bot", done.BotID), slog.String("alias", done.Alias),
+			slog.String("error_id", done.ErrorID), bplog.ForBotOwner())
 	}
+}
+
+// sessionHandler adds to each line the session that its operation works on, also to lines that adapters write.
+type sessionHandler struct{ slog.Handler }
+
+func (h sessionHandler) Handle(ctx context.Context, r slog.Record) error {
+	k := observed(ctx).on()
+	if k.conversationID != "" {
+		r.AddAttrs(slog.String("conversation", k.conversationID))
+	}
+	if k.sessionID != "" {
+		r.AddAttrs(slog.String("session", k.sessionID))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h sessionHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return sessionHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h sessionHandler) WithGroup(name string) slog.Handler {
+	return sessionHandler{h.Handler.WithGroup(name)}
 }

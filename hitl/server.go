@@ -1,24 +1,20 @@
 package hitl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/hitl-go/sdk/botpress"
-	"github.com/hitl-go/sdk/internal/keyed"
-	"github.com/hitl-go/sdk/internal/schema"
+	"github.com/hitl-go/sdk/internal/redact"
 )
 
 // Options changes what a [Server] does by default. The zero value of each field is its default.
@@ -33,9 +29,9 @@ type Options struct {
 	// Insecure accepts unsigned requests: whoever can reach the server can act as Botpress. For tests only.
 	Insecure bool
 
-	// Logger receives one line an operation, with the cause if it failed. Values of configurations that are longer than a
-	// few characters, tokens and signing secrets do not appear in it, nor in what is logged through [Installation.Logger].
-	// Nil discards all.
+	// Logger receives one line an operation, with the cause if it failed. Secrets are masked in it, and in what is logged
+	// through [Installation.Logger]: tokens, signing secrets, and the fields of configurations that are secret
+	// ([botpress.Secret]). Nil discards all.
 	Logger *slog.Logger
 
 	// OnOperation, if set, is called for each operation once it is answered, for metrics. It must be safe for concurrent
@@ -52,14 +48,20 @@ type Options struct {
 	// MaxConcurrent is how many operations run at once; further ones are answered 503. The default is 256.
 	MaxConcurrent int
 
-	// Handover is how long after the answer to startHitl the HITL plugin may still be preparing the session.
+	// MaxPerInstallation is how many operations of one installation run at once; further ones are answered 503. The default is
+	// a quarter of MaxConcurrent.
+	MaxPerInstallation int
+
+	// ActivationDelay is how long after the answer to startHitl the HITL plugin may still be activating the session.
 	// It ignores what comes before, so events of that time are delivered after it. The default is 5 seconds.
-	Handover time.Duration
+	ActivationDelay time.Duration
 }
 
 // Server speaks the HITL protocol with Botpress on behalf of an [Integration]. It is an [http.Handler] and safe for
 // concurrent use. Several servers, in one process or many, may serve the same integration: what they
 // must agree on is kept in Botpress.
+//
+// A server whose adapters are [io.Closer] must be shut down, by [Server.Shutdown] or by the end of [Server.Serve].
 type Server struct {
 	def      Definition
 	opts     Options
@@ -67,40 +69,24 @@ type Server struct {
 	verifier *botpress.Verifier
 	notReady error
 	log      *slog.Logger
+	mask     *redact.Masker // hides the server's own secrets
 
 	configure     func(configuration json.RawMessage) (connector, error)
 	decodeSession func(json.RawMessage) (any, error)
 	types         types
-	configs       map[string]*schema.Checker // of the configurations, by the name of the alternative
+	configs       map[string]*configuration // by the name of the alternative
 	actions       map[string]*addedAction
 
-	closing     atomic.Bool
-	slots       *semaphore.Weighted // operations at work
-	large       *semaphore.Weighted // large bodies that are being read
-	connections *lru.Cache[string, *connection]
-	connecting  singleflight.Group
-	waiting     sync.WaitGroup // goroutines that wait for an adapter
-
-	conversations keyed.Mutex // one thing at a time in a conversation, in both directions
-	users         keyed.Mutex // one createUser at a time for an end user
-	starts        starts      // sessions that are being opened by this process
-	refs          *lru.Cache[string, Ref]
-	sessions      *lru.Cache[string, *session]
-	agents        *lru.Cache[string, string] // agents as they were told to Botpress last, and who they are there
-	known         *lru.Cache[string, bool]   // messages of desks that are in Botpress, ours and theirs
-	sent          *lru.Cache[string, int]    // messages to the desk, and how many parts of them it has
+	closing  atomic.Bool
+	slots    *semaphore.Weighted // operations at work
+	large    *semaphore.Weighted // large bodies that are being read
+	bulkhead bulkhead
+	adapters *adapters
+	memory   *memory
 }
 
 // connector makes an author's adapter for an installation; the configuration is bound already.
 type connector func(context.Context, Installation) (Integration[any], error)
-
-const (
-	maxConnections = 1_000  // installations whose adapters are kept ready
-	maxRefs        = 10_000 // users whose desk ids are remembered
-	maxSessions    = 20_000 // names of sessions that are remembered; each has two
-	maxSent        = 10_000 // messages whose delivery to the desk is remembered
-	maxWaiting     = 64     // operations that wait for one conversation: fewer than run by default, so that one cannot starve the others
-)
 
 // NewServer makes the server of an integration.
 //
@@ -123,9 +109,9 @@ func NewServer[Config, Session any, I Integration[Session]](
 		return nil, err
 	}
 	s.configure = func(raw json.RawMessage) (connector, error) {
-		config, err := decodeStrictly[Config](raw)
+		config, err := decodeAs[Config](raw)
 		if err != nil {
-			return nil, Errorf("The configuration does not fit: %s", hiding(scalars(raw)...).Replace(err.Error()))
+			return nil, Errorf("The configuration does not fit: %w", err)
 		}
 		return func(ctx context.Context, in Installation) (Integration[any], error) {
 			i, err := connect(ctx, in, config)
@@ -136,7 +122,7 @@ func NewServer[Config, Session any, I Integration[Session]](
 		}, nil
 	}
 	s.decodeSession = func(raw json.RawMessage) (any, error) {
-		session, err := decodeStrictly[Session](raw)
+		session, err := decodeAs[Session](raw)
 		return session, err
 	}
 	return s, nil
@@ -148,48 +134,33 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	configs, err := configCheckers(body)
+	configs, err := configurations(body)
 	if err != nil {
 		return nil, err
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Timeout == 0 {
-		opts.Timeout = 50 * time.Second
-	}
-	if opts.MaxBody == 0 {
-		opts.MaxBody = 10 << 20
-	}
-	if opts.MaxConcurrent == 0 {
-		opts.MaxConcurrent = 256
-	}
-	if opts.Handover == 0 {
-		opts.Handover = 5 * time.Second
-	}
+	opts = opts.withDefaults()
 	s := &Server{def: def, types: t, configs: configs, actions: map[string]*addedAction{}, opts: opts}
-	secrets := hiding(append(slices.Clone(opts.Secrets), opts.Botpress.Token)...)
-	s.log = slog.New(redactor{opts.Logger.Handler(), func() *strings.Replacer { return secrets }})
+	s.mask = redact.New(append(slices.Clone(opts.Secrets), opts.Botpress.Token)...)
+	s.log = slog.New(redact.Handler(sessionHandler{opts.Logger.Handler()}, func() *redact.Masker { return s.mask }))
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
 	s.large = semaphore.NewWeighted(maxLarge)
-	s.conversations.MaxWaiting = maxWaiting
-	s.users.MaxWaiting = maxWaiting
-	s.connections = newCache[string, *connection](maxConnections)
-	s.refs = newCache[string, Ref](maxRefs)
-	s.sessions = newCache[string, *session](maxSessions)
-	s.agents = newCache[string, string](maxRefs)
-	s.known = newCache[string, bool](maxSent)
-	s.sent = newCache[string, int](maxSent)
+	s.bulkhead.max = opts.MaxPerInstallation
+	s.memory = newMemory(max(1, opts.MaxPerInstallation/2)) // so that one conversation cannot take all places of its installation
+	s.adapters = newAdapters(opts.Timeout, s.connect)
 	s.notReady = s.connectBotpress()
 	return s, nil
 }
 
-func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
-	c, err := lru.New[K, V](size)
-	if err != nil {
-		panic(err) // only for a size below 1, and the sizes are constants
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c
+	o.Timeout = cmp.Or(o.Timeout, 50*time.Second)
+	o.MaxBody = cmp.Or(o.MaxBody, 10<<20)
+	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 256)
+	o.MaxPerInstallation = cmp.Or(o.MaxPerInstallation, max(1, o.MaxConcurrent/4))
+	o.ActivationDelay = cmp.Or(o.ActivationDelay, 5*time.Second)
+	return o
 }
 
 // connectBotpress prepares both ways between us and Botpress: the client and the signatures.

@@ -3,118 +3,125 @@ package hitl
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/lease"
 )
 
-// Tags and states that the server keeps for itself.
+// Tags and states that the server keeps for itself. Their names and meaning are API: docs/compatibility.md.
 const (
 	tagID        = "id"        // user, conversation, message: the desk's id
-	tagEmail     = "email"     // user: finds an end user again
-	tagAgentID   = "agentId"   // user: the desk's id of an agent
-	tagStartKey  = "startKey"  // conversation: finds an earlier attempt to start the session
-	tagStartedAt = "startedAt" // conversation: since when the session is open
-	tagClosedAt  = "closedAt"  // conversation: since when it is over
-	tagStopping  = "stopping"  // conversation: it is over, but the desk could not be told yet
+	tagEmail     = "email"     // user: the address of an end user or an agent
+	tagUserKey   = "userKey"   // user: finds an end user again
+	tagAgentID   = "agentId"   // user: finds an agent again
+	tagStartKey  = "startKey"  // conversation: idempotency key of startHitl
+	tagStartedAt = "startedAt" // conversation: when the session was opened
+	tagClosedAt  = "closedAt"  // conversation: when the session ended
+	tagStopping  = "stopping"  // conversation: the session has ended, and the desk is not told yet
 	tagSent      = "sent"      // message: how many parts of it the desk has
 
-	stateStart     = "hitlStart"     // conversation: who is opening the session
-	stateAssigned  = "hitlAssigned"  // conversation: which agent was announced last
-	stateAssigning = "hitlAssigning" // conversation: who is announcing an agent after another
+	stateStart     = "hitlStart"     // conversation: lease of who opens the session
+	stateAssigned  = "hitlAssigned"  // conversation: the assignment that the bot was told of last
+	stateAssigning = "hitlAssigning" // conversation: lease of who replaces that assignment
 )
 
-// Texts of the tags, for who looks at them in Botpress.
-
-func ownUserTags() map[string]Text {
-	return map[string]Text{
-		tagID:      {"External ID", "Who the end user is in the help desk"},
-		tagEmail:   {"Email", "The address by which the end user is found again"},
-		tagAgentID: {"Agent ID", "Who the agent is in the help desk"},
+// The server's own tags, with what the Studio shows of them.
+var (
+	ownUserTags = []Part{
+		{tagID, "External ID", "The user in the help desk"},
+		{tagEmail, "Email", "The user's e-mail address"},
+		{tagUserKey, "User key", "Finds an end user again"},
+		{tagAgentID, "Agent ID", "The agent in the help desk"},
 	}
-}
-
-func ownConversationTags() map[string]Text {
-	return map[string]Text{
-		tagID:        {"External ID", "Which session this is in the help desk"},
-		tagStartKey:  {"Start key", "By which a repeated attempt to start the session finds the first one"},
-		tagStartedAt: {"Started at", "Since when the session is open"},
-		tagClosedAt:  {"Closed at", "Since when the session is over"},
-		tagStopping:  {"Stopping", "That the session is over but the help desk could not be told yet"},
+	ownConversationTags = []Part{
+		{tagID, "External ID", "The session in the help desk"},
+		{tagStartKey, "Start key", "Finds the conversation again when the start of the session is repeated"},
+		{tagStartedAt, "Started at", "When the session was opened"},
+		{tagClosedAt, "Closed at", "When the session ended"},
+		{tagStopping, "Stopping", "The session has ended, and the help desk is not told yet"},
 	}
-}
-
-func ownMessageTags() map[string]Text {
-	return map[string]Text{
-		tagID:   {"External ID", "Which message this is in the help desk"},
-		tagSent: {"Sent", "How many parts of the message the help desk has"},
+	ownMessageTags = []Part{
+		{tagID, "External ID", "The message in the help desk"},
+		{tagSent, "Sent", "How many parts of the message the help desk has"},
 	}
-}
+)
 
 // ownStates are the server's states of conversations, with values of their types.
 func ownStates() map[string]any {
-	return map[string]any{stateStart: holder{}, stateAssigning: holder{}, stateAssigned: announcement{}}
+	return map[string]any{stateStart: lease.Record{}, stateAssigning: lease.Record{}, stateAssigned: assignmentRecord{}}
+}
+
+func hasPart(parts []Part, name string) bool {
+	return slices.ContainsFunc(parts, func(p Part) bool { return p.Name == name })
 }
 
 // From a Ref to tags.
 
-func (d Definition) userTags(ref Ref) (botpress.Tags, error) {
-	return refTags("CreateUser", ref, d.UserTags)
+func (d *Definition) userTags(ref Ref) (botpress.Tags, error) {
+	return requiredRefTags("CreateUser", ref, d.UserTags, ownUserTags)
 }
 
-func (d Definition) conversationTags(ref Ref) (botpress.Tags, error) {
-	return refTags("StartHitl", ref, d.ConversationTags)
+func (d *Definition) conversationTags(ref Ref) (botpress.Tags, error) {
+	return requiredRefTags("StartHitl", ref, d.ConversationTags, ownConversationTags)
 }
 
-func refTags(method string, ref Ref, declared map[string]Text) (botpress.Tags, error) {
+// messageTags makes tags of what SendMessage returned. A message's id is never handed back to the adapter, only compared: so
+// it may have any length.
+func (d *Definition) messageTags(ref Ref) (botpress.Tags, error) {
+	ref.ID = tagValue(ref.ID)
+	return refTags("SendMessage", ref, d.MessageTags, ownMessageTags)
+}
+
+var errNoID = errors.New("it has no ID")
+
+func requiredRefTags(method string, ref Ref, declared, own []Part) (botpress.Tags, error) {
 	if ref.ID == "" {
 		return nil, fmt.Errorf("hitl: %s returned a Ref that cannot be kept: %w", method, errNoID)
 	}
-	return appendRefTags(method, botpress.Tags{}, ref, declared)
+	return refTags(method, ref, declared, own)
 }
 
-// appendRefTags adds what a Ref says to tags. Nothing is cut: half an id is another thing's id.
-func appendRefTags(method string, tags botpress.Tags, ref Ref, declared map[string]Text) (botpress.Tags, error) {
-	if ref.ID != "" {
-		tags[tagID] = ref.ID
-	}
+// refTags makes tags of a Ref. Nothing is cut: a truncated id is another thing's id.
+func refTags(method string, ref Ref, declared, own []Part) (botpress.Tags, error) {
+	tags := botpress.Tags{}
 	for name, value := range ref.Tags {
-		if _, ok := declared[name]; !ok {
+		if hasPart(own, name) {
+			return nil, fmt.Errorf("hitl: %s returned the tag %q, which the server keeps itself", method, name)
+		}
+		if !hasPart(declared, name) {
 			return nil, fmt.Errorf("hitl: %s returned the tag %q, which the Definition does not declare", method, name)
 		}
 		tags[name] = value
 	}
+	if ref.ID != "" {
+		tags[tagID] = ref.ID
+	}
 	for name, value := range tags {
-		if utf8.RuneCountInString(value) > maxTag {
-			return nil, fmt.Errorf("hitl: %s returned %d characters for the tag %q, and Botpress keeps %d", method, utf8.RuneCountInString(value), name, maxTag)
+		if n := utf8.RuneCountInString(value); n > maxTag {
+			return nil, fmt.Errorf("hitl: %s returned %d characters for the tag %q, and Botpress keeps %d", method, n, name, maxTag)
 		}
 	}
 	return tags, nil
 }
 
-// addMessageTags adds what SendMessage returned. Unlike other ids, a message's is never handed back to the adapter, only
-// recognised: so it may have any length.
-func (d Definition) addMessageTags(tags botpress.Tags, ref Ref) error {
-	ref.ID = tagValue(ref.ID)
-	valid, err := appendRefTags("SendMessage", botpress.Tags{}, ref, d.MessageTags)
-	if err == nil {
-		maps.Copy(tags, valid)
-	}
-	return err
-}
-
 // From tags to a Ref.
 
-func (d Definition) userRef(tags botpress.Tags) Ref { return refOf(tags, d.UserTags) }
+func (d *Definition) userRef(tags botpress.Tags) Ref { return refOf(tags, d.UserTags, ownUserTags) }
 
-func (d Definition) conversationRef(tags botpress.Tags) Ref { return refOf(tags, d.ConversationTags) }
+func (d *Definition) conversationRef(tags botpress.Tags) Ref {
+	return refOf(tags, d.ConversationTags, ownConversationTags)
+}
 
-func refOf(tags botpress.Tags, declared map[string]Text) Ref {
+func refOf(tags botpress.Tags, declared, own []Part) Ref {
 	ref := Ref{ID: tags[tagID]}
 	for name, value := range tags {
-		if _, ok := declared[name]; ok {
+		if hasPart(declared, name) && !hasPart(own, name) {
 			if ref.Tags == nil {
 				ref.Tags = map[string]string{}
 			}
@@ -124,14 +131,29 @@ func refOf(tags botpress.Tags, declared map[string]Text) Ref {
 	return ref
 }
 
+// clone keeps an adapter that writes into the tags it was given from writing into ours.
+func (r Ref) clone() Ref { return Ref{ID: r.ID, Tags: maps.Clone(r.Tags)} }
+
 // maxTag is how many characters the API keeps of a tag.
 const maxTag = 500
 
-// tagValue makes any text a tag's value. A long one is replaced by its hash, which is as good for finding it again.
+// tagValue makes any text a tag's value. A long one is replaced by its hash, which identifies it as well.
 func tagValue(s string) string {
 	if utf8.RuneCountInString(s) <= maxTag {
 		return s
 	}
 	sum := sha256.Sum256([]byte(s))
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// timestamp formats times for tags: sortable, in UTC, to the millisecond.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// parseTimestamp reads a [timestamp]. It returns the zero time for anything else.
+func parseTimestamp(tag string) time.Time {
+	t, err := time.Parse(time.RFC3339, tag)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }

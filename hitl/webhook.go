@@ -5,22 +5,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
-	"github.com/hitl-go/sdk/message"
 )
 
-// webhookReceived asks the adapter what a request meant, passes the events on and answers the sender.
-// It answers 2xx only when all is done, so that the desk tries again otherwise: what was done before is then
-// recognised and not done twice.
-func (c *call) webhookReceived(ctx context.Context, body []byte) (response, error) {
+// webhookReceived asks the adapter what a request meant, delivers the events and answers the sender. It answers 2xx only when
+// all is done, so that the desk sends it again otherwise. What was done before is then recognised and not done twice.
+func (c *connection) webhookReceived(ctx context.Context, body []byte) (response, error) {
 	var b wire.Webhook
 	if err := decode(body, &b); err != nil {
 		return response{}, err
@@ -36,21 +32,19 @@ func (c *call) webhookReceived(ctx context.Context, body []byte) (response, erro
 	if err != nil {
 		return response{}, err
 	}
-	for i, e := range hook.Events {
-		if err := c.apply(ctx, e, fallbackID(b.Request, i)); err != nil {
-			return response{}, asking(err)
-		}
+	if err := c.toBot.deliver(ctx, hook.Events, func(i int) string { return fallbackID(b.Request, i) }); err != nil {
+		return response{}, withRetryAfter(err)
 	}
 	if hook.Done != nil {
 		if err := hook.Done(ctx); err != nil {
-			return response{}, asking(err)
+			return response{}, withRetryAfter(err)
 		}
 	}
 	return reply(hook.Reply)
 }
 
-// asking has the sender try again after a passing failure of ours: not every desk does so by itself after a 500.
-func asking(err error) error {
+// withRetryAfter asks the sender for a redelivery after a transient failure of ours: not every desk retries after a 500.
+func withRetryAfter(err error) error {
 	if f := failureOf(err); f.status < http.StatusInternalServerError || f.retryAfter > 0 {
 		return err
 	}
@@ -114,146 +108,4 @@ func fallbackID(r *wire.WebhookRequest, index int) string {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
 	return fmt.Sprintf("webhook:%s:%d", hex.EncodeToString(h.Sum(nil)), index)
-}
-
-// apply passes one event on to Botpress, unless it is none of our business.
-func (c *call) apply(ctx context.Context, e Event, fallbackID string) error {
-	switch e := e.(type) {
-	case Assigned:
-		if e.Agent.ID == "" {
-			return nil // taken off an agent, or given to a group
-		}
-		return c.inSession(ctx, e, func(ses *session) error { return c.assigned(ctx, ses, e) })
-	case Replied:
-		agent, ok, err := relayed(e)
-		if !ok || err != nil {
-			return err
-		}
-		if e.ID == "" {
-			e.ID = fallbackID
-		}
-		return c.inSession(ctx, e, func(ses *session) error { return c.replied(ctx, ses, agent, e) })
-	case Stopped:
-		return c.inSession(ctx, e, func(ses *session) error { return c.stopped(ctx, ses) })
-	default:
-		return fmt.Errorf("hitl: HandleWebhook returned the event %T; events are Assigned, Replied and Stopped, as values", e)
-	}
-}
-
-// relayed tells whether the end user should hear what was written, and whose words it is.
-func relayed(e Replied) (agent Agent, ok bool, err error) {
-	switch a := e.Author.(type) {
-	case nil, Customer, System:
-		return Agent{}, false, nil
-	case Agent:
-		return a, !empty(e.Message), nil
-	default:
-		return Agent{}, false, fmt.Errorf("hitl: HandleWebhook returned the author %T; authors are Agent, Customer and System, as values", a)
-	}
-}
-
-func empty(m message.Message) bool {
-	text, ok := m.(message.Text)
-	return m == nil || ok && strings.TrimSpace(text.Text) == ""
-}
-
-// inSession runs do while nothing else happens in the event's session.
-func (c *call) inSession(ctx context.Context, e Event, do func(*session) error) error {
-	ses, unlock, err := c.open(ctx, e.session())
-	defer unlock()
-	if err != nil {
-		return err
-	}
-	if ses == nil {
-		c.in.Logger.DebugContext(ctx, "event of a session that is not ours", "event", fmt.Sprintf("%T", e),
-			"session", e.session().sessionID, "conversation", e.session().conversationID)
-		return nil
-	}
-	if err := c.catchUp(ctx, ses); err != nil {
-		return err
-	}
-	err = do(ses)
-	if errors.Is(err, botpress.ErrNotFound) {
-		c.forget(ses) // the conversation was deleted: when the sender tries again, it is unknown
-	}
-	return err
-}
-
-// catchUp tells the desk that the session has ended, if it was down then.
-func (c *call) catchUp(ctx context.Context, ses *session) error {
-	if !ses.stopping {
-		return nil
-	}
-	if err := c.stop(ctx, ses); err != nil {
-		return err
-	}
-	_, err := c.client.UpdateConversation(ctx, ses.conversationID, botpress.UpdateConversationParams{
-		Tags: botpress.Tags{tagStopping: ""},
-	})
-	if err != nil {
-		return fmt.Errorf("hitl: mark conversation %s as closed in the desk: %w", ses.conversationID, err)
-	}
-	told := *ses
-	told.stopping = false
-	c.remember(&told)
-	return nil
-}
-
-// replied sends an agent's message to the end user. Botpress finds the message by the desk's id, so it is there once,
-// on whichever replica it arrives how often; and by the same id, what we sent to the desk ourselves is there already.
-func (c *call) replied(ctx context.Context, ses *session, agent Agent, e Replied) (err error) {
-	id := tagValue(e.ID)
-	if c.known.Contains(c.key(id)) {
-		return nil // many a desk is asked for its latest messages, whatever has happened
-	}
-	defer func() {
-		if err == nil {
-			c.known.Add(c.key(id), true)
-		}
-	}()
-	kind, payload, err := encodeRelayed(e)
-	if err != nil {
-		return err
-	}
-	tags := botpress.Tags{tagID: id}
-
-	if c.young(ses) {
-		userID, ses, err := c.agent(ctx, ses, agent)
-		if err != nil {
-			return err
-		}
-		later := c.schedule(ses)
-		_, err = again(ctx, func() (botpress.Message, error) {
-			msg, _, err := c.client.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-				ConversationID: ses.conversationID, UserID: userID, Type: string(kind), Payload: payload,
-				Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
-			})
-			return msg, err
-		})
-		if err != nil {
-			return fmt.Errorf("hitl: schedule the agent's message %s: %w", e.ID, err)
-		}
-		return nil
-	}
-
-	user := agentParams(ses, agent)
-	p := botpress.InitializeIncomingMessageParams{
-		ConversationID: ses.conversationID,
-		User:           &user,
-		Message: &botpress.IncomingMessage{
-			Type: string(kind), Payload: payload, Tags: tags, DiscriminateByTags: []string{tagID},
-		},
-	}
-	got, err := again(ctx, func() (botpress.InitializeIncomingMessageResult, error) {
-		return c.client.InitializeIncomingMessage(ctx, p)
-	})
-	if err != nil {
-		return fmt.Errorf("hitl: send the agent's message %s: %w", e.ID, err)
-	}
-	now := c.sessionOf(got.Conversation) // another replica may have ended the session
-	c.remember(now)
-	if err := c.catchUp(ctx, now); err != nil {
-		return err
-	}
-	return c.refreshAgent(ctx, got.User, agent)
 }

@@ -38,7 +38,7 @@ type Session struct {
 var definition = hitl.Definition{
 	Name: "request-tracker", Version: "0.1.0",
 	Title: "Request Tracker", Description: "Hands conversations over to the people who work in Request Tracker.",
-	Names: hitl.Names{Session: "ticket"}, States: map[string]hitl.StateDefinition{stateSeen: {Payload: place{}}},
+	Session: hitl.Part{Name: "ticket"}, States: []hitl.StateDefinition{{Name: stateSeen, Payload: place{}}},
 }
 
 // desk is a queue of RT, seen by one installation.

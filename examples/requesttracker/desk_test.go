@@ -115,10 +115,10 @@ func (w *world) startRT(data []byte) {
 func (w *world) up() {
 	w.t.Helper()
 	server, err := hitl.NewServer(definition, connector(&media.Options{AllowPrivate: true}), &hitl.Options{
-		Botpress: botpress.Options{BaseURL: w.cloud.URL, Token: w.cloud.Token},
-		Secrets:  []string{signingSecret},
-		Handover: time.Millisecond, // the plugin in memory needs none
-		Logger:   slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		Botpress:        botpress.Options{BaseURL: w.cloud.URL, Token: w.cloud.Token},
+		Secrets:         []string{signingSecret},
+		ActivationDelay: time.Millisecond, // the plugin in memory needs none
+		Logger:          slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -42,8 +42,8 @@ func definition() hitl.Definition {
 	return hitl.Definition{
 		Name: "zendesk", Version: "1.0.0", Title: "Zendesk",
 		Description:      "Hand conversations over to agents who work in Zendesk tickets.",
-		Names:            hitl.Names{Session: "hitlTicket"},
-		ConversationTags: map[string]hitl.Text{tagBot: {Title: "Bot's user", Description: "The Zendesk user as whom the bot writes in the ticket."}},
+		Session:          hitl.Part{Name: "hitlTicket"},
+		ConversationTags: []hitl.Part{{Name: tagBot, Title: "Bot's user", Description: "The Zendesk user as whom the bot writes in the ticket."}},
 	}
 }
 

@@ -34,7 +34,7 @@ func newTheatre(t *testing.T) *theatre {
 	t.Helper()
 	quiet := botpresstest.PluginConfig{HandoffMessage: "NULL", AssignedMessage: "joined", StoppedMessage: "over", CloseMessage: "NULL"}
 	s, err := newStage(t.Context(),
-		botpresstest.Options{RetryDelay: time.Millisecond, Plugin: quiet}, hitl.Options{Handover: time.Nanosecond})
+		botpresstest.Options{RetryDelay: time.Millisecond, Plugin: quiet}, hitl.Options{ActivationDelay: time.Nanosecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 func demo(ctx context.Context, w io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	s, err := newStage(ctx, botpresstest.Options{Bot: parcelBot}, hitl.Options{Handover: 200 * time.Millisecond})
+	s, err := newStage(ctx, botpresstest.Options{Bot: parcelBot}, hitl.Options{ActivationDelay: 200 * time.Millisecond})
 	if err != nil {
 		return err
 	}

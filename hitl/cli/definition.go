@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/hitlinterface"
 )
 
 func (a App) definition() *cobra.Command {
@@ -24,7 +24,7 @@ values of secrets and the id of the interface.`,
 			return a.print(body)
 		}
 		for _, i := range body.Interfaces {
-			published, err := hitl.Interface(i.Version)
+			published, err := hitlinterface.Of(i.Version)
 			if err != nil {
 				return err
 			}

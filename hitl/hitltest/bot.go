@@ -35,7 +35,7 @@ type Bot struct {
 
 	t    tb
 	http *http.Transport
-	tags map[string]hitl.Text // Of conversations, by name.
+	tags []hitl.Part // Of conversations.
 }
 
 const (
@@ -82,11 +82,11 @@ func newBot[Config, Session any, I hitl.Integration[Session]](
 	secret := base64.RawURLEncoding.EncodeToString(key)
 	var err error
 	b.Server, err = hitl.NewServer(def, connect, &hitl.Options{
-		Botpress: botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
-		Secrets:  []string{secret},
-		Logger:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout:  slowest,
-		Handover: handover,
+		Botpress:        botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
+		Secrets:         []string{secret},
+		Logger:          slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Timeout:         slowest,
+		ActivationDelay: handover,
 	})
 	if err == nil {
 		err = b.Server.Ready()
@@ -338,12 +338,12 @@ type Session struct {
 // ref is what StartHitl returned, read from the tags of a conversation as the bot sees them.
 func (b *Bot) ref(tags map[string]string) hitl.Ref {
 	ref := hitl.Ref{ID: tags[b.Installation.Alias+":id"]}
-	for name := range b.tags {
-		if value, ok := tags[b.Installation.Alias+":"+name]; ok {
+	for _, tag := range b.tags {
+		if value, ok := tags[b.Installation.Alias+":"+tag.Name]; ok {
 			if ref.Tags == nil {
 				ref.Tags = map[string]string{}
 			}
-			ref.Tags[name] = value
+			ref.Tags[tag.Name] = value
 		}
 	}
 	return ref

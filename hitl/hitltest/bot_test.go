@@ -88,7 +88,7 @@ func TestBot(t *testing.T) {
 			desk, err = connectShout(ctx, in, c)
 			return desk, err
 		}
-		def := hitl.Definition{Name: "shout", Version: "1.0.0", ConversationTags: map[string]hitl.Text{"queue": {}}, Names: hitl.Names{Channel: "line"}}
+		def := hitl.Definition{Name: "shout", Version: "1.0.0", ConversationTags: []hitl.Part{{Name: "queue"}}, Channel: hitl.Part{Name: "line"}}
 		bot := hitltest.NewBot(t, def, connect, shoutConfig{Greeting: "hello"})
 		jane := bot.EndUser("Jane")
 		if s := jane.Session(); !cmp.Equal(s, hitltest.Session{}) {

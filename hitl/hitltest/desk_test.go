@@ -206,7 +206,7 @@ type ticket struct {
 
 var definition = hitl.Definition{
 	Name: "quirky", Version: "1.0.0",
-	ConversationTags: map[string]hitl.Text{"external": {Title: "External", Description: "The conversation, once more"}},
+	ConversationTags: []hitl.Part{{Name: "external", Title: "External", Description: "The conversation, once more"}},
 }
 
 type quirky struct {

@@ -162,7 +162,7 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 
 	server, err := opts.Server.With(hitl.Options{
 		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token},
-		Secrets:  []string{signing}, Logger: opts.Logger, Handover: handover,
+		Secrets:  []string{signing}, Logger: opts.Logger, ActivationDelay: handover,
 	})
 	if err == nil {
 		err = server.Ready()

@@ -36,14 +36,11 @@ func Definition(renamed bool) hitl.Definition {
 		Name: "acme-desk", Version: "1.0.0",
 		Title: "Acme Desk", Description: "Hands conversations over to the agents of Acme Desk.",
 		Icon: icon, Readme: readme,
-		Names: hitl.Names{Session: "ticket"},
-		Texts: hitl.Texts{
-			Session: hitl.Text{Title: "Ticket", Description: "A ticket in Acme Desk"},
-			Channel: hitl.Text{Title: "Support ticket", Description: "What is said in a ticket"},
-		},
+		Session: hitl.Part{Name: "ticket", Title: "Ticket", Description: "A ticket in Acme Desk"},
+		Channel: hitl.Part{Title: "Support ticket", Description: "What is said in a ticket"},
 	}
 	if renamed {
-		def.Names.StartHitl, def.Names.Assigned, def.Names.Channel = "createTicket", "agentAssigned", "supportTicket"
+		def.StartHitl.Name, def.Assigned.Name, def.Channel.Name = "createTicket", "agentAssigned", "supportTicket"
 	}
 	return def
 }
@@ -128,15 +125,16 @@ type report struct {
 }
 
 type reportAgent struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
 }
 
 func (r report) agent() hitl.Agent {
 	if r.Agent == nil {
 		return hitl.Agent{}
 	}
-	return hitl.Agent{ID: r.Agent.ID, Name: r.Agent.Name}
+	return hitl.Agent{ID: r.Agent.ID, Name: r.Agent.Name, Email: r.Agent.Email}
 }
 
 func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {

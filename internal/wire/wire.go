@@ -106,6 +106,13 @@ type Message struct {
 	} `json:"user"`
 }
 
+// ConversationUpdate is the body of [ConversationUpdated].
+type ConversationUpdate struct {
+	Current struct {
+		Channel string `json:"channel"`
+	} `json:"currentConversation"`
+}
+
 // Extras are the fields that the hitl channel adds to the payload of every message.
 type Extras struct {
 	// UserID is the end user who speaks; empty when the bot does.

@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string) error {
 	secret := flags.String("secret", "", "signing secret that requests must be signed with")
 	insecure := flags.Bool("insecure", false, "accept unsigned requests")
 	plain := flags.Bool("plain", false, "keep the interface's own names")
-	version := flags.String("interface", hitl.Interface2_1, "version of the HITL interface to declare")
+	version := flags.String("interface", hitl.InterfaceV2_1, "version of the HITL interface to declare")
 	definition := flags.Bool("definition", false, "print what creates the integration in Botpress, and exit")
 	if err := flags.Parse(args); err != nil {
 		return err

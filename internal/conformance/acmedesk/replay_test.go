@@ -80,9 +80,9 @@ func newReplay(t *testing.T) *replay {
 	cloud := botpresstest.NewServer(nil)
 	t.Cleanup(cloud.Close)
 	server, err := acme.NewServer(acme.Definition(false), &acme.Desk{}, &hitl.Options{
-		Botpress: botpress.Options{BaseURL: cloud.URL, Token: cloud.Token},
-		Insecure: true,
-		Handover: time.Nanosecond, // nothing here is sent before its time
+		Botpress:        botpress.Options{BaseURL: cloud.URL, Token: cloud.Token},
+		Insecure:        true,
+		ActivationDelay: time.Nanosecond, // nothing here is sent before its time
 	})
 	if err != nil {
 		t.Fatal(err)

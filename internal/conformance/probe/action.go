@@ -55,11 +55,21 @@ func returnNull(context.Context, *adapter, struct{}) (*struct{}, error) { return
 
 func returnArray(context.Context, *adapter, struct{}) ([]int, error) { return []int{1, 2}, nil }
 
-// remembering tells the echo whether the configuration has been named: the reference tells no name from an empty one, which
-// an adapter has no use for.
-func remembering(h http.Handler) http.Handler {
+// front stands for what the recorded integration has and ours cannot have. The echo is told whether the configuration has
+// been named: the reference tells no name from an empty one. And the recorded one has a second channel without handlers: what
+// is updated there is taken for an update in ours.
+func front(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		named := len(r.Header.Values("X-Bp-Configuration-Type")) > 0
+		if r.Header.Get("X-Bp-Operation") == "conversation_updated" {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			body = bytes.ReplaceAll(body, []byte(`"channel":"supportTicket"`), []byte(`"channel":"hitl"`))
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		}
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), namedKey{}, named)))
 	})
 }

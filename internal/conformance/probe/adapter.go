@@ -95,7 +95,7 @@ func replyTo(r *http.Request, body []byte) (*hitl.Response, error) {
 	case "/empty-object":
 		return &hitl.Response{}, nil
 	case "/headers-only":
-		return &hitl.Response{Header: http.Header{"Location": {"https://example.com/next"}}}, nil
+		return &hitl.Response{Header: http.Header{"Location": {"https://example.com/"}}}, nil
 	case "/body-only":
 		return &hitl.Response{Body: []byte("hello")}, nil
 	case "/redirect":

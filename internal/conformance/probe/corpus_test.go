@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -117,9 +118,10 @@ func TestCorpus(t *testing.T) {
 	for name := range exceptions {
 		unused[name] = true
 	}
+	p := startProbe(t) // one process serves them all
 	for _, c := range corpus {
 		t.Run(c.Name, func(t *testing.T) {
-			got := c.replay(t)
+			got := p.replay(t, c)
 			diff := c.diff(got)
 			x, excepted := exceptions[c.Name]
 			delete(unused, c.Name)
@@ -138,31 +140,44 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// replay sends the request to our probe, over a socket, with the API that the recording had.
-func (c recorded) replay(t *testing.T) response {
+// process is a running probe, with the API in front of which the next request is played.
+type process struct {
+	probe *httptest.Server
+	api   atomic.Pointer[api]
+}
+
+func startProbe(t *testing.T) *process {
 	t.Helper()
-	api := &api{calls: c.APICalls}
-	cloud := httptest.NewServer(api)
-	defer cloud.Close()
+	p := &process{}
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.api.Load().ServeHTTP(w, r) }))
+	t.Cleanup(cloud.Close)
 	s, err := newServer(hitl.Options{Insecure: true, Botpress: botpress.Options{BaseURL: cloud.URL, Token: "<token>"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	probe := httptest.NewServer(remembering(s))
-	defer probe.Close()
+	p.probe = httptest.NewServer(front(s))
+	t.Cleanup(p.probe.Close)
+	return p
+}
+
+// replay sends the request to our probe, over a socket, with the API that the recording had.
+func (p *process) replay(t *testing.T, c recorded) response {
+	t.Helper()
+	api := &api{calls: c.APICalls}
+	p.api.Store(api)
 
 	var body io.Reader = http.NoBody
 	if c.Request.Body != nil {
 		body = strings.NewReader(*c.Request.Body)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), c.Request.Method, probe.URL+c.Request.Path, body)
+	r, err := http.NewRequestWithContext(t.Context(), c.Request.Method, p.probe.URL+c.Request.Path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range c.Request.Headers {
 		r.Header.Set(name, value)
 	}
-	transport := probe.Client().Transport // follows no redirects
+	transport := p.probe.Client().Transport // follows no redirects
 	res, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)

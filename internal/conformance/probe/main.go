@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Println("probe is listening on", listener.Addr())
 	srv := server.HTTPServer()
-	srv.Handler = remembering(server)
+	srv.Handler = front(server)
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -53,7 +53,7 @@ func TestProbe(t *testing.T) {
 			if name == "a named configuration" {
 				c.Request.Headers["x-bp-configuration-type"] = "oauth"
 			}
-			got := c.replay(t)
+			got := startProbe(t).replay(t, c)
 			if got.Status != test.status || got.Body != test.body && (errorOf(got).Type == "" || !strings.Contains(got.Body, test.body)) {
 				t.Errorf("got %d %s, want %d %s", got.Status, got.Body, test.status, test.body)
 			}

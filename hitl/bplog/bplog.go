@@ -1,4 +1,6 @@
-package hitl
+// Package bplog writes logs as Botpress' own SDK does when BP_LOG_FORMAT is json. Botpress sorts them by bot, and shows the
+// bot's owner the lines that are marked for them.
+package bplog
 
 import (
 	"context"
@@ -18,23 +20,21 @@ const visibleToBotOwner = "visible_to_bot_owner"
 
 // ForBotOwner is the attribute of a line that the bot's owner is meant to read, among the logs of the bot:
 //
-//	in.Logger.Warn("The desk is closed until Monday", hitl.ForBotOwner())
+//	in.Logger.Warn("The desk is closed until Monday", bplog.ForBotOwner())
 func ForBotOwner() slog.Attr { return slog.Bool(visibleToBotOwner, true) }
 
-// NewLogHandler writes logs as Botpress' own SDK does when BP_LOG_FORMAT is json: one JSON object a line, which
-// Botpress sorts by bot and shows to the bot's owner if it is marked by [ForBotOwner]. A nil level lets
-// everything through.
+// NewHandler writes one JSON object a line. A nil level lets everything through.
 //
 // The attributes bot, integration, alias, conversation and user, and the trace in the context, become fields
 // of that format; all others are appended to the message.
-func NewLogHandler(w io.Writer, level slog.Leveler) slog.Handler {
+func NewHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	if level == nil {
 		level = slog.LevelDebug
 	}
-	return &logHandler{mu: &sync.Mutex{}, w: w, level: level}
+	return &handler{mu: &sync.Mutex{}, w: w, level: level}
 }
 
-type logHandler struct {
+type handler struct {
 	mu    *sync.Mutex // of w, shared by all that With and WithGroup made
 	w     io.Writer
 	level slog.Leveler
@@ -44,18 +44,18 @@ type logHandler struct {
 
 // logLine has the fields, and their order, of the reference.
 type logLine struct {
-	Message          string     `json:"msg"`
-	Level            string     `json:"level"`
-	BotID            string     `json:"botId,omitempty"`
-	IntegrationID    string     `json:"integrationId,omitempty"`
-	IntegrationAlias string     `json:"integrationAlias,omitempty"`
-	Visible          bool       `json:"visible_to_bot_owner"`
-	Hidden           bool       `json:"hidden_to_integration_owner"`
-	Options          logOptions `json:"options"`
+	Message          string  `json:"msg"`
+	Level            string  `json:"level"`
+	BotID            string  `json:"botId,omitempty"`
+	IntegrationID    string  `json:"integrationId,omitempty"`
+	IntegrationAlias string  `json:"integrationAlias,omitempty"`
+	Visible          bool    `json:"visible_to_bot_owner"`
+	Hidden           bool    `json:"hidden_to_integration_owner"`
+	Options          options `json:"options"`
 }
 
-// logOptions says some of it again, in other words.
-type logOptions struct {
+// options says some of it again, in other words.
+type options struct {
 	Visible          bool   `json:"visibleToBotOwners"`
 	Hidden           bool   `json:"hiddenToIntegrationOwners"`
 	TraceID          string `json:"traceId,omitempty"`
@@ -66,11 +66,11 @@ type logOptions struct {
 	ConversationID   string `json:"conversationId,omitempty"`
 }
 
-func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
+func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= h.level.Level()
 }
 
-func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	var line logLine
 	var text strings.Builder
 	text.WriteString(r.Message)
@@ -102,6 +102,12 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
+// Is reports whether h writes this format.
+func Is(h slog.Handler) bool {
+	_, ok := h.(*handler)
+	return ok
+}
+
 // take puts an attribute into the field that the format has for it, if it has one.
 func (line *logLine) take(a slog.Attr) bool {
 	switch a.Key {
@@ -124,7 +130,7 @@ func (line *logLine) take(a slog.Attr) bool {
 }
 
 // flatten appends an attribute with its groups in its key.
-func (h *logHandler) flatten(attrs []slog.Attr, group string, a slog.Attr) []slog.Attr {
+func (h *handler) flatten(attrs []slog.Attr, group string, a slog.Attr) []slog.Attr {
 	a.Value = a.Value.Resolve()
 	switch {
 	case a.Value.Kind() == slog.KindGroup:
@@ -140,7 +146,7 @@ func (h *logHandler) flatten(attrs []slog.Attr, group string, a slog.Attr) []slo
 	return attrs
 }
 
-func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := *h
 	with.attrs = slices.Clone(h.attrs)
 	for _, a := range attrs {
@@ -149,7 +155,7 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &with
 }
 
-func (h *logHandler) WithGroup(name string) slog.Handler {
+func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}

@@ -1,4 +1,5 @@
-package hitl
+// Package hitlinterface holds the HITL interface as it is published on Botpress' hub, and the schemas of messages.
+package hitlinterface
 
 import (
 	"encoding/json"
@@ -11,28 +12,28 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// The versions of the HITL interface that can be declared.
+// The versions that are known here.
 const (
-	Interface2_1 = "2.1.0" // adds additionalData to the messages of the channel
-	Interface2_0 = "2.0.0"
+	V2_1 = "2.1.0" // adds additionalData to the messages of the channel
+	V2_0 = "2.0.0"
 )
 
-// interfaceName is what the interface is called on Botpress' hub.
-const interfaceName = "hitl"
+// Name is what the interface is called on the hub.
+const Name = "hitl"
 
 // hidden keeps the parts of the interface out of the Studio: they are for the HITL plugin, not for a bot's builder.
 func hidden() botpress.Removable { return botpress.Removable{"bpActionHiddenInStudio": "true"} }
 
-// Interface returns the HITL interface of a version, as it is published on Botpress' hub.
-func Interface(version string) (botpress.CreateInterfaceParams, error) {
-	p := botpress.CreateInterfaceParams{Name: interfaceName, Version: version}
+// Of returns the interface of a version.
+func Of(version string) (botpress.CreateInterfaceParams, error) {
+	p := botpress.CreateInterfaceParams{Name: Name, Version: version}
 	messages := channelMessages[wire.Extras]()
 	switch version {
-	case Interface2_1:
-	case Interface2_0:
+	case V2_1:
+	case V2_0:
 		messages = channelMessages[extras2_0]()
 	default:
-		return p, fmt.Errorf("hitl: the interface version %q is not known here; use %s or %s", version, Interface2_1, Interface2_0)
+		return p, fmt.Errorf("hitl: the interface version %q is not known here; use %s or %s", version, V2_1, V2_0)
 	}
 
 	var b schemas
@@ -69,19 +70,19 @@ func Interface(version string) (botpress.CreateInterfaceParams, error) {
 	return p, b.err
 }
 
-// schemas makes schemas of types and keeps the first error, which for the types of the interface never comes.
+// schemas makes schemas of types and keeps the first error. The interface's own types give none.
 type schemas struct{ err error }
 
 func (b *schemas) of(t reflect.Type) json.RawMessage {
-	s, err := schemaOf(t)
+	s, err := SchemaOf(t)
 	if b.err == nil {
 		b.err = err
 	}
 	return s
 }
 
-// schemaOf is the schema of a type's JSON, in which messages look as they do in the interface.
-func schemaOf(t reflect.Type) (json.RawMessage, error) {
+// SchemaOf returns the schema of a type's JSON, in which messages look as they do in the interface.
+func SchemaOf(t reflect.Type) (json.RawMessage, error) {
 	return schema.Of(t, map[reflect.Type]reflect.Type{
 		reflect.TypeFor[message.Turn]():     reflect.TypeFor[turns](),
 		reflect.TypeFor[message.BlocItem](): reflect.TypeFor[blocItems](),

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/hitlinterface"
 )
 
 // Bounds of the API, in characters.
@@ -64,53 +65,35 @@ func (c *checker) definition(d Definition) {
 	if !utf8.Valid(d.Readme) || bytes.ContainsRune(d.Readme, 0) {
 		c.refuse("Readme", "it is not text in UTF-8")
 	}
-	for _, name := range sortedKeys(d.Attributes) {
-		field := fmt.Sprintf("Attributes[%q]", name)
-		c.length(field, d.Attributes[name], maxAttribute)
-		if d.Attributes[name] == "" {
-			c.refuse(field, "it is empty; leave the attribute out")
-		}
+	c.attributes("Attributes", d.Attributes)
+	for _, p := range d.parts() {
+		c.part(p.field, p.kind, *p.Part)
 	}
-
-	for _, part := range []struct {
-		field, kind, name string
-		text              Text
-	}{
-		{"CreateUser", "action", d.Names.CreateUser, d.Texts.CreateUser},
-		{"StartHitl", "action", d.Names.StartHitl, d.Texts.StartHitl},
-		{"StopHitl", "action", d.Names.StopHitl, d.Texts.StopHitl},
-		{"Assigned", "event", d.Names.Assigned, d.Texts.Assigned},
-		{"Stopped", "event", d.Names.Stopped, d.Texts.Stopped},
-		{"Channel", "channel", d.Names.Channel, d.Texts.Channel},
-		{"Session", "entity", d.Names.Session, d.Texts.Session},
-	} {
-		c.name("Names."+part.field, part.kind, part.name)
-		c.text("Texts."+part.field, part.text)
+	c.tags("UserTags", d.UserTags, ownUserTags)
+	c.tags("ConversationTags", d.ConversationTags, ownConversationTags)
+	c.tags("MessageTags", d.MessageTags, ownMessageTags)
+	for i, alternative := range d.Configurations {
+		c.part(fmt.Sprintf("Configurations[%d]", i), "configuration", Part{alternative.Name, alternative.Title, alternative.Description})
 	}
-	c.tags("UserTags", d.UserTags, ownUserTags())
-	c.tags("ConversationTags", d.ConversationTags, ownConversationTags())
-	c.tags("MessageTags", d.MessageTags, ownMessageTags())
-	for _, name := range sortedKeys(d.Configurations) {
-		field := fmt.Sprintf("Configurations[%q]", name)
-		c.name(field, "configuration", name)
-		c.text(field, d.Configurations[name].Text)
-	}
-	for _, name := range sortedKeys(d.Events) {
-		field := fmt.Sprintf("Events[%q]", name)
-		c.name(field, "event", name)
-		c.text(field, d.Events[name].Text)
+	for i, e := range d.Events {
+		field := fmt.Sprintf("Events[%d]", i)
+		c.part(field, "event", Part{e.Name, e.Title, e.Description})
+		c.attributes(field+".Attributes", e.Attributes)
 	}
 	for state := range ownStates() {
 		c.names["state "+state] = "the server itself"
 	}
-	for _, name := range sortedKeys(d.States) {
-		field := fmt.Sprintf("States[%q]", name)
-		c.name(field, "state", name)
-		switch d.States[name].Of {
+	for i, state := range d.States {
+		field := fmt.Sprintf("States[%d]", i)
+		c.name(field+".Name", "state", state.Name)
+		switch state.Scope {
 		case "", botpress.StateOfIntegration, botpress.StateOfConversation, botpress.StateOfUser:
 		default:
-			c.refuse(field+".Of", "a state of an integration belongs to an integration, a conversation or a user, not to a %s", d.States[name].Of)
+			c.refuse(field+".Scope", "a state of an integration belongs to an integration, a conversation or a user, not to a %s", state.Scope)
 		}
+	}
+	for _, name := range sortedKeys(d.ExtraOperations) {
+		c.name(fmt.Sprintf("ExtraOperations[%q]", name), "operation", name)
 	}
 	for i, name := range d.Secrets {
 		c.name(fmt.Sprintf("Secrets[%d]", i), "secret", name)
@@ -130,9 +113,21 @@ func (c *checker) name(field, kind, name string) {
 	c.names[kind+" "+name] = field
 }
 
-func (c *checker) text(field string, t Text) {
-	c.length(field+".Title", t.Title, maxTitle)
-	c.length(field+".Description", t.Description, maxDescription)
+// part checks what a part is called.
+func (c *checker) part(field, kind string, p Part) {
+	c.name(field+".Name", kind, p.Name)
+	c.length(field+".Title", p.Title, maxTitle)
+	c.length(field+".Description", p.Description, maxDescription)
+}
+
+func (c *checker) attributes(field string, attributes map[string]string) {
+	for _, name := range sortedKeys(attributes) {
+		at := fmt.Sprintf("%s[%q]", field, name)
+		c.length(at, attributes[name], maxAttribute)
+		if attributes[name] == "" {
+			c.refuse(at, "it is empty; leave the attribute out")
+		}
+	}
 }
 
 func (c *checker) length(field, s string, most int) {
@@ -141,15 +136,15 @@ func (c *checker) length(field, s string, most int) {
 	}
 }
 
-func (c *checker) tags(field string, declared, own map[string]Text) {
-	for _, name := range sortedKeys(declared) {
-		at := fmt.Sprintf("%s[%q]", field, name)
-		if _, taken := own[name]; taken {
-			c.refuse(at, "the server keeps and declares this tag itself; use another name")
+// tags checks tags that are declared. Of the server's own tags, those that authors know may get other texts.
+func (c *checker) tags(field string, declared, own []Part) {
+	for i, p := range declared {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if hasPart(own, p.Name) && p.Name != tagID && p.Name != tagEmail {
+			c.refuse(at, "the server keeps and declares the tag %q itself; use another name", p.Name)
 			continue
 		}
-		c.name(at, field, name)
-		c.text(at, declared[name])
+		c.part(at, field, p)
 	}
 }
 
@@ -189,7 +184,7 @@ func objectSchema(t reflect.Type) (json.RawMessage, error) {
 	if !slices.Contains([]reflect.Kind{reflect.Struct, reflect.Map}, elem.Kind()) {
 		return nil, fmt.Errorf("%s is not a struct, and Botpress wants an object", t)
 	}
-	return schemaOf(t)
+	return hitlinterface.SchemaOf(t)
 }
 
 // isSVG reports whether the outermost element of a document is an SVG image.

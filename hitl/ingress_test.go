@@ -152,7 +152,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			<-release
 			return hitl.Webhook{}, nil
 		}}
-		s := desk.server(t, hitl.Options{MaxConcurrent: 2})
+		s := desk.server(t, hitl.Options{MaxConcurrent: 2, MaxPerInstallation: 2})
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {

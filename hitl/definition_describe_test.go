@@ -14,6 +14,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/internal/recorded"
 )
 
 func TestDescriptionIsTheRecordedOne(t *testing.T) {
@@ -21,9 +22,9 @@ func TestDescriptionIsTheRecordedOne(t *testing.T) {
 	body := s.Describe()
 	body.URL = "https://example.com/acme"
 	body.Interfaces["hitl<ticket>"].ID = "iface_hitl"
-	got, want := encoded(t, body), recorded(t, "acme-desk.create.json")
+	got, want := encoded(t, body), recording(t, "acme-desk.create.json")
 	withoutOwn(t, got, want)
-	if diff := cmp.Diff(structure(want), structure(got)); diff != "" {
+	if diff := cmp.Diff(recorded.Structure(want), recorded.Structure(got)); diff != "" {
 		t.Errorf("the definition differs from the recorded one (-recorded +ours):\n%s", diff)
 	}
 }
@@ -45,7 +46,7 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 		delete(got, "states")
 	}
 	for _, own := range []struct{ tags, names []string }{
-		{[]string{"user", "tags"}, []string{"agentId"}},
+		{[]string{"user", "tags"}, []string{"agentId", "userKey"}},
 		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "startedAt", "closedAt", "stopping"}},
 		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "sent"}},
 	} {
@@ -136,4 +137,32 @@ func acmeServer(t *testing.T, def hitl.Definition) *hitl.Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// recording reads a recording of the real Botpress stack.
+func recording(t *testing.T, name string) map[string]any {
+	t.Helper()
+	v, err := recorded.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func encoded(t *testing.T, v any) map[string]any {
+	t.Helper()
+	out, err := recorded.Encode(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func decoded(t *testing.T, data []byte) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/hitlinterface"
 )
 
 // types are those that an author gives to [NewServer].
@@ -39,13 +40,12 @@ func (d Definition) describe(t types) (botpress.CreateIntegrationParams, error) 
 	c.definition(d)
 	config := c.object("the configuration", t.config)
 	session := c.object("the session", t.session)
-	iface, err := Interface(d.InterfaceVersion)
+	iface, err := hitlinterface.Of(d.InterfaceVersion)
 	if err != nil {
 		c.problems = append(c.problems, err)
 		return botpress.CreateIntegrationParams{}, c.err()
 	}
 
-	n, x := d.Names, d.Texts
 	body := botpress.CreateIntegrationParams{Name: d.Name, Version: d.Version}
 	body.Title, body.Description = d.Title, d.Description
 	body.Icon, body.Readme = base64.StdEncoding.EncodeToString(d.Icon), base64.StdEncoding.EncodeToString(d.Readme)
@@ -58,56 +58,70 @@ func (d Definition) describe(t types) (botpress.CreateIntegrationParams, error) 
 	body.Attributes = d.Attributes
 	body.Identifier = &botpress.IdentifierDefinition{}
 	body.Configuration = &botpress.ConfigurationDefinition{Schema: config, Identifier: &botpress.ConfigurationIdentifierDefinition{}}
-	for name, alternative := range d.Configurations {
-		put(&body.Configurations, name, &botpress.ConfigurationDefinition{
+	for _, alternative := range d.Configurations {
+		put(&body.Configurations, alternative.Name, &botpress.ConfigurationDefinition{
 			Title: alternative.Title, Description: alternative.Description, Identifier: &botpress.ConfigurationIdentifierDefinition{},
-			Schema: c.object(fmt.Sprintf("Configurations[%q].Type", name), reflect.TypeOf(alternative.Type)),
+			Schema: c.object(fmt.Sprintf("Configurations[%q].Type", alternative.Name), reflect.TypeOf(alternative.Type)),
 		})
+	}
+	for name, enabled := range d.ExtraOperations {
+		put(&body.ExtraOperations, name, &botpress.ExtraOperation{Enabled: enabled})
 	}
 
 	entity := iface.Entities["hitlSession"]
-	put(&body.Entities, n.Session, &botpress.EntityDefinition{
-		Title: cmp.Or(x.Session.Title, entity.Title), Description: cmp.Or(x.Session.Description, entity.Description), Schema: session,
+	put(&body.Entities, d.Session.Name, &botpress.EntityDefinition{
+		Title: cmp.Or(d.Session.Title, entity.Title), Description: cmp.Or(d.Session.Description, entity.Description), Schema: session,
 	})
 	start := iface.Actions["startHitl"]
 	start.Input.Schema = withSession(start.Input.Schema, session)
-	put(&body.Actions, n.CreateUser, action(iface.Actions["createUser"], n.CreateUser, "createUser", x.CreateUser))
-	put(&body.Actions, n.StartHitl, action(start, n.StartHitl, "startHitl", x.StartHitl))
-	put(&body.Actions, n.StopHitl, action(iface.Actions["stopHitl"], n.StopHitl, "stopHitl", x.StopHitl))
-	put(&body.Events, n.Assigned, event(iface.Events["hitlAssigned"], n.Assigned, "hitlAssigned", x.Assigned))
-	put(&body.Events, n.Stopped, event(iface.Events["hitlStopped"], n.Stopped, "hitlStopped", x.Stopped))
-	for name, e := range d.Events {
-		put(&body.Events, name, &botpress.EventDefinition{
-			Title: e.Title, Description: e.Description, Schema: c.object(fmt.Sprintf("Events[%q].Payload", name), reflect.TypeOf(e.Payload)),
+	implementation := &botpress.InterfaceImplementation{
+		Name: hitlinterface.Name, Version: d.InterfaceVersion,
+		Entities: map[string]botpress.Alias{"hitlSession": {Name: d.Session.Name}},
+		Channels: map[string]botpress.Alias{"hitl": {Name: d.Channel.Name}},
+	}
+	for _, p := range d.parts() {
+		switch p.kind {
+		case "action":
+			a := iface.Actions[p.original]
+			a.Name = p.renamed()
+			a.Title, a.Description = cmp.Or(p.Title, a.Title), cmp.Or(p.Description, a.Description)
+			put(&body.Actions, p.Name, a)
+			put(&implementation.Actions, p.original, botpress.Alias{Name: p.Name})
+		case "event":
+			e := iface.Events[p.original]
+			e.Name = p.renamed()
+			e.Title, e.Description = cmp.Or(p.Title, e.Title), cmp.Or(p.Description, e.Description)
+			put(&body.Events, p.Name, e)
+			put(&implementation.Events, p.original, botpress.Alias{Name: p.Name})
+		}
+	}
+	put(&body.Interfaces, fmt.Sprintf("%s<%s>", hitlinterface.Name, d.Session.Name), implementation)
+	for _, e := range d.Events {
+		put(&body.Events, e.Name, &botpress.EventDefinition{
+			Title: e.Title, Description: e.Description, Attributes: e.Attributes,
+			Schema: c.object(fmt.Sprintf("Events[%q].Payload", e.Name), reflect.TypeOf(e.Payload)),
 		})
 	}
 
 	channel := iface.Channels["hitl"]
-	channel.Name, channel.Title, channel.Description = renamed(n.Channel, "hitl"), x.Channel.Title, x.Channel.Description
-	channel.Conversation = &botpress.Tagged{Tags: tagDefinitions(ownConversationTags(), d.ConversationTags)}
-	channel.Message = &botpress.Tagged{Tags: tagDefinitions(ownMessageTags(), d.MessageTags)}
-	put(&body.Channels, n.Channel, channel)
-	body.User = &botpress.Tagged{Tags: tagDefinitions(ownUserTags(), d.UserTags)}
+	channel.Title, channel.Description = d.Channel.Title, d.Channel.Description
+	if d.Channel.Name != "hitl" {
+		channel.Name = d.Channel.Name
+	}
+	channel.Conversation = &botpress.Tagged{Tags: tagDefinitions(ownConversationTags, d.ConversationTags)}
+	channel.Message = &botpress.Tagged{Tags: tagDefinitions(ownMessageTags, d.MessageTags)}
+	put(&body.Channels, d.Channel.Name, channel)
+	body.User = &botpress.Tagged{Tags: tagDefinitions(ownUserTags, d.UserTags)}
 
 	for name, state := range ownStates() {
 		put(&body.States, name, &botpress.StateDefinition{Type: botpress.StateOfConversation, Schema: c.object(name, reflect.TypeOf(state))})
 	}
-	for name, state := range d.States {
-		put(&body.States, name, &botpress.StateDefinition{
-			Type:   cmp.Or(state.Of, botpress.StateOfIntegration),
-			Schema: c.object(fmt.Sprintf("States[%q].Payload", name), reflect.TypeOf(state.Payload)),
+	for _, state := range d.States {
+		put(&body.States, state.Name, &botpress.StateDefinition{
+			Type:   cmp.Or(state.Scope, botpress.StateOfIntegration),
+			Schema: c.object(fmt.Sprintf("States[%q].Payload", state.Name), reflect.TypeOf(state.Payload)),
 		})
 	}
-
-	put(&body.Interfaces, fmt.Sprintf("%s<%s>", interfaceName, n.Session), &botpress.InterfaceImplementation{
-		Name: interfaceName, Version: d.InterfaceVersion,
-		Entities: map[string]botpress.Alias{"hitlSession": {Name: n.Session}},
-		Actions: map[string]botpress.Alias{
-			"createUser": {Name: n.CreateUser}, "startHitl": {Name: n.StartHitl}, "stopHitl": {Name: n.StopHitl},
-		},
-		Events:   map[string]botpress.Alias{"hitlAssigned": {Name: n.Assigned}, "hitlStopped": {Name: n.Stopped}},
-		Channels: map[string]botpress.Alias{"hitl": {Name: n.Channel}},
-	})
 	return body, c.err()
 }
 
@@ -118,32 +132,23 @@ func put[V any](m *map[string]V, name string, v V) {
 	(*m)[name] = v
 }
 
-// renamed is a name as the definition carries it: only where it is not the interface's own.
-func renamed(name, original string) string {
-	if name == original {
+// renamed is the part's name where it is not the interface's own: only then does the definition carry it.
+func (p interfacePart) renamed() string {
+	if p.Name == p.original {
 		return ""
 	}
-	return name
+	return p.Name
 }
 
-func action(a *botpress.ActionDefinition, name, original string, text Text) *botpress.ActionDefinition {
-	a.Name = renamed(name, original)
-	a.Title, a.Description = cmp.Or(text.Title, a.Title), cmp.Or(text.Description, a.Description)
-	return a
-}
-
-func event(e *botpress.EventDefinition, name, original string, text Text) *botpress.EventDefinition {
-	e.Name = renamed(name, original)
-	e.Title, e.Description = cmp.Or(text.Title, e.Title), cmp.Or(text.Description, e.Description)
-	return e
-}
-
-func tagDefinitions(own, declared map[string]Text) map[string]*botpress.TagDefinition {
+// tagDefinitions declares the server's tags and the author's. Where both name one, the author's texts count.
+func tagDefinitions(own, declared []Part) map[string]*botpress.TagDefinition {
 	tags := map[string]*botpress.TagDefinition{}
-	for _, texts := range []map[string]Text{own, declared} {
-		for name, text := range texts {
-			tags[name] = &botpress.TagDefinition{Title: text.Title, Description: text.Description}
+	for _, p := range slices.Concat(own, declared) {
+		def := &botpress.TagDefinition{Title: p.Title, Description: p.Description}
+		if old := tags[p.Name]; old != nil {
+			def.Title, def.Description = cmp.Or(p.Title, old.Title), cmp.Or(p.Description, old.Description)
 		}
+		tags[p.Name] = def
 	}
 	return tags
 }

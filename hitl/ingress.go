@@ -26,18 +26,17 @@ const (
 	maxLarge      = 8        // how many larger ones are read at once
 )
 
-// ServeHTTP answers Botpress, which sends POST requests to any path. Besides, it answers those who watch over the
-// server: GET of /health is 200 "ok" while the process lives, and GET of /ready is 200 while it can and will
-// work, else 503 with the reason.
+// ServeHTTP answers Botpress, which sends POST requests to any path. Besides, it answers monitoring: GET of /health is
+// 200 "ok" while the process lives, and GET of /ready is 200 while it can and will work, else 503 with the reason.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.monitor(w, r) {
 		return
 	}
 	start := time.Now()
-	// What has begun is finished, whether the sender still listens or not: it would ask again, and get it twice.
+	// Detach from the client's cancellation: an operation that a disconnect breaks off is redelivered, and done twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.opts.Timeout)
 	defer cancel()
-	ctx, seen := observe(ctx)
+	ctx, seen := observe(botpress.ContextWithTrace(ctx, traceOf(r.Header)))
 
 	body, err := s.receive(w, r)
 	var res response
@@ -46,9 +45,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	} else {
 		var leave func()
-		if leave, err = s.enter(); err == nil {
+		if res, leave, err = s.operate(ctx, r.Header, body); leave != nil {
 			defer leave() // only then: the answer belongs to what is in flight
-			res, err = s.run(ctx, r.Header, body)
 		}
 	}
 	done := Operation{
@@ -57,6 +55,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		f := failureOf(err)
+		f.body.Message = seen.mask.Load().Mask(s.mask.Mask(f.body.Message))
 		res, done.ErrorID = f.response(), f.body.ID
 		s.tellOwner(ctx, done, seen, f)
 	}
@@ -65,8 +64,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.report(ctx, done, seen)
 }
 
-// monitor answers those who watch over the server, and reports whether it was one of them. The reference answers
-// a POST of /health as well.
+// monitor answers monitoring, and reports whether it was such a request. The reference answers a POST of /health as well.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	ok := response{status: http.StatusOK, body: []byte("ok")}
@@ -110,7 +108,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error)
 	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
 	if err == nil && len(body) == smallBody {
 		if !s.large.TryAcquire(1) {
-			return nil, busyError("too many large requests at once")
+			return nil, overloaded("too many large requests at once")
 		}
 		defer s.large.Release(1)
 		var rest []byte
@@ -150,31 +148,49 @@ func tooLarge(limit int64) error {
 	}
 }
 
-// busyError asks the sender to come back in a second.
-func busyError(message string) error {
+// overloaded asks the sender to retry in a second.
+func overloaded(message string) error {
 	return &statusError{status: http.StatusServiceUnavailable, kind: botpress.TypeRuntime, message: message, retryAfter: time.Second}
 }
 
-// enter takes one of the places for operations at work, and does not wait for one: Botpress has the better queue.
-func (s *Server) enter() (leave func(), err error) {
-	if !s.slots.TryAcquire(1) {
-		return nil, busyError("too many operations at once")
+// operate runs an operation if there is a place for it. Panics of the author's code become errors here.
+func (s *Server) operate(ctx context.Context, header http.Header, body []byte) (res response, leave func(), err error) {
+	op, err := readContext(header)
+	if err != nil {
+		return response{}, nil, err
 	}
-	if s.closing.Load() { // since it was received
-		s.slots.Release(1)
-		return nil, busyError(errClosing.Error())
+	op.body = body
+	if leave, err = s.admit(scopeOf(op.in)); err != nil {
+		return response{}, nil, err
 	}
-	return func() { s.slots.Release(1) }, nil
-}
-
-// run runs an operation. Panics of the author's code become errors here.
-func (s *Server) run(ctx context.Context, header http.Header, body []byte) (res response, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
 		}
 	}()
-	return s.operate(ctx, wire.Operation(header.Get(wire.HeaderOperation)), header, body)
+	res, err = op.run(ctx, s)
+	return res, leave, err
+}
+
+// admit takes a place among all operations at work, and among those of the installation. It does not wait for one: Botpress
+// has the better queue.
+func (s *Server) admit(in scope) (leave func(), err error) {
+	if !s.slots.TryAcquire(1) {
+		return nil, overloaded("too many operations at once")
+	}
+	if s.closing.Load() { // since it was received
+		s.slots.Release(1)
+		return nil, overloaded(errClosing.Error())
+	}
+	out, ok := s.bulkhead.enter(in)
+	if !ok {
+		s.slots.Release(1)
+		return nil, overloaded("too many operations of one installation at once")
+	}
+	return func() {
+		out()
+		s.slots.Release(1)
+	}, nil
 }
 
 var errClosing = errors.New("hitl: the server is shutting down")
@@ -188,8 +204,9 @@ func (s *Server) Ready() error {
 	return s.notReady
 }
 
-// Shutdown refuses new operations with 503, so that Botpress sends them to another replica or again, and waits
-// until those at work are done. Its error says that the context ended first. A server cannot be started again.
+// Shutdown refuses new operations with 503, so that Botpress redelivers them, to another replica if there is one. It waits
+// until those in flight are done, and then closes the adapters. Its error says that the context ended first. A server cannot
+// be started again.
 //
 // An [http.Server] in front of it should be shut down afterwards; [Server.Serve] does both.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -200,15 +217,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	defer s.slots.Release(all)
 
-	connected := make(chan struct{})
-	go func() {
-		defer close(connected)
-		s.waiting.Wait()
-	}()
-	select {
-	case <-connected:
-	case <-ctx.Done():
-		return fmt.Errorf("hitl: shut down while an adapter is being made: %w", context.Cause(ctx))
+	if err := s.adapters.shutdown(ctx); err != nil {
+		return err
 	}
 	if s.client != nil {
 		s.client.CloseIdleConnections()
@@ -224,7 +234,7 @@ func (s *Server) HTTPServer() *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       headerTimeout + bodyTimeout,
-		WriteTimeout:      bodyTimeout + s.opts.Timeout + lastWords,
+		WriteTimeout:      bodyTimeout + s.opts.Timeout + ackGrace,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
@@ -237,7 +247,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.HTTPServer()
 	closed := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+lastWords)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+ackGrace)
 		defer cancel()
 		closed <- errors.Join(s.Shutdown(last), srv.Shutdown(last), srv.Close())
 	})
@@ -262,7 +272,7 @@ func (res response) write(w http.ResponseWriter) {
 		header[http.CanonicalHeaderKey(name)] = values
 	}
 	w.WriteHeader(res.status)
-	_, _ = w.Write(res.body) // the sender is gone if this fails, and will ask again
+	_, _ = w.Write(res.body) // the sender is gone if this fails, and will retry
 }
 
 // jsonResponse answers 200 with v.

@@ -1,0 +1,201 @@
+package hitl
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/keyed"
+)
+
+// identities maps end users and agents of an installation between the desk and Botpress.
+type identities struct {
+	api    *botpress.Client
+	def    *Definition
+	log    *slog.Logger
+	scope  scope
+	locks  *keyed.Mutex
+	refs   cache[Ref]
+	agents cache[string]
+}
+
+// End users.
+
+// lockEndUser waits until no other createUser of this process works for an address.
+func (i *identities) lockEndUser(ctx context.Context, email string) (unlock func(), err error) {
+	key := userKey(email)
+	if key == "" {
+		return func() {}, nil
+	}
+	if unlock, err = i.locks.Lock(ctx, i.scope.key(key)); err != nil {
+		return nil, lockError(err)
+	}
+	return unlock, nil
+}
+
+// endUser finds an end user by address, or creates one. Without an address nothing tells two people apart, so each is a
+// new one.
+func (i *identities) endUser(ctx context.Context, name, email, picture string) (botpress.User, error) {
+	if email == "" {
+		return i.api.CreateUser(ctx, botpress.CreateUserParams{Name: userName(name), PictureURL: pictureURL(picture)})
+	}
+	user, _, err := i.api.GetOrCreateUser(ctx, botpress.GetOrCreateUserParams{
+		// The address alone would also find an agent who has it.
+		Tags: botpress.Tags{tagUserKey: userKey(email), tagEmail: tagValue(email)}, DiscriminateByTags: []string{tagUserKey},
+		Name: userName(name), PictureURL: pictureURL(picture),
+	})
+	return user, err
+}
+
+// userKey finds an end user again: addresses that differ in case are one person's.
+func userKey(email string) string { return tagValue(strings.ToLower(email)) }
+
+// link writes who an end user is in the desk.
+func (i *identities) link(ctx context.Context, userID string, ref Ref, name, picture string) error {
+	tags, err := i.def.userTags(ref)
+	if err != nil {
+		return err
+	}
+	_, err = i.api.UpdateUser(ctx, userID, botpress.UpdateUserParams{
+		Tags: tags, Name: change(userName(name)), PictureURL: change(pictureURL(picture)),
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: link user %s with the desk's %s: %w", userID, ref.ID, err)
+	}
+	return nil
+}
+
+// ref returns the desk's name for an end user in a session. It may change from one session to the next: createUser runs in
+// between.
+func (i *identities) ref(ctx context.Context, conversationID, userID string) (Ref, error) {
+	if ref, ok := i.refs.get(conversationID, userID); ok {
+		return ref.clone(), nil
+	}
+	ref, err := i.readRef(ctx, userID)
+	if err == nil {
+		i.refs.put(ref.clone(), conversationID, userID)
+	}
+	return ref, err
+}
+
+func (i *identities) readRef(ctx context.Context, userID string) (Ref, error) {
+	user, err := i.api.GetUser(ctx, userID)
+	if err != nil && !unknownID(err) {
+		return Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
+	}
+	ref := i.def.userRef(user.Tags)
+	if ref.ID == "" {
+		return Ref{}, Errorf("The user %s is not linked to the help desk: call %s first", userID, i.def.CreateUser.Name)
+	}
+	return ref, nil
+}
+
+// name is the name of a speaker, for transcripts.
+func (i *identities) name(ctx context.Context, userID string) (string, error) {
+	user, err := i.api.GetUser(ctx, userID)
+	return user.Name, err
+}
+
+// syntheticEmail is what the HITL plugin generates for end users without an address: <user>@no-reply.<bot>.botpress.com.
+var syntheticEmail = regexp.MustCompile(`(?i)@no-reply\.[^@]*\.?botpress\.com$`)
+
+func isSyntheticEmail(email string) bool { return syntheticEmail.MatchString(email) }
+
+// Agents.
+
+// agent makes an agent known to Botpress as they are now, and returns the user that stands for them. The end user is shown
+// that user's name and picture. The conversation comes with the same call. It is nil if no call was needed, which fresh forbids.
+func (i *identities) agent(ctx context.Context, ses *session, a Agent, fresh bool) (userID string, conv *botpress.Conversation, err error) {
+	params := i.agentParams(ctx, ses, a)
+	profile := i.profile(params)
+	if id, ok := i.agents.get(profile...); ok && !fresh {
+		return id, nil, nil
+	}
+	got, err := i.api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{ConversationID: ses.conversationID, User: &params})
+	if err != nil {
+		return "", nil, fmt.Errorf("hitl: find or create agent %s: %w", a.ID, err)
+	}
+	if err := i.refreshAgent(ctx, got.User, params); err != nil {
+		return "", nil, err
+	}
+	i.agents.put(got.User.ID, profile...)
+	return got.User.ID, &got.Conversation, nil
+}
+
+// profile identifies all that Botpress knows of an agent.
+func (i *identities) profile(p botpress.GetOrCreateUserParams) []string {
+	profile := []string{"agent", p.Name, p.PictureURL}
+	for _, name := range sortedKeys(p.Tags) {
+		profile = append(profile, name, p.Tags[name])
+	}
+	return profile
+}
+
+// refreshAgent brings name and picture up to date. Get-or-create leaves those of an existing user as they are.
+func (i *identities) refreshAgent(ctx context.Context, user botpress.User, p botpress.GetOrCreateUserParams) error {
+	name, picture := cmp.Or(p.Name, user.Name), cmp.Or(p.PictureURL, user.PictureURL)
+	if name == user.Name && picture == user.PictureURL {
+		return nil
+	}
+	_, err := i.api.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
+	if err != nil {
+		return fmt.Errorf("hitl: update agent %s: %w", p.Tags[tagAgentID], err)
+	}
+	return nil
+}
+
+// agentParams find or create an agent. The tag agentId keeps agents apart from end users: a desk may count both from one.
+// An agent whom the desk does not name is another one in each session.
+func (i *identities) agentParams(ctx context.Context, ses *session, a Agent) botpress.GetOrCreateUserParams {
+	tags := botpress.Tags{tagAgentID: tagValue(cmp.Or(a.ID, "of session "+ses.conversationID))}
+	extra, err := refTags("HandleWebhook", Ref{Tags: a.Tags}, i.def.UserTags, ownUserTags)
+	if err != nil { // a mistake in an adapter must not cost the end user a reply
+		i.log.WarnContext(ctx, "the tags of an agent were left out", "agent", a.ID, "error", err)
+	}
+	maps.Copy(tags, extra)
+	if a.ID != "" {
+		tags[tagID] = tagValue(a.ID)
+	}
+	if a.Email != "" {
+		tags[tagEmail] = tagValue(a.Email)
+	}
+	return botpress.GetOrCreateUserParams{
+		Tags: tags, DiscriminateByTags: []string{tagAgentID}, Name: userName(a.Name), PictureURL: pictureURL(a.PictureURL),
+	}
+}
+
+// Limits of the Botpress API.
+const (
+	maxUserName   = 200    // characters
+	maxPictureURL = 40_000 // characters
+)
+
+// userName truncates a name to what the API takes.
+func userName(name string) string {
+	if utf8.RuneCountInString(name) <= maxUserName {
+		return name
+	}
+	return string([]rune(name)[:maxUserName])
+}
+
+// pictureURL leaves out what the API would refuse: a truncated address is of no use.
+func pictureURL(url string) string {
+	if utf8.RuneCountInString(url) > maxPictureURL {
+		return ""
+	}
+	return url
+}
+
+// change sets a field of a user, or leaves it as it is if there is nothing to set.
+func change(s string) botpress.Optional[string] {
+	if s == "" {
+		return botpress.Optional[string]{}
+	}
+	return botpress.Set(s)
+}

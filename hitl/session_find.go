@@ -1,0 +1,117 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// startWait is how long an event waits for a session that is being opened, before its sender is asked to try again.
+const startWait = 15 * time.Second
+
+// open finds a session and waits until it has started. It returns the session with its conversation locked, or nil for
+// an unknown session. The unlock function is never nil.
+func (s *sessions) open(ctx context.Context, k sessionKey) (ses *session, unlock func(), err error) {
+	observed(ctx).works(k)
+	ses, err = s.find(ctx, k)
+	if err != nil || ses == nil {
+		return nil, func() {}, err
+	}
+	unlock, err = s.lock(ctx, ses.conversationID)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	if ses, err = s.awaitStart(ctx, ses); ses != nil {
+		observed(ctx).works(ses.key())
+	}
+	return ses, unlock, err
+}
+
+// awaitStart returns the session once it has started, or nil if nobody opens it any more. The conversation is locked.
+func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, error) {
+	if current, ok := s.cache.get(ses.conversationID); ok { // whoever held the lock may have started or closed it
+		return current, nil
+	}
+	if ses.startedAt.IsZero() && time.Since(ses.createdAt) > redeliveryWindow {
+		return nil, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	for wait := 100 * time.Millisecond; ses.startedAt.IsZero(); wait = min(2*wait, time.Second) {
+		if err := sleep(waiting, wait); err != nil {
+			return nil, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is still being opened by another replica: %w", ses.conversationID, err))
+		}
+		var err error
+		if ses, err = s.read(ctx, ses.conversationID); err != nil {
+			return nil, err
+		}
+	}
+	s.remember(ses)
+	return ses, nil
+}
+
+// find looks a session up by the names that the desk gave it. It creates nothing. Unknown sessions return nil.
+func (s *sessions) find(ctx context.Context, k sessionKey) (*session, error) {
+	if ses, ok := s.cache.get(k.conversationID); ok {
+		return ses, nil
+	}
+	if !isID(k.conversationID) { // which is preferred: a desk may reuse the id of a session
+		if ses, ok := s.cache.get("desk", k.sessionID); ok && !ses.closed() {
+			return ses, nil
+		}
+	}
+	inflight := s.starts.snapshot(s.scope)
+	ses, err := s.lookUp(ctx, k)
+	if ses != nil || err != nil || len(inflight) == 0 {
+		return ses, err
+	}
+	// The desk may be faster than our own request to it: an unknown session may be one that is just being opened.
+	waiting, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	if err := s.starts.wait(waiting, inflight); err != nil {
+		return nil, Retryable(5*time.Second, fmt.Errorf("hitl: sessions are being opened, and this may be about one of them: %w", err))
+	}
+	return s.lookUp(ctx, k)
+}
+
+func (s *sessions) lookUp(ctx context.Context, k sessionKey) (*session, error) {
+	if isID(k.conversationID) {
+		conv, err := s.api.GetConversation(ctx, k.conversationID)
+		switch {
+		case err == nil && conv.Channel == s.def.Channel.Name:
+			return s.snapshot(conv), nil
+		case err != nil && !unknownID(err):
+			return nil, fmt.Errorf("hitl: look up conversation %s: %w", k.conversationID, err)
+		}
+	}
+	if k.sessionID == "" {
+		return nil, nil
+	}
+	var found *session
+	for conv, err := range s.api.ListConversations(ctx, botpress.ListConversationsParams{
+		Tags: botpress.Tags{tagID: k.sessionID}, Channel: s.def.Channel.Name,
+	}) {
+		if err != nil {
+			return nil, fmt.Errorf("hitl: look up the desk's session %s: %w", k.sessionID, err)
+		}
+		// The newest comes first. An older one that is still open is preferred: desks reopen tickets.
+		if ses := s.snapshot(conv); found == nil || found.closed() && !ses.closed() {
+			found = ses
+		}
+		if !found.closed() {
+			break
+		}
+	}
+	return found, nil
+}
+
+// unknownID reports whether the API does not know an id, or says that it is none. Desks return whatever stands in their
+// external reference.
+func unknownID(err error) bool {
+	var api *botpress.Error
+	return errors.Is(err, botpress.ErrNotFound) ||
+		errors.As(err, &api) && (api.Type == botpress.TypeInvalidIdentifier || api.Type == botpress.TypeInvalidPayload || api.Type == botpress.TypeReferenceNotFound)
+}

@@ -1,0 +1,55 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/lease"
+)
+
+// leases let one replica at a time work on something in a conversation.
+type leases struct {
+	leases lease.Leases
+	log    *slog.Logger
+	ttl    time.Duration // longer than any operation
+}
+
+// acquire waits for the lease that a state of the conversation stands for. While it waits it asks whether another replica has
+// settled the work: then the lease is nil.
+func (l *leases) acquire(ctx context.Context, conversationID, state string, settled func() (bool, error)) (*lease.Lease, error) {
+	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		held, err := l.leases.Acquire(ctx, key, l.ttl)
+		if err == nil && !held.TakenOver {
+			return held, nil
+		}
+		if err != nil && !errors.Is(err, lease.ErrHeld) {
+			return nil, fmt.Errorf("hitl: acquire the lease %s of conversation %s: %w", state, conversationID, err)
+		}
+		if err != nil {
+			if err := sleep(ctx, wait); err != nil {
+				return nil, Retryable(5*time.Second, fmt.Errorf("hitl: another replica holds the lease %s of conversation %s: %w", state, conversationID, err))
+			}
+		}
+		if done, err := settled(); done || err != nil {
+			if held != nil {
+				l.release(ctx, held)
+			}
+			return nil, err
+		}
+		if held != nil {
+			return held, nil
+		}
+	}
+}
+
+// release frees a lease, so that the next replica need not wait for its end.
+func (l *leases) release(ctx context.Context, held *lease.Lease) {
+	if err := held.Release(ctx); err != nil {
+		l.log.WarnContext(ctx, "a lease could not be released; it expires by itself", "lease", held.Name(), "error", err)
+	}
+}

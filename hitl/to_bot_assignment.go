@@ -1,0 +1,146 @@
+package hitl
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+)
+
+// assignmentRecord is the state that says which agent the bot was told of last, by which attempt, and when.
+type assignmentRecord struct {
+	UserID string    `json:"userId"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	// Failed says that the attempt has given up, maybe after the event was sent.
+	Failed bool `json:"failed"`
+	// Seen holds the desk's ids of the latest assignments, of whomever.
+	Seen []string `json:"seen,omitempty"`
+}
+
+// maxSeen is how many assignments back a duplicate is recognised.
+const maxSeen = 10
+
+// after adds the assignments that were seen before.
+func (r assignmentRecord) after(seen []string) assignmentRecord {
+	r.Seen = append(slices.Clone(seen), r.Seen...)
+	r.Seen = r.Seen[max(0, len(r.Seen)-maxSeen):]
+	return r
+}
+
+// assigned tells the bot which agent took the session over: once, and again only after somebody else had it.
+// The record is written before the event is sent, so that of two replicas only one sends it. A replica that finds another's
+// fresh record verifies that the event exists: its writer may have crashed.
+func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
+	userID, ses, err := b.agent(ctx, ses, e.Agent)
+	if err != nil {
+		return err
+	}
+	mine := assignmentRecord{UserID: userID, By: rand.Text(), At: time.Now()}
+	if e.ID != "" {
+		mine.Seen = []string{tagValue(e.ID)}
+	}
+	before, err := b.writeIfAbsent(ctx, ses, mine)
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(wire.AssignedPayload{ConversationID: ses.conversationID, UserID: userID})
+	if err != nil {
+		return err
+	}
+	event := botpress.CreateEventParams{Type: b.def.Assigned.Name, Payload: payload, ConversationID: ses.conversationID}
+	if before.By == mine.By { // there was none
+		return b.emitAssignment(ctx, ses, mine, event)
+	}
+	if before.UserID != userID || before.Failed {
+		return b.replaceAssignment(ctx, ses, mine, event)
+	}
+	age := time.Since(before.At)
+	if age > 2*b.leases.ttl {
+		return nil // that attempt has succeeded, or was repeated since
+	}
+	if there, err := b.events.awaitEvent(ctx, event); there || err != nil {
+		return err
+	}
+	if age < b.leases.ttl { // it may be in flight
+		return Retryable(10*time.Second, fmt.Errorf("hitl: another replica reports the assignment of agent %s", e.Agent.ID))
+	}
+	return b.replaceAssignment(ctx, ses, mine, event)
+}
+
+// emitAssignment sends the event of a record that is written. If that fails, the next attempt need not wait for this one.
+func (b *toBot) emitAssignment(ctx context.Context, ses *session, r assignmentRecord, e botpress.CreateEventParams) error {
+	err := b.events.emit(ctx, ses, e)
+	if err == nil {
+		return nil
+	}
+	r.Failed = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	return errors.Join(err, b.writeAssignment(ctx, ses, r))
+}
+
+// writeAssignment replaces the record.
+func (b *toBot) writeAssignment(ctx context.Context, ses *session, r assignmentRecord) error {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if _, err := b.api.SetState(ctx, assignmentState(ses), botpress.SetStateParams{Payload: payload}); err != nil {
+		return fmt.Errorf("hitl: record the assignment in conversation %s: %w", ses.conversationID, err)
+	}
+	return nil
+}
+
+// writeIfAbsent writes the record if there is none, and returns the one that is there now.
+func (b *toBot) writeIfAbsent(ctx context.Context, ses *session, r assignmentRecord) (assignmentRecord, error) {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return assignmentRecord{}, err
+	}
+	state, err := b.api.GetOrSetState(ctx, assignmentState(ses), botpress.SetStateParams{Payload: payload})
+	if err != nil {
+		return assignmentRecord{}, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
+	}
+	var written assignmentRecord
+	if err := json.Unmarshal(state.Payload, &written); err != nil {
+		return assignmentRecord{}, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
+	}
+	return written, nil
+}
+
+// replaceAssignment reports an agent after another. The record can only be overwritten, so one replica does it at a time,
+// and looks first whether another has just done it.
+func (b *toBot) replaceAssignment(ctx context.Context, ses *session, r assignmentRecord, e botpress.CreateEventParams) error {
+	held, err := b.leases.acquire(ctx, ses.conversationID, stateAssigning, func() (bool, error) { return b.events.emitted(ctx, e, time.Time{}) })
+	if err != nil || held == nil {
+		return err
+	}
+	defer b.leases.release(ctx, held)
+	before, err := b.writeIfAbsent(ctx, ses, r)
+	if err != nil {
+		return err
+	}
+	superseded := !before.Failed && len(r.Seen) > 0 && slices.Contains(before.Seen, r.Seen[0]) // somebody else was assigned since
+	if superseded {
+		return nil
+	}
+	if there, err := b.events.emitted(ctx, e, time.Time{}); there || err != nil {
+		return err
+	}
+	r = r.after(before.Seen)
+	if err := b.writeAssignment(ctx, ses, r); err != nil {
+		return err
+	}
+	return b.emitAssignment(ctx, ses, r, e)
+}
+
+func assignmentState(ses *session) botpress.StateKey {
+	return botpress.StateKey{Type: botpress.StateOfConversation, ID: ses.conversationID, Name: stateAssigned}
+}

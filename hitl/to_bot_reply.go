@@ -1,0 +1,115 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/message"
+)
+
+// replied sends an agent's message to the end user. Botpress finds the message by the desk's id, so it is there once,
+// on whichever replica it arrives how often. By the same id, echoes of our own messages are there already.
+func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replied) error {
+	id := tagValue(e.ID)
+	if _, seen := b.seenMessages.get(id); seen {
+		return nil // polling adapters re-report
+	}
+	kind, payload, err := encodeReply(e)
+	if err != nil {
+		return err
+	}
+	if b.sessions.activating(ses) {
+		err = b.scheduleReply(ctx, ses, agent, id, string(kind), payload)
+	} else {
+		err = b.relayReply(ctx, ses, agent, id, string(kind), payload)
+	}
+	if err != nil {
+		return err
+	}
+	b.seenMessages.put(true, id)
+	return nil
+}
+
+// relayReply finds or creates the agent and the message in one call.
+func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) error {
+	user := b.identities.agentParams(ctx, ses, agent)
+	got, err := b.api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
+		ConversationID: ses.conversationID,
+		User:           &user,
+		Message: &botpress.IncomingMessage{
+			Type: kind, Payload: payload, Tags: botpress.Tags{tagID: id}, DiscriminateByTags: []string{tagID},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: send the agent's message %s: %w", id, err)
+	}
+	current := b.sessions.snapshot(got.Conversation) // another replica may have ended the session
+	b.sessions.remember(current)
+	if err := b.desk.flushPendingStop(ctx, current); err != nil {
+		return err
+	}
+	return b.identities.refreshAgent(ctx, got.User, user)
+}
+
+// scheduleReply does the same in two calls, because only creating a message alone can be scheduled.
+func (b *toBot) scheduleReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) error {
+	userID, ses, err := b.agent(ctx, ses, agent)
+	if err != nil {
+		return err
+	}
+	_, _, err = b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload,
+		Tags: botpress.Tags{tagID: id}, DiscriminateByTags: []string{tagID}, Schedule: b.sessions.schedule(ses),
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)
+	}
+	return nil
+}
+
+// agent finds or creates an agent. While the session is activating, the same call brings the session up to date: its start
+// moves when startHitl is redelivered.
+func (b *toBot) agent(ctx context.Context, ses *session, a Agent) (userID string, current *session, err error) {
+	userID, conv, err := b.identities.agent(ctx, ses, a, b.sessions.activating(ses))
+	if err != nil || conv == nil {
+		return userID, ses, err
+	}
+	current = b.sessions.snapshot(*conv)
+	b.sessions.remember(current)
+	return userID, current, nil
+}
+
+// relayable is the message as the HITL plugin takes it: it refuses all other types.
+func relayable(m message.Message) message.Message {
+	switch m.(type) {
+	case message.Text, message.Image, message.Audio, message.Video, message.File, message.Bloc:
+		return m
+	case message.Markdown: // a text may hold Markdown; most channels show it
+		return message.Text{Text: message.ToMarkdown(m)}
+	default:
+		return message.Text{Text: message.PlainText(m)}
+	}
+}
+
+// encodeReply makes the type and the payload of a message from the desk.
+func encodeReply(e Replied) (message.Type, json.RawMessage, error) {
+	m := relayable(e.Message)
+	if err := message.Validate(m); err != nil {
+		return "", nil, Errorf("The help desk's message %s cannot be sent: %w", e.ID, err)
+	}
+	kind, payload, err := message.Encode(m)
+	if err != nil || e.AdditionalData == "" {
+		return kind, payload, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return kind, nil, err
+	}
+	if fields["additionalData"], err = json.Marshal(e.AdditionalData); err != nil {
+		return kind, nil, err
+	}
+	payload, err = json.Marshal(fields)
+	return kind, payload, err
+}

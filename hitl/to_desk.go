@@ -1,0 +1,27 @@
+package hitl
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// toDesk brings what Botpress says to the desk.
+type toDesk struct {
+	in         Installation
+	adapter    Integration[any]
+	def        *Definition
+	log        *slog.Logger
+	sessions   *sessions
+	identities *identities
+	leases     *leases
+	events     *events
+
+	decodeSession  func(json.RawMessage) (any, error)
+	timeout        time.Duration // of one operation
+	seenMessages   cache[bool]
+	deliveredParts cache[int]
+}
+
+// ackGrace is how long an operation may take beyond its deadline to write what it has done.
+const ackGrace = 15 * time.Second
