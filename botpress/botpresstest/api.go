@@ -131,7 +131,11 @@ func (s *Server) serve(op operation) http.Handler {
 				w.Header().Set("Retry-After", fault.retryAfter())
 			}
 		default:
-			if fault.Kind == Delay && sleep(r.Context(), fault.Delay) != nil {
+			waiting := r.Context()
+			if fault.Kind == Late {
+				waiting = s.ctx
+			}
+			if (fault.Kind == Delay || fault.Kind == Late) && sleep(waiting, fault.Delay) != nil {
 				panic(http.ErrAbortHandler)
 			}
 			var err *Error

@@ -11,12 +11,13 @@ import (
 // FaultKind is a way in which a call fails.
 type FaultKind string
 
-// The kinds of faults. All but the last two can happen to calls of the API and to operations sent to integrations.
+// The kinds of faults. Late is for calls of the API, Duplicate and Reorder are for operations sent to integrations.
 const (
 	DropBefore    FaultKind = "drop before" // The connection is closed before any work is done.
 	DropAfter     FaultKind = "drop after"  // The work is done, but the response is lost.
 	Reset         FaultKind = "reset"       // The connection is reset before any work is done.
-	Delay         FaultKind = "delay"       // The work starts late.
+	Delay         FaultKind = "delay"       // The work starts late, unless the caller has given up by then.
+	Late          FaultKind = "late"        // The work starts late, also if the caller has given up. API calls only.
 	RateLimited   FaultKind = "429"         // Refused, with a Retry-After header.
 	Unavailable   FaultKind = "503"         // Refused.
 	InternalError FaultKind = "500"         // Refused.
@@ -40,7 +41,7 @@ type Fault struct {
 	Probability float64
 	Skip        int           // How many calls succeed first.
 	Times       int           // How often it occurs. Zero: without limit.
-	Delay       time.Duration // For Delay and Reorder. Zero: 10 ms.
+	Delay       time.Duration // For Delay, Late and Reorder. Zero: 10 ms.
 	RetryAfter  time.Duration // For RateLimited, in whole seconds, rounded up. Zero: 1 second.
 }
 
@@ -69,7 +70,7 @@ func (s *Server) Fault(f Fault) (lift func()) {
 // faultFor returns the fault of a call, the zero Fault if there is none.
 func (s *Server) faultFor(operation string, kind CallKind) Fault {
 	return s.match(operation, kind, func(k FaultKind) bool {
-		return k != Reorder && (k != Duplicate || kind == DispatchCall)
+		return k != Reorder && (k != Duplicate || kind == DispatchCall) && (k != Late || kind == APICall)
 	})
 }
 
