@@ -103,7 +103,9 @@ func TestGoodDefinition(t *testing.T) {
 		InterfaceVersion: hitl.InterfaceV2_0,
 		Attributes:       map[string]string{"category": "support"},
 		MessageTags:      []hitl.Part{{Name: "thread", Title: "Thread"}},
-		Events:           []hitl.EventDefinition{{Name: "ticketRated", Title: "Rated", Payload: rated{}}},
+		UserTags:         []hitl.Part{{Name: "id", Title: "Acme ID"}, {Name: "email", Description: "In Acme Desk"}},
+		Events:           []hitl.EventDefinition{{Name: "ticketRated", Title: "Rated", Payload: rated{}, Attributes: map[string]string{"bpActionHiddenInStudio": "true"}}},
+		ExtraOperations:  map[string]bool{"message_updated": true},
 		States:           []hitl.StateDefinition{{Name: "credentials", Payload: credentials{}}},
 		Configurations:   []hitl.ConfigurationDefinition{{Name: "token", Title: "Token", Type: &credentials{}}},
 	})
@@ -115,16 +117,21 @@ func TestGoodDefinition(t *testing.T) {
 	got := map[string]any{
 		"attributes": encoded(t, body)["attributes"], "event": body.Events["ticketRated"],
 		"state": body.States["credentials"], "configuration": body.Configurations["token"], "tag": body.Channels["hitl"].Message.Tags["thread"],
+		"id": body.User.Tags["id"], "email": body.User.Tags["email"], "operations": body.ExtraOperations,
 	}
 	want := map[string]any{
 		"attributes": map[string]any{"category": "support"},
 		"event": &botpress.EventDefinition{
-			Title:  "Rated",
-			Schema: []byte(`{"properties":{"stars":{"type":"integer","minimum":1,"maximum":5}},"additionalProperties":false,"type":"object","required":["stars"]}`),
+			Title:      "Rated",
+			Attributes: botpress.Removable{"bpActionHiddenInStudio": "true"},
+			Schema:     []byte(`{"properties":{"stars":{"type":"integer","minimum":1,"maximum":5}},"additionalProperties":false,"type":"object","required":["stars"]}`),
 		},
 		"state":         &botpress.StateDefinition{Type: botpress.StateOfIntegration, Schema: []byte(token)},
 		"configuration": &botpress.ConfigurationDefinition{Title: "Token", Schema: []byte(token), Identifier: &botpress.ConfigurationIdentifierDefinition{}},
 		"tag":           &botpress.TagDefinition{Title: "Thread"},
+		"id":            &botpress.TagDefinition{Title: "Acme ID", Description: "The user in the help desk"},
+		"email":         &botpress.TagDefinition{Title: "Email", Description: "In Acme Desk"},
+		"operations":    map[string]*botpress.ExtraOperation{"message_updated": {Enabled: true}},
 	}
 	if diff := cmp.Diff(encoded(t, want), encoded(t, got)); diff != "" {
 		t.Errorf("the definition is another one (-want +got):\n%s", diff)

@@ -71,6 +71,48 @@ level=INFO msg=operation operation=action_triggered action=createUser bot=bot_1 
 	}
 }
 
+// Lines of an operation name the session that it works on: the server's and the adapter's.
+func TestLinesNameTheSession(t *testing.T) {
+	var out bytes.Buffer
+	var got []hitl.Operation
+	desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+		return hitl.Webhook{Events: []hitl.Event{hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", Author: hitl.Agent{ID: "1"}, ID: "A-1", Message: said(1)}}}, nil
+	}}
+	var log *slog.Logger
+	desk.connect = func(_ context.Context, in hitl.Installation, _ fakeConfig) error {
+		log = in.Logger
+		return nil
+	}
+	desk.sendMessage = func(ctx context.Context, _ hitl.SendMessageRequest) (hitl.Ref, error) {
+		log.InfoContext(ctx, "from the adapter")
+		return hitl.Ref{ID: "C-1"}, nil
+	}
+	s := desk.server(t, hitl.Options{
+		Logger:      slog.New(slog.NewTextHandler(&out, nil)),
+		OnOperation: func(_ context.Context, o hitl.Operation) { got = append(got, o) },
+	})
+	for _, operation := range [][2]string{
+		{"action_triggered", `{"type":"startHitl","input":{"userId":"user_1","messageHistory":[]}}`},
+		sendMessage, webhook,
+		{"action_triggered", `{"type":"stopHitl","input":{"conversationId":"conv_1"}}`},
+	} {
+		ask(s, request(operation))
+	}
+	for _, o := range got {
+		if o.ConversationID != "conv_1" || o.SessionID != "T-1" || o.Err != nil {
+			t.Errorf("%s %s: conversation %q, session %q, error %v", o.Name, o.Action, o.ConversationID, o.SessionID, o.Err)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if !strings.Contains(line, " conversation=conv_1 session=T-1") {
+			t.Errorf("a line does not name the session: %s", line)
+		}
+	}
+	if !strings.Contains(out.String(), "from the adapter") || len(got) != 4 {
+		t.Errorf("%d operations, and the log:\n%s", len(got), &out)
+	}
+}
+
 // In Botpress' format the bot's owner reads what they are meant to read, and not why.
 func TestBotOwnerReadsErrors(t *testing.T) {
 	var out bytes.Buffer
@@ -102,7 +144,7 @@ func (v valuer) LogValue() slog.Value { return slog.StringValue(v.secret) }
 
 func TestLogHidesSecrets(t *testing.T) {
 	const token = `hunter2 & "söns" <3`
-	const configuration = `{"token":"hunter2 & \"söns\" <3","limit":98765432,"more":{"list":["https://user:pa55word@desk.example.com",true,null]}}`
+	const configuration = `{"token":"hunter2 & \"söns\" <3","limit":98765432,"url":"https://desk.example.com","more":{"list":["https://user:pa55word@desk.example.com",true,null]}}`
 	hidden := []string{
 		"hunter2", "pa55word", apiToken, signingSecret,
 	}
@@ -124,7 +166,11 @@ func TestLogHidesSecrets(t *testing.T) {
 				log.Info("ours", "api", apiToken, "secret", signingSecret)
 				return fmt.Errorf("connect to %s: %w", "https://desk.example.com?token="+url.QueryEscape(token), fmt.Errorf("%q is wrong", token))
 			}}
-			s := desk.server(t, hitl.Options{Logger: slog.New(handler(&out)), Secrets: []string{signingSecret}})
+			var failed hitl.Operation
+			s := desk.server(t, hitl.Options{
+				Logger: slog.New(handler(&out)), Secrets: []string{signingSecret},
+				OnOperation: func(_ context.Context, o hitl.Operation) { failed = o },
+			})
 			r := signed(t, configured(request(createUser), configuration), signingSecret)
 			a := ask(s, r)
 			if a.status != http.StatusInternalServerError {
@@ -135,8 +181,14 @@ func TestLogHidesSecrets(t *testing.T) {
 					t.Errorf("the log has %q", secret)
 				}
 			}
+			if !strings.Contains(out.String(), "connect to https://desk.example.com?token=[secret]") {
+				t.Error("the desk's address cannot be read")
+			}
 			if !strings.Contains(out.String(), "[secret]") || !strings.Contains(out.String(), "is wrong") || !strings.Contains(out.String(), "with") {
 				t.Error("the log does not have the rest")
+			}
+			if err := failed.Err; err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "desk.example.com") {
+				t.Errorf("OnOperation is told %v", err)
 			}
 			if t.Failed() {
 				t.Logf("\n%s", &out)

@@ -447,6 +447,49 @@ func TestAcknowledgementThatFails(t *testing.T) {
 	})
 }
 
+// An API that takes no acknowledgement is asked four times, and does not hold up the conversation.
+func TestAcknowledgementThatKeepsFailing(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "updateMessage", Kind: botpresstest.InternalError})
+		defer lift()
+		start := time.Now()
+		w.say(jane, message.Text{Text: "Hello"})
+		w.report(comment("A-1", "Hello?")) // it waits for the conversation
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the conversation was free again after %v, want at most 10s", took)
+		}
+		puts := 0
+		for _, c := range w.cloud.Calls() {
+			if c.Operation == "updateMessage" {
+				puts++
+			}
+		}
+		if puts != 4 {
+			t.Errorf("the acknowledgement was sent %d times, want 4", puts)
+		}
+	})
+}
+
+// An agent who is an end user as well stays two users: the address alone finds neither.
+func TestAgentWithTheAddressOfAnEndUser(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.report(report{Type: "assigned", TicketID: "T-1", Agent: alice})
+		agent := w.in.NewEndUser(botpresstest.Profile{Name: "Alice at home", Email: "alice@example.com"})
+		w.escalate(agent, "I need help, too")
+		var got []string
+		for _, u := range w.cloud.Users() {
+			if u.Tags["acme-desk:email"] == "alice@example.com" {
+				got = append(got, fmt.Sprintf("%s id=%s agent=%s", u.Name, u.Tags["acme-desk:id"], u.Tags["acme-desk:agentId"]))
+			}
+		}
+		if diff := cmp.Diff([]string{"Alice Agent id=agent-7 agent=agent-7", "Alice at home id=ext-2 agent="}, got); diff != "" {
+			t.Errorf("users with the address (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestStopHitlWhileTheDeskIsDown(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")

@@ -151,6 +151,7 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 // onDuplicateStart notes that startHitl was redelivered. The plugin has not seen our answer, so for it the session is still
 // to begin. If it is over by now, the plugin must hear that later, too.
 func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session) error {
+	observed(ctx).works(ses.key())
 	if err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagStartedAt: timestamp(time.Now())}); err != nil {
 		return err
 	}
