@@ -31,19 +31,6 @@ type TranscriptOptions struct {
 	Words Words
 }
 
-// WithName returns a copy of the options, which may be nil, with this way to find names unless
-// they have one.
-func (o *TranscriptOptions) WithName(name func(ctx context.Context, userID string) (string, error)) *TranscriptOptions {
-	var c TranscriptOptions
-	if o != nil {
-		c = *o
-	}
-	if c.Name == nil {
-		c.Name = name
-	}
-	return &c
-}
-
 // Transcript writes a history as one text: the name of each speaker, and below it what they said,
 // set off so that nobody can put words into the mouth of another. It cannot fail, because a
 // transcript is never worth a failed hand-over. The options may be nil.

@@ -162,26 +162,6 @@ func TestTranscriptInOtherWords(t *testing.T) {
 	}
 }
 
-func TestWithName(t *testing.T) {
-	other := func(context.Context, string) (string, error) { return "Other", nil }
-	history := said("Hi")
-	for _, tt := range []struct {
-		opts *message.TranscriptOptions
-		want string
-	}{
-		{nil, "Jane Patient:\n  Hi"},
-		{&message.TranscriptOptions{Format: message.FormatMarkdown}, "### Jane Patient\n\n> Hi"},
-		{&message.TranscriptOptions{Name: other}, "Other:\n  Hi"},
-	} {
-		if got := message.Transcript(t.Context(), history, tt.opts.WithName(nameOf)); got != tt.want {
-			t.Errorf("%+v: %q, want %q", tt.opts, got, tt.want)
-		}
-		if tt.opts != nil && tt.opts.Format == message.FormatMarkdown && tt.opts.Name != nil {
-			t.Error("WithName changed the options that it was given")
-		}
-	}
-}
-
 func TestNamesAreFitForAHeading(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"  Jane\r\n\tPatient ", "Jane Patient"},
