@@ -33,7 +33,7 @@ type TranscriptOptions struct {
 
 // Transcript renders a history as one text: the name of each speaker, and below it the messages,
 // indented or quoted so that nobody can imitate another speaker. It never fails, because a handover
-// must not fail for want of a transcript. The options may be nil.
+// must not depend on a transcript. The options may be nil.
 //
 // If the history is longer than the limit, Transcript keeps the newest messages, as many as fit
 // whole, after a note of how many earlier ones it leaves out. If not even the newest fits, it
