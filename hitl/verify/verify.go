@@ -13,8 +13,8 @@
 //		…
 //	}
 //
-// Secrets are compared in constant time, and signatures are checked against the raw body. An [HMAC] describes the
-// scheme of any other desk.
+// Secrets are compared in constant time, and signatures are checked against the raw body. Use an [HMAC]
+// for the schemes of other desks.
 package verify
 
 import (

@@ -126,7 +126,7 @@ func mergeTags(wanted, deployed *botpress.Tagged) *botpress.Tagged {
 	return &w
 }
 
-// identifier and configuration remove deployed scripts that are not wanted, because this SDK never has any.
+// identifier and configuration remove deployed scripts that are not wanted, because this SDK never sets any.
 
 func identifier(wanted, deployed *botpress.IdentifierDefinition) *botpress.IdentifierDefinition {
 	if wanted == nil || deployed == nil {
