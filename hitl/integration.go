@@ -96,10 +96,17 @@ type StartHitlRequest[Session any] struct {
 	name func(context.Context, string) (string, error)
 }
 
-// Transcript renders the history, with the speakers' names as Botpress knows them. It never fails: a name
-// that cannot be found in time is replaced by a general one. A nil opts means plain text without a limit.
+// Transcript renders the history. Unless opts.Name is set, it asks Botpress for the speakers' names. It never fails:
+// a name that cannot be found in time is replaced by a general one. A nil opts means plain text without a limit.
 func (r StartHitlRequest[Session]) Transcript(ctx context.Context, opts *message.TranscriptOptions) string {
-	return message.Transcript(ctx, r.History, opts.WithName(r.name))
+	var o message.TranscriptOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Name == nil {
+		o.Name = r.name
+	}
+	return message.Transcript(ctx, r.History, &o)
 }
 
 // StopHitlRequest names the session that ends.

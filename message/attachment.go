@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Attachment makes the message for a file: an image, audio or video by its content type, such as "image/png", and
-// a [File] otherwise. What it returns can also be an item of a [Bloc].
+// Attachment makes the message for a file: an image, audio or video depending on its content type, such as
+// "image/png", and a [File] otherwise. The result can also be an item of a [Bloc].
 func Attachment(contentType, url, title string) BlocItem {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -23,8 +23,8 @@ func Attachment(contentType, url, title string) BlocItem {
 	return File{FileURL: url, Title: title}
 }
 
-// Media returns where the file of an image, audio, video or file message is, and its title, which may be empty.
-// It reports false for all other messages.
+// Media returns the URL and the title of an image, audio, video or file message; the title may be empty. It
+// reports false for all other messages.
 func Media(m Message) (url, title string, ok bool) {
 	v, err := value(m)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"reflect"
 )
 
-// Decode reads a payload of type t as it came over the wire. The result is a value, never a
-// pointer and never nil unless there is an error.
+// Decode decodes the payload of a message of type t. The result is a value, never a pointer, and
+// nil only if there is an error.
 //
-// It is lenient: unknown keys are ignored (the HITL plugin adds "type" and "userId" to payloads);
-// an unknown type, or a payload whose shape does not fit its type, becomes [Unknown] and so does
-// an item of a bloc. Only a payload that is not JSON at all is an error.
+// Decode is lenient. It ignores unknown keys, because the HITL plugin adds "type" and "userId" to
+// payloads. A message of an unknown type, or with a payload that does not match its type, becomes
+// [Unknown]; so does such an item of a bloc. Only invalid JSON is an error.
 func Decode(t Type, payload []byte) (Message, error) {
 	if !json.Valid(payload) {
 		return nil, fmt.Errorf("message: the payload of a message of type %q is not valid JSON", t)
@@ -24,7 +24,7 @@ func Decode(t Type, payload []byte) (Message, error) {
 	return Unknown{Kind: t, Payload: bytes.Clone(payload)}, nil
 }
 
-// decode reports false if the type is unknown or the payload does not fit.
+// decode reports false if the type is unknown or the payload does not match it.
 func decode(t Type, payload []byte) (Message, bool) {
 	o, ok := readObject(payload)
 	if !ok {
@@ -62,7 +62,7 @@ func decode(t Type, payload []byte) (Message, bool) {
 	default:
 		return nil, false
 	}
-	if o.misfit {
+	if o.mismatch {
 		return nil, false
 	}
 	return m, true
@@ -83,13 +83,13 @@ func readOption(o *object) Option {
 	return Option{Label: o.text("label"), Value: o.text("value")}
 }
 
-// object reads the keys of a JSON object and remembers whether one was missing or of another shape.
+// object reads the keys of a JSON object and records whether one is missing or has the wrong type.
 //
-// Plain json.Unmarshal would not do: it takes "TEXT" for "text", and a text message without a text
-// for an empty one, and the words that stood there under another key would be lost.
+// json.Unmarshal is too lenient for that: it accepts "TEXT" for "text", and decodes a text message
+// without a text as an empty one. What stands under other keys would be lost.
 type object struct {
-	keys   map[string]json.RawMessage
-	misfit bool
+	keys     map[string]json.RawMessage
+	mismatch bool
 }
 
 func readObject(data []byte) (*object, bool) {
@@ -104,10 +104,11 @@ func (o *object) text(key string) string     { return read[string](o, key, true)
 func (o *object) optional(key string) string { return read[string](o, key, false) }
 func (o *object) number(key string) float64  { return read[float64](o, key, true) }
 
-// array reads an array. A null is an empty one: that is how Go writes a nil slice.
+// array reads a required array. It accepts null for an empty one, because Go encodes a nil slice as
+// null.
 func (o *object) array(key string) []json.RawMessage {
 	if _, ok := o.keys[key]; !ok {
-		o.misfit = true
+		o.mismatch = true
 	}
 	return read[[]json.RawMessage](o, key, false)
 }
@@ -121,8 +122,8 @@ func (o *object) blocItems(key string) []BlocItem {
 	return items
 }
 
-// decodeItem does not look into what may not stand in a bloc: blocs in blocs in blocs would be
-// parsed once more at each level.
+// decodeItem does not decode types that a bloc cannot contain: nested blocs would be parsed once
+// more at each level.
 func decodeItem(raw json.RawMessage) BlocItem {
 	o, _ := readObject(raw)
 	kind, payload, ok := o.envelope()
@@ -144,11 +145,11 @@ func decodeItem(raw json.RawMessage) BlocItem {
 func read[T any](o *object, key string, required bool) (v T) {
 	raw, ok := o.keys[key]
 	if !ok || string(raw) == "null" {
-		o.misfit = o.misfit || required
+		o.mismatch = o.mismatch || required
 		return v
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		o.misfit = true
+		o.mismatch = true
 	}
 	return v
 }
@@ -159,19 +160,19 @@ func list[T any](o *object, key string, read func(*object) T) []T {
 	for _, raw := range raws {
 		item, ok := readObject(raw)
 		if !ok {
-			o.misfit = true
+			o.mismatch = true
 			return nil
 		}
 		items = append(items, read(item))
-		o.misfit = o.misfit || item.misfit
+		o.mismatch = o.mismatch || item.mismatch
 	}
 	return items
 }
 
-// Encode is the inverse of [Decode]: the message's type and its payload, exactly as the HITL
-// interface wants it, with no key more. It takes values and pointers. A nil message, a nil item of
-// a bloc, a number that JSON cannot express and an [Unknown] that holds no valid JSON are errors;
-// whether the content makes sense is for [Validate] to say.
+// Encode is the inverse of [Decode]. It returns the message's type and its payload, with exactly
+// the keys of the HITL interface. The message may be a value or a pointer. A nil message, a nil
+// item of a bloc, a number that JSON cannot express and an [Unknown] without valid JSON are errors.
+// Encode does not check the content; [Validate] does.
 func Encode(m Message) (Type, json.RawMessage, error) {
 	m, err := value(m)
 	if err != nil {
@@ -184,7 +185,7 @@ func Encode(m Message) (Type, json.RawMessage, error) {
 	return m.Type(), payload, nil
 }
 
-// encode writes the payload of a message that has been through value.
+// encode encodes the payload of a message that value has returned.
 func encode(m Message) (json.RawMessage, error) {
 	if u, ok := m.(Unknown); ok {
 		if !json.Valid(u.Payload) {
@@ -211,28 +212,28 @@ func value(m Message) (Message, error) {
 	}
 }
 
-// MarshalJSON writes missing actions as an empty array, as the interface requires one.
+// MarshalJSON encodes missing actions as an empty array, which the interface requires.
 func (c Card) MarshalJSON() ([]byte, error) {
 	type plain Card
 	c.Actions = orEmpty(c.Actions)
 	return json.Marshal(plain(c))
 }
 
-// MarshalJSON writes missing items as an empty array, as the interface requires one.
+// MarshalJSON encodes missing items as an empty array, which the interface requires.
 func (c Carousel) MarshalJSON() ([]byte, error) {
 	type plain Carousel
 	c.Items = orEmpty(c.Items)
 	return json.Marshal(plain(c))
 }
 
-// MarshalJSON writes missing options as an empty array, as the interface requires one.
+// MarshalJSON encodes missing options as an empty array, which the interface requires.
 func (c Choice) MarshalJSON() ([]byte, error) {
 	type plain Choice
 	c.Options = orEmpty(c.Options)
 	return json.Marshal(plain(c))
 }
 
-// MarshalJSON writes missing options as an empty array, as the interface requires one.
+// MarshalJSON encodes missing options as an empty array, which the interface requires.
 func (d Dropdown) MarshalJSON() ([]byte, error) {
 	type plain Dropdown
 	d.Options = orEmpty(d.Options)
@@ -246,7 +247,7 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
-// MarshalJSON writes each item with its type beside its payload.
+// MarshalJSON encodes each item with its type and its payload.
 func (b Bloc) MarshalJSON() ([]byte, error) {
 	items := make([]json.RawMessage, len(b.Items))
 	for i, item := range b.Items {
@@ -259,28 +260,28 @@ func (b Bloc) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"items": items})
 }
 
-// Envelope is a message as it stands in JSON, the type beside the payload:
+// Envelope is a message in JSON, with its type and its payload:
 //
 //	{"type": "text", "payload": {"text": "Hi"}}
 //
-// Use it as a field of your own structs. Decoding never fails on valid JSON and never leaves
-// Message nil; other keys beside the two are ignored. Encoding a nil Message is an error.
+// Use it as a field of your own structs. Decoding ignores other keys. It never fails for valid
+// JSON, and always sets Message. Encoding a nil Message is an error.
 type Envelope struct {
 	Message Message
 }
 
-// MarshalJSON writes the type beside the payload.
+// MarshalJSON encodes the type and the payload.
 func (e Envelope) MarshalJSON() ([]byte, error) {
 	return encodeEnvelope(e.Message)
 }
 
-// UnmarshalJSON reads the type and the payload as [Decode] does.
+// UnmarshalJSON decodes the type and the payload as [Decode] does.
 func (e *Envelope) UnmarshalJSON(data []byte) error {
 	e.Message = decodeEnvelope(data)
 	return nil
 }
 
-// wireEnvelope is what stands on the wire for a message.
+// wireEnvelope is a message on the wire.
 type wireEnvelope struct {
 	Source  *wireSource     `json:"source,omitzero"` // In a history only.
 	Type    Type            `json:"type"`
@@ -304,13 +305,13 @@ func encodeEnvelope(m Message) (json.RawMessage, error) {
 	return json.Marshal(wireEnvelope{Type: m.Type(), Payload: payload})
 }
 
-// decodeEnvelope reads valid JSON, whatever it is.
+// decodeEnvelope decodes any valid JSON.
 func decodeEnvelope(data []byte) Message {
 	o, _ := readObject(data)
 	return o.message(data)
 }
 
-// message reads an object that holds a type beside a payload. raw is all of it.
+// message decodes an object with a type and a payload. raw is the whole object.
 func (o *object) message(raw json.RawMessage) Message {
 	kind, payload, ok := o.envelope()
 	if !ok {
@@ -330,7 +331,7 @@ func (o *object) envelope() (kind Type, payload json.RawMessage, ok bool) {
 	return kind, payload, kind != "" && payload != nil
 }
 
-// MarshalJSON writes an entry of a message history.
+// MarshalJSON encodes an entry of a message history.
 func (t Turn) MarshalJSON() ([]byte, error) {
 	m, err := value(t.Message)
 	if err != nil {
@@ -347,8 +348,8 @@ func (t Turn) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wireEnvelope{Source: source, Type: m.Type(), Payload: payload})
 }
 
-// UnmarshalJSON reads an entry of a message history, as leniently as [Envelope] does.
-// Without a source that names a user, the bot has spoken.
+// UnmarshalJSON decodes an entry of a message history, as leniently as [Envelope] does. A source
+// without a user means the bot.
 func (t *Turn) UnmarshalJSON(data []byte) error {
 	o, ok := readObject(data)
 	*t = Turn{Message: o.message(data)}

@@ -1,7 +1,7 @@
-// Package message holds what people say in a conversation: one plain struct for each of the
-// twelve message types of Botpress, and [Unknown] for the thirteenth that somebody adds tomorrow.
+// Package message has a plain struct for each of the twelve message types of Botpress, and [Unknown]
+// for all other types.
 //
-// Botpress puts the type of a message beside its payload, so a variant is nothing but the payload:
+// On the wire a message is a type and a payload. A struct holds the payload:
 //
 //	{"type": "image", "payload": {"imageUrl": "https://example.com/cat.png", "title": "A cat"}}
 //	message.Image{ImageURL: "https://example.com/cat.png", Title: "A cat"}
@@ -14,21 +14,21 @@
 //	case message.Image:
 //		return desk.Attach(ctx, m.ImageURL, m.Title)
 //	default:
-//		return desk.Say(ctx, message.PlainText(msg)) // Every type reads as text.
+//		return desk.Say(ctx, message.PlainText(msg)) // Every type can be rendered as text.
 //	}
 //
-// Decoding is lenient and loses nothing, encoding is exact, [Validate] names the field that is
-// wrong, [PlainText], [ToMarkdown] and [ToHTML] render any message, and a [Transcript] renders a
-// whole history within the limits of a help desk.
+// Decoding is lenient and keeps what it does not understand. Encoding follows the schemas exactly.
+// [Validate] reports invalid fields. [PlainText], [ToMarkdown] and [ToHTML] render any message.
+// [Transcript] renders a history within the length limit of a help desk.
 //
-// What desks send is converted by the packages richtext (HTML to text) and media (files), which
-// are apart so that their imports are not forced on everyone.
+// Package richtext converts the HTML of help desks to text. Package media downloads files. They are
+// separate packages because they need more imports.
 package message
 
 import "encoding/json"
 
-// Type is the name of a message type on the wire, such as "text". The set is open: a newer
-// Botpress may send names that this package does not know, and they arrive as [Unknown].
+// Type is the name of a message type on the wire, such as "text". Botpress may add types: their
+// messages decode to [Unknown].
 type Type string
 
 // The message types of Botpress.
@@ -48,10 +48,10 @@ const (
 )
 
 // Message is one of [Text], [Markdown], [Image], [Audio], [Video], [File], [Location], [Card],
-// [Carousel], [Choice], [Dropdown], [Bloc] and [Unknown]. No other package can add to the set.
+// [Carousel], [Choice], [Dropdown], [Bloc] and [Unknown]. Other packages cannot implement it.
 //
-// The variants are plain values. Decoding yields values, never pointers; functions of this package
-// accept both, and treat a nil pointer like a nil Message.
+// Decoding returns values, never pointers. The functions of this package accept both, and treat a
+// nil pointer like a nil Message.
 //
 //sumtype:decl
 type Message interface {
@@ -60,8 +60,8 @@ type Message interface {
 	message()
 }
 
-// BlocItem is a message that may stand in a [Bloc]: [Text], [Markdown], [Image], [Audio],
-// [Video], [File], [Location] or [Unknown]. A bloc within a bloc does not compile.
+// BlocItem is a message that a [Bloc] can contain: [Text], [Markdown], [Image], [Audio], [Video],
+// [File], [Location] or [Unknown]. A bloc within a bloc does not compile.
 //
 //sumtype:decl
 type BlocItem interface {
@@ -74,38 +74,37 @@ type Text struct {
 	Text string `json:"text" jsonschema:"minLength=1"`
 }
 
-// Markdown is a message of formatted text. Botpress knows it in histories and in blocs; a channel
-// of its own it is not.
+// Markdown is a message of formatted text. It occurs in histories and in blocs only.
 type Markdown struct {
 	Markdown string `json:"markdown" jsonschema:"minLength=1"`
 }
 
-// Image is a picture behind a URL. The title is optional.
+// Image is an image at a URL. The title is optional.
 type Image struct {
 	ImageURL string `json:"imageUrl" jsonschema:"minLength=1"`
 	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
-// Audio is a sound recording behind a URL. The title is optional.
+// Audio is an audio recording at a URL. The title is optional.
 type Audio struct {
 	AudioURL string `json:"audioUrl" jsonschema:"minLength=1"`
 	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
-// Video is a film behind a URL. The title is optional.
+// Video is a video at a URL. The title is optional.
 type Video struct {
 	VideoURL string `json:"videoUrl" jsonschema:"minLength=1"`
 	Title    string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
-// File is a document behind a URL. The title is optional, and often the file's name.
+// File is a document at a URL. The title is optional, and often the file's name.
 type File struct {
 	FileURL string `json:"fileUrl" jsonschema:"minLength=1"`
 	Title   string `json:"title,omitzero" jsonschema:"minLength=1"`
 }
 
-// Location is a place on earth, in degrees: north and east are positive, south and west negative.
-// Address and title are optional.
+// Location is a geographic position, in degrees: north and east are positive, south and west
+// negative. Address and title are optional.
 type Location struct {
 	Latitude  float64 `json:"latitude"`
 	Longitude float64 `json:"longitude"`
@@ -113,7 +112,7 @@ type Location struct {
 	Title     string  `json:"title,omitzero"`
 }
 
-// Card is a title with buttons, and optionally a subtitle and a picture.
+// Card is a title with buttons, and optionally a subtitle and an image.
 type Card struct {
 	Title    string   `json:"title" jsonschema:"minLength=1"`
 	Subtitle string   `json:"subtitle,omitzero" jsonschema:"minLength=1"`
@@ -124,18 +123,18 @@ type Card struct {
 // Action is a button on a [Card].
 type Action struct {
 	Kind  ActionKind `json:"action" jsonschema:"enum=postback,enum=url,enum=say"`
-	Label string     `json:"label" jsonschema:"minLength=1"` // What the button says.
-	Value string     `json:"value" jsonschema:"minLength=1"` // A URL, words, or a value for the bot, as Kind tells.
+	Label string     `json:"label" jsonschema:"minLength=1"` // The text on the button.
+	Value string     `json:"value" jsonschema:"minLength=1"` // A URL, a text or a value for the bot, depending on Kind.
 }
 
-// ActionKind says what happens when a button is pressed. Like [Type], the set is open.
+// ActionKind is what a button does. Like [Type], the set is open.
 type ActionKind string
 
 // The kinds of buttons.
 const (
-	ActionPostback ActionKind = "postback" // The bot is told the value, the user sees nothing.
-	ActionURL      ActionKind = "url"      // The value, a URL, is opened.
-	ActionSay      ActionKind = "say"      // The user says the value.
+	ActionPostback ActionKind = "postback" // Sends the value to the bot. The user does not see it.
+	ActionURL      ActionKind = "url"      // Opens the value, a URL.
+	ActionSay      ActionKind = "say"      // Sends the value as a message of the user.
 )
 
 // Carousel is a row of cards.
@@ -157,27 +156,28 @@ type Dropdown struct {
 
 // Option is one answer of a [Choice] or a [Dropdown].
 type Option struct {
-	Label string `json:"label" jsonschema:"minLength=1"` // What people see.
-	Value string `json:"value" jsonschema:"minLength=1"` // What the bot gets.
+	Label string `json:"label" jsonschema:"minLength=1"` // What the user sees.
+	Value string `json:"value" jsonschema:"minLength=1"` // What the bot receives.
 }
 
-// Bloc is several messages sent as one. [Decode] reads it; encoding/json alone can only write it.
+// Bloc is several messages sent as one. Decode it with [Decode], [Envelope] or [Turn]:
+// encoding/json cannot decode its items.
 type Bloc struct {
 	Items []BlocItem `json:"items"`
 }
 
-// Unknown is a message whose type this package does not know, or whose payload does not have the
-// shape that its type promises. Nothing of it is lost: encoding writes the payload as it came.
+// Unknown is a message whose type this package does not know, or whose payload does not match its
+// type. It keeps the payload, and encoding writes it back unchanged.
 //
-// An empty Kind means that not even a type beside a payload was found where [Envelope], [Turn] or
-// [Bloc] looked for one. Payload is then all that stood there, and is written back as such.
+// If Kind is empty, [Envelope], [Turn] or [Bloc] found JSON without a type and a payload. Payload
+// is then all of that JSON, and encoding writes it back unchanged.
 type Unknown struct {
 	Kind    Type
 	Payload json.RawMessage
 }
 
-// Turn is one message of a conversation's history and who said it: the user with this id, or the
-// bot if UserID is empty.
+// Turn is one message of a conversation's history and its sender: the user with this id, or the bot
+// if UserID is empty.
 //
 // Its JSON is an entry of the messageHistory that startHitl receives:
 //
@@ -224,7 +224,7 @@ func (Dropdown) Type() Type { return TypeDropdown }
 // Type is [TypeBloc].
 func (Bloc) Type() Type { return TypeBloc }
 
-// Type is the message's Kind: the name that came over the wire.
+// Type is the message's Kind.
 func (u Unknown) Type() Type { return u.Kind }
 
 func (Text) message()     {}

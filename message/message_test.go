@@ -78,7 +78,7 @@ func TestHistoryOfAllTypes(t *testing.T) {
 	}
 }
 
-// What the real plugin sends has keys inside the payload that the schemas do not know.
+// The HITL plugin sends payloads with keys that are not in the schemas.
 func TestRecordings(t *testing.T) {
 	var recorded struct {
 		Messages  []json.RawMessage   `json:"messages"`
@@ -122,7 +122,7 @@ func TestEncodingSatisfiesTheInterface(t *testing.T) {
 	if err := json.Unmarshal(read(t, "hitl-2.1.0.schemas.json"), &schemas); err != nil {
 		t.Fatal(err)
 	}
-	sparse := []message.Message{ // Nothing but what is required, and nil where a list is.
+	sparse := []message.Message{ // Required fields only, and nil slices.
 		message.Image{ImageURL: "u"},
 		message.Audio{AudioURL: "u"},
 		message.Video{VideoURL: "u"},
@@ -242,7 +242,7 @@ func TestEnvelope(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
 		want message.Message
-		out  string // The same as in if empty.
+		out  string // Equals in if empty.
 	}{
 		{`{"type":"text","payload":{"text":"a"}}`, message.Text{Text: "a"}, ""},
 		{`{"type":"text","payload":{"text":"a"},"id":"msg"}`, message.Text{Text: "a"}, `{"type":"text","payload":{"text":"a"}}`},
@@ -294,7 +294,7 @@ func TestTurnWithoutASourceIsTheBots(t *testing.T) {
 	}
 }
 
-// A pointer to a variant is a message too; so is, sadly, a struct that embeds one.
+// A pointer to a variant is a message too, and so is a struct that embeds a variant.
 func TestPointersAndNils(t *testing.T) {
 	pointer := &message.Bloc{Items: []message.BlocItem{&message.Text{Text: "a"}, message.Text{Text: "b"}}}
 	kind, payload, err := message.Encode(pointer)
@@ -413,7 +413,7 @@ func TestValidateNamesTheField(t *testing.T) {
 	}
 }
 
-// schema is as much of JSON Schema as the interface's schemas use.
+// schema is the subset of JSON Schema that the interface's schemas use.
 type schema struct {
 	Type       string            `json:"type"`
 	Const      any               `json:"const"`

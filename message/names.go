@@ -9,30 +9,30 @@ import (
 	"unicode"
 )
 
-// The bounds of looking up names. Whoever is beyond them is called by [Words.User].
+// The limits of the lookup of names. Users beyond them are called [Words.User].
 const (
-	maxNames    = 100 // People, the latest speakers first.
-	maxLookups  = 8   // Calls at a time.
-	namesWithin = 5 * time.Second
-	maxNameLen  = 200 // Runes. A user's name in Botpress is no longer.
+	maxNames     = 100 // Users, the latest speakers first.
+	maxLookups   = 8   // Concurrent calls.
+	namesTimeout = 5 * time.Second
+	maxNameLen   = 200 // Runes. Botpress allows no more.
 )
 
-// names asks for the name of everyone who speaks, each once. People whose name it could not get in
-// time are missing from the result.
+// names looks up the name of each speaker once. Names that it could not get in time are missing
+// from the result.
 //
-// It waits no longer than namesWithin even for a function that ignores its context: such a call is
-// left to end by itself, because a transcript may not hold up a hand-over.
-func names(ctx context.Context, history []Turn, ask func(context.Context, string) (string, error)) map[string]string {
+// It returns after namesTimeout even if a call ignores its context. It abandons such a call,
+// because a transcript must not delay a handover.
+func names(ctx context.Context, history []Turn, lookup func(context.Context, string) (string, error)) map[string]string {
 	ids := speakers(history)
-	if ask == nil || len(ids) == 0 {
+	if lookup == nil || len(ids) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, namesWithin)
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
 
 	type answer struct{ id, name string }
 	queue := make(chan string, len(ids))
-	answers := make(chan answer, len(ids)) // Has room for all: nobody blocks when we have left.
+	answers := make(chan answer, len(ids)) // Buffered, so that no goroutine blocks after the return.
 	for _, id := range ids {
 		queue <- id
 	}
@@ -43,11 +43,11 @@ func names(ctx context.Context, history []Turn, ask func(context.Context, string
 				if ctx.Err() != nil {
 					return
 				}
-				name, err := safely(ctx, ask, id)
+				name, err := safely(ctx, lookup, id)
 				if err != nil {
 					name = ""
 				}
-				answers <- answer{id, oneName(name)}
+				answers <- answer{id, cleanName(name)}
 			}
 		}()
 	}
@@ -65,14 +65,15 @@ func names(ctx context.Context, history []Turn, ask func(context.Context, string
 	return found
 }
 
-// safely calls ask. Its panic would be nobody's to recover: we are in a goroutine of our own.
-func safely(ctx context.Context, ask func(context.Context, string) (string, error), id string) (name string, err error) {
+// safely calls lookup and makes an error of a panic: the caller could not recover it from another
+// goroutine.
+func safely(ctx context.Context, lookup func(context.Context, string) (string, error), id string) (name string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	return ask(ctx, id)
+	return lookup(ctx, id)
 }
 
 // speakers lists the users of a history, the latest first.
@@ -89,8 +90,9 @@ func speakers(history []Turn) []string {
 	return ids
 }
 
-// oneName makes a name fit for a heading. Marks of direction would turn around what follows.
-func oneName(s string) string {
+// cleanName sanitizes a name for a heading. It removes bidirectional controls, which would reverse
+// the text after them.
+func cleanName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Bidi_Control, r) {
 			return -1

@@ -10,16 +10,15 @@ import (
 
 // page writes text, links and lists in one of the formats.
 type page struct {
-	format    Format
-	words     Words
-	buf       []byte
-	misplaced int // How many messages around stand where they may not, see unknown.
+	format Format
+	words  Words
+	buf    []byte
+	nested int // How many messages around this one are not allowed where they stand, see unknown.
 }
 
 func (p *page) write(s string) { p.buf = append(p.buf, s...) }
 
-// paragraph writes text of any number of lines as a block of its own.
-// Text of nothing but blanks is no block.
+// paragraph writes text as a block, with all its lines. White space alone is no block.
 func (p *page) paragraph(text string) {
 	if strings.TrimSpace(text) == "" {
 		return
@@ -59,7 +58,7 @@ func (p *page) close() {
 func (p *page) newline() {
 	switch p.format {
 	case FormatMarkdown:
-		p.write("  \n") // Without the two spaces most renderers would show a blank.
+		p.write("  \n") // Two trailing spaces make a hard line break.
 	case FormatHTML:
 		p.write("<br>")
 	default:
@@ -67,7 +66,7 @@ func (p *page) newline() {
 	}
 }
 
-// list writes n items, each of which is one line that item writes.
+// list writes a list of n items. item writes each of them, on one line.
 func (p *page) list(n int, item func(i int)) {
 	if n == 0 {
 		return
@@ -83,7 +82,7 @@ func (p *page) list(n int, item func(i int)) {
 		return
 	}
 	if p.format == FormatMarkdown {
-		p.write("\n") // Some renderers see a list only after a blank line.
+		p.write("\n") // Some renderers need a blank line before a list.
 	}
 	for i := range n {
 		p.write("\n- ")
@@ -91,7 +90,7 @@ func (p *page) list(n int, item func(i int)) {
 	}
 }
 
-// lines writes text within a block; its line breaks count and its URLs become links.
+// lines writes text within a block. It keeps line breaks and makes links of URLs.
 func (p *page) lines(text string) {
 	text = clean(text)
 	if p.format != FormatMarkdown && p.format != FormatHTML {
@@ -104,7 +103,7 @@ func (p *page) lines(text string) {
 		switch {
 		case first:
 		case p.format == FormatMarkdown && (line == "" || before == ""):
-			p.write("\n") // A blank line parts paragraphs by itself.
+			p.write("\n") // A blank line separates paragraphs.
 		default:
 			p.newline()
 		}
@@ -127,8 +126,8 @@ func (p *page) linkify(line string) {
 	}
 }
 
-// findURL finds the first http or https URL, without the punctuation of the sentence around it.
-// The start is negative if there is none. It looks at each byte a bounded number of times.
+// findURL finds the first http or https URL, without the punctuation that follows it. start is
+// negative if there is none. It looks at each byte a bounded number of times.
 func findURL(s string) (start, end int) {
 	for from := 0; ; {
 		i := strings.Index(s[from:], "http")
@@ -151,7 +150,7 @@ func findURL(s string) (start, end int) {
 	}
 }
 
-// trimURL cuts off what ends the sentence, and brackets that were opened before the URL.
+// trimURL removes trailing punctuation, and closing parentheses that the URL does not open.
 func trimURL(url string) string {
 	const punctuation = ".,;:!?'*_~"
 	url = strings.TrimRight(url, punctuation)
@@ -170,7 +169,7 @@ func (p *page) inline(s string) { p.escape(oneLine(s)) }
 
 // strong writes a title.
 func (p *page) strong(s string) {
-	s = strings.TrimSpace(oneLine(s)) // Blanks inside the asterisks would switch them off.
+	s = strings.TrimSpace(oneLine(s)) // White space next to the asterisks would disable them.
 	switch {
 	case p.format == FormatMarkdown && s != "":
 		p.write("**")
@@ -185,8 +184,8 @@ func (p *page) strong(s string) {
 	}
 }
 
-// link writes a link, or label and URL as text if the URL is not one to be clicked. Without a
-// label the URL is the label.
+// link writes a link, or label and URL as text if the URL is not safe. Without a label the URL is
+// the label.
 func (p *page) link(label, url string) {
 	label, url = oneLine(label), oneLine(url)
 	switch {
@@ -209,7 +208,7 @@ func (p *page) link(label, url string) {
 	}
 }
 
-// safeURL reports whether a click on the URL can do no more than open a page, a mail or a call.
+// safeURL reports whether a click on the URL can only open a page, a mail or a call.
 func safeURL(url string) bool {
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch strings.ToLower(scheme) {
@@ -222,7 +221,7 @@ func safeURL(url string) bool {
 	}
 }
 
-// href encodes what would end a link's target early in HTML or in Markdown.
+// href percent-encodes the characters that would end the target of a link in HTML or Markdown.
 func href(url string) string {
 	if !strings.ContainsAny(url, targetEnds) {
 		return url
@@ -241,7 +240,7 @@ func href(url string) string {
 
 const targetEnds = "\t \"'<>()\\`"
 
-// escape writes clean text of one line so that it reads as it stands.
+// escape writes one line of clean text, escaped for the format.
 func (p *page) escape(s string) {
 	switch p.format {
 	case FormatMarkdown:
@@ -272,8 +271,8 @@ func (p *page) escapeHTML(s string) {
 	}
 }
 
-// escapeMarkdown escapes what means something in Markdown where it stands, and no more: agents
-// read transcripts in desks that do not render it, too.
+// escapeMarkdown escapes only what Markdown would interpret at this place, because some desks do
+// not render Markdown.
 func (p *page) escapeMarkdown(s string) {
 	if p.atLineStart() {
 		s = p.escapeLineStart(s)
@@ -301,12 +300,12 @@ func (p *page) atLineStart() bool {
 	return n == 0 || p.buf[n-1] == '\n' || slices.Equal(p.buf[max(0, n-3):], []byte("\n- "))
 }
 
-// escapeLineStart writes what would make a heading, a quote, a list, a rule or a block of code of
-// the line, and returns the rest of it.
+// escapeLineStart escapes what would make the line a heading, a quote, a list, a rule or a code
+// block. It returns the rest of the line.
 func (p *page) escapeLineStart(s string) string {
 	text := strings.TrimLeft(s, " \t")
 	if indent := s[:len(s)-len(text)]; len(indent) > 3 || strings.Contains(indent, "\t") {
-		p.write("&nbsp;") // Four blanks would make it code.
+		p.write("&nbsp;") // Four spaces would make it a code block.
 	}
 	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
 	switch {
@@ -320,18 +319,20 @@ func (p *page) escapeLineStart(s string) string {
 	return text
 }
 
-// isMarker reports whether a line that begins with the mark is a list, a rule or an underline.
+// isMarker reports whether a line that begins with the mark is a list item, a rule or the underline
+// of a heading.
 func isMarker(line, mark string) bool {
 	rest, ok := strings.CutPrefix(line, mark)
 	return ok && (rest == "" || strings.HasPrefix(rest, mark) || rest[0] == ' ' || rest[0] == '\t')
 }
 
-// isWord takes every letter beyond ASCII for a part of a word.
+// isWord reports whether c belongs to a word. It counts all letters beyond ASCII.
 func isWord(c byte) bool {
 	return c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// isEntity reports whether text that begins with an ampersand would be read as one character.
+// isEntity reports whether text that begins with an ampersand begins with a character reference,
+// such as "&amp;".
 func isEntity(s string) bool {
 	name, _, ok := strings.Cut(s[1:min(len(s), 34)], ";")
 	name = strings.TrimPrefix(name, "#")
@@ -340,8 +341,8 @@ func isEntity(s string) bool {
 	})
 }
 
-// clean makes every line end "\n", and replaces what no help desk wants to store: control
-// characters and broken UTF-8. Joiners and marks of direction are text.
+// clean sanitizes text: it makes every line end "\n", and replaces control characters and invalid
+// UTF-8. It keeps joiners and bidirectional controls.
 func clean(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	return strings.Map(func(r rune) rune {
@@ -358,7 +359,7 @@ func clean(s string) string {
 	}, s)
 }
 
-// oneLine is clean text with blanks for line breaks.
+// oneLine cleans text and replaces line breaks by spaces.
 func oneLine(s string) string {
 	return strings.ReplaceAll(clean(s), "\n", " ")
 }

@@ -9,38 +9,37 @@ import (
 	"strings"
 )
 
-// Format is a way to write a message for people.
+// Format is an output format.
 type Format int
 
 // The formats.
 const (
 	FormatText     Format = iota // Plain text, see [PlainText].
 	FormatMarkdown               // CommonMark, see [ToMarkdown].
-	FormatHTML                   // A fragment of HTML, see [ToHTML].
+	FormatHTML                   // An HTML fragment, see [ToHTML].
 )
 
-// PlainText renders any message as text, in full: a card with its buttons, a question with its
-// answers, a file with its title and URL, an unknown message with its JSON. Lines end in "\n",
-// and control characters are replaced by U+FFFD. A nil message is empty.
+// PlainText renders any message completely as text: a card with its buttons, a question with its
+// options, a file with its title and URL, an unknown message with its JSON. Lines end in "\n".
+// U+FFFD replaces control characters. A nil message gives an empty text.
 func PlainText(m Message) string { return render(m, FormatText) }
 
-// ToMarkdown renders any message as Markdown, with the same content as [PlainText]. What a message
-// holds as text is escaped and reads as it was written; a [Markdown] message is Markdown already
-// and goes through as it is, so whoever shows the result must sanitize what its author may not do.
+// ToMarkdown renders any message as Markdown, with the same content as [PlainText]. It escapes
+// text, but returns a [Markdown] message as it is: sanitize the rendered result if you do not trust
+// its author.
 //
-// Only http, https, mailto and tel URLs become links. Images are links too: nothing is loaded
-// before an agent clicks.
+// Only http, https, mailto and tel URLs become links. Images become links too, so that nothing is
+// loaded before an agent clicks.
 func ToMarkdown(m Message) string { return render(m, FormatMarkdown) }
 
-// ToHTML renders any message as a fragment of HTML, with the same content as [PlainText], that is
-// safe to show: everything is escaped, a [Markdown] message is shown as its source, and only http,
-// https, mailto and tel URLs become links. Paragraphs find their direction themselves, so that
-// right-to-left languages read well.
+// ToHTML renders any message as an HTML fragment that is safe to show, with the same content as
+// [PlainText]. It escapes everything and shows a [Markdown] message as its source. Only http,
+// https, mailto and tel URLs become links. Blocks have dir="auto", for right-to-left languages.
 func ToHTML(m Message) string { return render(m, FormatHTML) }
 
-// EscapeMarkdown escapes text so that it reads in Markdown as it stands, also at the beginning of
-// a line. Use it for what goes into a note beside a transcript, such as a title. Line breaks stay,
-// and Markdown may join the lines; [ToMarkdown] of a [Text] keeps them apart.
+// EscapeMarkdown escapes text for use in Markdown, also at the beginning of a line. Use it for your
+// own notes around a transcript, such as a title. Line breaks stay, but a renderer may join the
+// lines; [ToMarkdown] of a [Text] makes hard line breaks.
 func EscapeMarkdown(text string) string {
 	p := page{format: FormatMarkdown}
 	for i, line := range strings.Split(clean(text), "\n") {
@@ -52,8 +51,8 @@ func EscapeMarkdown(text string) string {
 	return string(p.buf)
 }
 
-// Flatten yields the items of a bloc, or the message itself if it is no bloc. It yields values and
-// skips what is nil.
+// Flatten yields the items of a bloc, or the message itself if it is not a bloc. It yields values
+// and skips nil.
 func Flatten(m Message) iter.Seq[Message] {
 	return func(yield func(Message) bool) {
 		m, err := value(m)
@@ -79,7 +78,7 @@ func render(m Message, f Format) string {
 	return string(p.buf)
 }
 
-// message writes any message. What a page looks like in each format is in page.go.
+// message writes any message.
 func (p *page) message(m Message) {
 	switch m := m.(type) {
 	case Text:
@@ -149,7 +148,7 @@ func degrees(d float64, positive, negative string) string {
 	return strconv.FormatFloat(math.Abs(d), 'f', -1, 64) + "° " + side
 }
 
-// mapURL points to OpenStreetMap, which asks for no account and no key.
+// mapURL links to OpenStreetMap, which needs no account and no key.
 func mapURL(l Location) string {
 	lat := strconv.FormatFloat(l.Latitude, 'f', -1, 64)
 	lon := strconv.FormatFloat(l.Longitude, 'f', -1, 64)
@@ -183,7 +182,7 @@ func (p *page) question(text string, options []Option) {
 	p.list(len(options), func(i int) { p.labelled(options[i].Label, options[i].Value) })
 }
 
-// labelled shows the value beside the label unless it says the same.
+// labelled writes the label, and the value if it differs.
 func (p *page) labelled(label, value string) {
 	p.inline(label)
 	if value != label {
@@ -191,17 +190,17 @@ func (p *page) labelled(label, value string) {
 	}
 }
 
-// maxMisplaced bounds how deep blocs in blocs are read; what is deeper shows as JSON. Each level is
-// parsed again, so without a bound a hostile payload would cost quadratic time.
-const maxMisplaced = 3
+// maxNested bounds how deep blocs in blocs are rendered; deeper ones are shown as JSON. Each level
+// is parsed again, so without a bound a hostile payload would cost quadratic time.
+const maxNested = 3
 
-// unknown shows the JSON, unless this is a message that only stood where it may not stand, such as
-// a card in a bloc.
+// unknown writes the JSON, except for a message of a known type that is not allowed where it
+// stands, such as a card in a bloc: it renders that.
 func (p *page) unknown(u Unknown) {
-	if m, ok := decode(u.Kind, u.Payload); ok && p.misplaced < maxMisplaced {
-		p.misplaced++
+	if m, ok := decode(u.Kind, u.Payload); ok && p.nested < maxNested {
+		p.nested++
 		p.message(m)
-		p.misplaced--
+		p.nested--
 		return
 	}
 	var text strings.Builder

@@ -148,7 +148,7 @@ func TestRendering(t *testing.T) {
 	}
 }
 
-// Text must read in Markdown as it was typed, whatever it looks like.
+// Markdown must show text as it was typed.
 func TestMarkdownOfText(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"# no heading", `\# no heading`},
@@ -222,7 +222,7 @@ func TestLinksAreSafe(t *testing.T) {
 	}
 }
 
-// Whatever is in a message, its HTML holds only the elements and attributes that we write.
+// The HTML of a message has only the elements and attributes that we write.
 func checkHTML(t *testing.T, markup string) {
 	t.Helper()
 	z := html.NewTokenizer(strings.NewReader(markup))
@@ -269,7 +269,7 @@ func isSafe(url string) bool {
 	return scheme == "http" || scheme == "https" || scheme == "mailto" || scheme == "tel"
 }
 
-// Blocs in blocs are no Botpress messages, but must cost nothing much either.
+// Botpress does not allow nested blocs, but they must not be expensive either.
 func TestDeeplyNestedBloc(t *testing.T) {
 	const depth = 2000
 	payload := strings.Repeat(`{"items":[{"type":"bloc","payload":`, depth) + `{"items":[]}` + strings.Repeat(`}]}`, depth)

@@ -10,67 +10,55 @@ import (
 	"unicode/utf8"
 )
 
-// TranscriptOptions say how a history is written. The zero value, like a nil pointer, is plain
-// text of any length in English, in which every user is called "User".
+// TranscriptOptions configure a transcript. The zero value, like a nil pointer, means plain text in
+// English without a limit, in which every user is called "User".
 type TranscriptOptions struct {
 	Format Format
 
-	// Limit is the greatest length of the result, or of each part, in Unit. Zero or less is no
+	// Limit is the maximum length of the result, or of each part, in Unit. Zero or less means no
 	// limit.
 	Limit int
 	Unit  Unit
 
-	// Name finds the name of a user. It is called once for each of the last 100 speakers, up to
-	// eight at a time, so it must be safe for concurrent use. Whoever has no name, and whoever's
-	// name is not there after five seconds, is called Words.User: an error is no more than that,
-	// and whoever takes the name of the bot is, too. A call that outlasts its context is left behind.
-	// A name is shown on one line and cut after 200 runes.
+	// Name looks up the name of a user. It is called once for each of the last 100 speakers, up to
+	// eight at a time, so it must be safe for concurrent use. A user is called Words.User if Name
+	// fails, finds nothing or takes longer than five seconds, and if the name is that of the bot. A
+	// call that outlasts its context is abandoned. A name is shown on one line and truncated to 200
+	// runes.
 	Name func(ctx context.Context, userID string) (string, error)
 
 	// Words replace the English words.
 	Words Words
 }
 
-// WithName returns a copy of the options, which may be nil, with this way to find names unless
-// they have one.
-func (o *TranscriptOptions) WithName(name func(ctx context.Context, userID string) (string, error)) *TranscriptOptions {
-	var c TranscriptOptions
-	if o != nil {
-		c = *o
-	}
-	if c.Name == nil {
-		c.Name = name
-	}
-	return &c
-}
-
-// Transcript writes a history as one text: the name of each speaker, and below it what they said,
-// set off so that nobody can put words into the mouth of another. It cannot fail, because a
-// transcript is never worth a failed hand-over. The options may be nil.
+// Transcript renders a history as one text: the name of each speaker, and below it the messages,
+// indented or quoted so that nobody can imitate another speaker. It never fails, because a handover
+// must not depend on a transcript. The options may be nil.
 //
-// If all of it is longer than the limit, it keeps the newest messages, as many as fit whole, and
-// begins with how many earlier ones were left out. If not even the newest fits, that one is cut
-// between two characters and ends in "…". Where a limit is too small for the note about earlier
-// messages, for the speaker's name or for any markup, these go first; a limit smaller than one
+// If the history is longer than the limit, Transcript keeps the newest messages, as many as fit
+// whole, after a note of how many earlier ones it leaves out. If not even the newest fits, it
+// truncates that one between two characters and ends it in "…". If the limit is too small for the
+// note, the speaker's name or the markup, it leaves these out first. A limit smaller than one
 // character gives an empty text.
 //
-// Messages that are nil or say nothing are not shown.
+// Nil and empty messages are not shown.
 func Transcript(ctx context.Context, history []Turn, opts *TranscriptOptions) string {
 	return newTranscript(ctx, history, opts).newest()
 }
 
-// TranscriptParts writes a history as [Transcript] does, but all of it, in as many parts as the
-// limit demands. Each part begins with a speaker's name. A message longer than the limit goes on
-// in the next part. Nothing is left out, except characters that are longer than the limit
-// themselves. A history in which nothing is said has no parts.
+// TranscriptParts renders a history as [Transcript] does, but completely, in as many parts as the
+// limit requires. Each part begins with a speaker's name. A message longer than the limit continues
+// in the next part. Nothing is left out, except characters that are longer than the limit. A
+// history without text has no parts.
 func TranscriptParts(ctx context.Context, history []Turn, opts *TranscriptOptions) []string {
 	return newTranscript(ctx, history, opts).parts()
 }
 
-// transcript writes a history as a flat row of headings and quotes, so that lengths can be added.
+// transcript renders a history as a flat sequence of headings and quotes, so that their lengths add
+// up.
 type transcript struct {
 	page            // Writes one message at a time.
-	quoted   []byte // The message, set off.
+	quoted   []byte // The message, indented or quoted.
 	history  []Turn
 	limit    int
 	unit     Unit
@@ -79,12 +67,12 @@ type transcript struct {
 	headings map[string]string // By user.
 }
 
-// style is what one format puts around and between the pieces. Gaps are ASCII, and so of one length
-// in all units.
+// style is the markup of one format. Gaps are ASCII, so that they have the same length in all
+// units.
 type style struct {
-	heading  [2]string // Before and after a name, with the gap to what was said.
+	heading  [2]string // Before and after a name, with the gap to the message.
 	note     [2]string // Before and after the note, with the gap to the first heading.
-	quote    string    // Before each line that was said.
+	quote    string    // Before each line of a message.
 	turns    string    // The gap before a heading.
 	messages string    // The gap between two messages of one speaker.
 }
@@ -124,16 +112,16 @@ func newTranscript(ctx context.Context, history []Turn, opts *TranscriptOptions)
 	}
 }
 
-// said is a message as it stands in the transcript.
-type said struct {
-	turn int // Its place in the history.
+// rendered is a message in the transcript.
+type rendered struct {
+	turn int // Its index in the history.
 	text string
-	size int // Of the transcript, if this is its oldest message.
+	size int // The length of the transcript if this is its oldest message.
 }
 
-// newest writes the newest messages that fit, and renders no more of the history than that.
+// newest returns the newest messages that fit. It does not render older ones.
 func (t *transcript) newest() string {
-	var kept []said // The newest first.
+	var kept []rendered // The newest first.
 	size, neighbour := 0, none
 	for i, turn := range slices.Backward(t.history) {
 		text := t.quote(turn.Message)
@@ -145,14 +133,13 @@ func (t *transcript) newest() string {
 		if t.limit > 0 && size > t.limit {
 			return t.shortened(kept, i)
 		}
-		kept, neighbour = append(kept, said{i, text, size}), i
+		kept, neighbour = append(kept, rendered{i, text, size}), i
 	}
 	return t.join("", kept)
 }
 
-// shortened makes room for the note that messages were left out. excess is the newest one that
-// does not fit.
-func (t *transcript) shortened(kept []said, excess int) string {
+// shortened drops messages until the note fits. excess is the newest message that does not fit.
+func (t *transcript) shortened(kept []rendered, excess int) string {
 	newest := excess
 	if len(kept) > 0 {
 		newest = kept[0].turn
@@ -169,7 +156,7 @@ func (t *transcript) shortened(kept []said, excess int) string {
 	return s
 }
 
-func (t *transcript) join(note string, kept []said) string {
+func (t *transcript) join(note string, kept []rendered) string {
 	var b strings.Builder
 	b.WriteString(note)
 	neighbour := none
@@ -207,7 +194,7 @@ func (t *transcript) parts() []string {
 			gap, heading = t.lead(none, i)
 			length = t.unit.Len(heading) + t.unit.Len(text)
 		}
-		if t.tooLong(length) { // Even for a part of its own.
+		if t.tooLong(length) { // Even alone.
 			parts = append(parts, t.split(i)...)
 			continue
 		}
@@ -221,7 +208,7 @@ func (t *transcript) parts() []string {
 	return parts
 }
 
-// split divides one message that is longer than the limit.
+// split splits one message that is longer than the limit.
 func (t *transcript) split(turn int) []string {
 	var parts []string
 	_, heading := t.lead(none, turn)
@@ -239,7 +226,8 @@ func (t *transcript) split(turn int) []string {
 	return parts
 }
 
-// divisible is a message as text that can be cut anywhere, and the way back from a piece of it.
+// divisible returns a message as text that can be cut anywhere, and a function that makes a message
+// of a piece of it.
 func (t *transcript) divisible(m Message) (text string, message func(string) Message) {
 	if v, err := value(m); err == nil && t.format == FormatMarkdown {
 		if md, ok := v.(Markdown); ok {
@@ -251,10 +239,10 @@ func (t *transcript) divisible(m Message) (text string, message func(string) Mes
 	return string(plain.buf), func(s string) Message { return Text{s} }
 }
 
-// piece writes as much of the beginning of text as fits, behind the first lead that leaves room
-// for a character, and tells how many bytes of it are done. Where text is cut, end follows. If
-// there is no room for any markup, the text stands alone; if there is none for a whole character,
-// it is cut between its runes.
+// piece renders as much of the beginning of text as fits, after the first of the leads that leaves
+// room for a character. It returns the number of bytes of text that it has consumed. Where it
+// truncates text, it appends end. If there is no room for markup, it writes the text alone; if
+// there is no room for a whole character, it cuts between runes.
 func (t *transcript) piece(text string, message func(string) Message, end string, leads ...string) (string, int) {
 	quote := func(n int) string {
 		if n < len(text) {
@@ -267,7 +255,7 @@ func (t *transcript) piece(text string, message func(string) Message, end string
 		for _, lead := range leads {
 			if s, n := t.fit(text, t.limit-t.unit.Len(lead), whole, quote); s != "" {
 				return lead + s, n
-			} else if n > 0 { // Blanks.
+			} else if n > 0 { // Only white space.
 				return "", n
 			}
 		}
@@ -278,8 +266,8 @@ func (t *transcript) piece(text string, message func(string) Message, end string
 	return "", 0
 }
 
-// fit finds out how many bytes of text can be written in the room there is, up to the end of a
-// word if one is near.
+// fit renders as many bytes of text as fit into the room, up to the end of a word if one is near,
+// and returns how many it has consumed.
 func (t *transcript) fit(text string, room int, whole bool, write func(n int) string) (string, int) {
 	characters, runes := t.unit.cuts(text, room)
 	cuts := runes
@@ -297,7 +285,7 @@ func (t *transcript) fit(text string, room int, whole bool, write func(n int) st
 	n := cuts[i-1]
 	word := strings.LastIndexAny(text[:min(n+1, len(text))], " \n")
 	if word > n/2 && fits(word) {
-		return write(word), word + 1 // The blank is done, too.
+		return write(word), word + 1 // The space is consumed, too.
 	}
 	return write(n), n
 }
@@ -306,9 +294,9 @@ func (t *transcript) tooLong(n int) bool { return t.limit > 0 && n > t.limit }
 
 const none = -1
 
-// lead is what stands before a message of this turn: the gap to its neighbour before it, or none,
-// and a heading if the speaker changes. A conversation reads the same both ways: the heading is as
-// long if the neighbour comes after it.
+// lead returns what precedes a message of this turn: the gap to the neighbour, if there is one, and
+// a heading if the speaker changes. The total length is the same if the neighbour comes after the
+// message; newest relies on that.
 func (t *transcript) lead(neighbour, turn int) (gap, heading string) {
 	userID := t.history[turn].UserID
 	switch {
@@ -321,7 +309,7 @@ func (t *transcript) lead(neighbour, turn int) (gap, heading string) {
 	}
 }
 
-// heading names a speaker, with the gap after it.
+// heading returns a speaker's name as a heading, with the gap after it.
 func (t *transcript) heading(userID string) string {
 	if h, ok := t.headings[userID]; ok {
 		return h
@@ -329,7 +317,7 @@ func (t *transcript) heading(userID string) string {
 	name := t.words.Bot
 	if userID != "" {
 		name = cmp.Or(t.names[userID], t.words.User)
-		if strings.EqualFold(name, t.words.Bot) { // People may choose their names.
+		if strings.EqualFold(name, t.words.Bot) { // Nobody may pass for the bot.
 			name = t.words.User
 		}
 	}
@@ -341,7 +329,7 @@ func (t *transcript) heading(userID string) string {
 	return h
 }
 
-// note says that n messages were left out, with the gap after it.
+// note returns the note that n messages were left out, with the gap after it.
 func (t *transcript) note(n int) string {
 	if n == 0 {
 		return ""
@@ -352,8 +340,8 @@ func (t *transcript) note(n int) string {
 	return string(t.buf)
 }
 
-// quote writes a message so that no line of it can be taken for a heading. It is empty if the
-// message says nothing.
+// quote renders a message so that none of its lines can be taken for a heading. The result is empty
+// if the message is.
 func (t *transcript) quote(m Message) string {
 	t.buf = t.buf[:0]
 	t.message(m)
@@ -378,7 +366,7 @@ func (t *transcript) quote(m Message) string {
 	return string(t.quoted)
 }
 
-// bare writes text with nothing around it, for limits that are smaller than any markup.
+// bare renders text without markup, for limits that are smaller than any markup.
 func (t *transcript) bare(text string) string {
 	t.buf = t.buf[:0]
 	t.lines(strings.TrimSpace(text))

@@ -30,7 +30,7 @@ func nameOf(_ context.Context, userID string) (string, error) {
 	return "", errors.New("no such user")
 }
 
-// said makes turns of Jane's, and of the bot's if a text begins with "bot:".
+// said makes turns of Jane, and of the bot if a text begins with "bot:".
 func said(texts ...string) []message.Turn {
 	turns := make([]message.Turn, len(texts))
 	for i, text := range texts {
@@ -162,26 +162,6 @@ func TestTranscriptInOtherWords(t *testing.T) {
 	}
 }
 
-func TestWithName(t *testing.T) {
-	other := func(context.Context, string) (string, error) { return "Other", nil }
-	history := said("Hi")
-	for _, tt := range []struct {
-		opts *message.TranscriptOptions
-		want string
-	}{
-		{nil, "Jane Patient:\n  Hi"},
-		{&message.TranscriptOptions{Format: message.FormatMarkdown}, "### Jane Patient\n\n> Hi"},
-		{&message.TranscriptOptions{Name: other}, "Other:\n  Hi"},
-	} {
-		if got := message.Transcript(t.Context(), history, tt.opts.WithName(nameOf)); got != tt.want {
-			t.Errorf("%+v: %q, want %q", tt.opts, got, tt.want)
-		}
-		if tt.opts != nil && tt.opts.Format == message.FormatMarkdown && tt.opts.Name != nil {
-			t.Error("WithName changed the options that it was given")
-		}
-	}
-}
-
 func TestNamesAreFitForAHeading(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"  Jane\r\n\tPatient ", "Jane Patient"},
@@ -269,12 +249,12 @@ func TestNamesNeverFailATranscript(t *testing.T) {
 			if want := "User:\n  Hi\n\nBot:\n  Hello"; got != want {
 				t.Errorf("%s: got %q, want %q", tt.name, got, want)
 			}
-			<-time.After(time.Hour) // Until the deaf one has ended.
+			<-time.After(time.Hour) // Until the call that ignores its context has ended.
 		})
 	}
 }
 
-// One slow name does not cost the others theirs, and an ended context costs no time at all.
+// A slow lookup does not affect the other names. With a cancelled context there is no wait.
 func TestNamesInTimeAreUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		history := append(said("Hi"), message.Turn{UserID: "slow", Message: message.Text{Text: "Ho"}})
@@ -353,7 +333,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// hard are histories that have broken transcripts elsewhere.
+// hard are histories that are difficult to truncate.
 func hard() map[string][]message.Turn {
 	var many []message.Turn
 	for i := range 10_000 {
@@ -403,7 +383,7 @@ func TestHardLimits(t *testing.T) {
 	}
 }
 
-// checkTranscript checks what holds for every history and limit.
+// checkTranscript checks the invariants of every history and limit.
 func checkTranscript(t *testing.T, history []message.Turn, opts *message.TranscriptOptions) {
 	t.Helper()
 	whole := message.Transcript(t.Context(), history, &message.TranscriptOptions{Format: opts.Format, Name: opts.Name})
@@ -434,7 +414,7 @@ func checkTranscript(t *testing.T, history []message.Turn, opts *message.Transcr
 	}
 }
 
-// checkNothingLost checks that the parts of a text say together what the whole says.
+// checkNothingLost checks that the parts together have the same words as the whole transcript.
 func checkNothingLost(t *testing.T, history []message.Turn, opts *message.TranscriptOptions) {
 	t.Helper()
 	parts := message.TranscriptParts(t.Context(), history, opts)
@@ -444,7 +424,7 @@ func checkNothingLost(t *testing.T, history []message.Turn, opts *message.Transc
 	}
 }
 
-// words is what text transcripts say without their headings and blanks.
+// words are the words of text transcripts, without headings and white space.
 func words(transcripts ...string) string {
 	var b strings.Builder
 	for _, transcript := range transcripts {
@@ -457,7 +437,7 @@ func words(transcripts ...string) string {
 	return b.String()
 }
 
-// With room for the longest of them, no character that people see is ever cut.
+// A limit that has room for the longest grapheme cluster never splits one.
 func TestCharactersStayWhole(t *testing.T) {
 	clusters := []string{"👨‍👩‍👧‍👦", "👍🏽", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🇨🇭", "🇧🇷", "❤️", "e\u0301", "1️⃣", "각", "नि", "a"}
 	history := said(strings.Repeat(strings.Join(clusters, ""), 20))
@@ -536,7 +516,7 @@ func FuzzTranscript(f *testing.F) {
 	})
 }
 
-// chat is a history of n messages as chats are: mostly short texts, some with more in them.
+// chat is a typical history of n messages: mostly short texts, and some other types.
 func chat(n int) []message.Turn {
 	turns := make([]message.Turn, n)
 	for i := range turns {
@@ -564,8 +544,8 @@ func TestTranscriptAllocations(t *testing.T) {
 	}
 }
 
-// A hundred times the messages may not cost much more than a hundred times the time; a step that
-// is quadratic would make it ten thousand.
+// A hundred times the messages take about a hundred times the time. A quadratic step would take ten
+// thousand times the time.
 func TestTranscriptIsLinear(t *testing.T) {
 	for _, opts := range []*message.TranscriptOptions{{Format: message.FormatMarkdown}, {Format: message.FormatHTML, Limit: 4096, Unit: message.UTF16}} {
 		few, many := fastest(t, chat(100), opts), fastest(t, chat(10_000), opts)
@@ -575,7 +555,7 @@ func TestTranscriptIsLinear(t *testing.T) {
 	}
 }
 
-// The same for single messages that are made to be slow.
+// The same for single adversarial messages.
 func TestRenderingIsLinear(t *testing.T) {
 	opts := &message.TranscriptOptions{Format: message.FormatMarkdown, Limit: 1000}
 	for _, text := range []string{"http:", "http://", "http://a)", "http://.", "(", "_", "&", "1", "#", " ", "\r", "<", "👨\u200D", "\u0301", "\xff", "a\n"} {
@@ -586,7 +566,7 @@ func TestRenderingIsLinear(t *testing.T) {
 	}
 }
 
-// fastest is the time of the fastest of some tries, the one that was disturbed least.
+// fastest is the time of the fastest of three runs, which is the least noisy one.
 func fastest(t *testing.T, history []message.Turn, opts *message.TranscriptOptions) time.Duration {
 	t.Helper()
 	best := time.Duration(math.MaxInt64)
@@ -598,8 +578,8 @@ func fastest(t *testing.T, history []message.Turn, opts *message.TranscriptOptio
 	return best
 }
 
-// BenchmarkTranscript also reports the slope: the exponent with which the cost grows with the
-// number of messages, 1 being linear.
+// BenchmarkTranscript also reports the slope, which is the exponent of the cost in the number of
+// messages. 1 is linear.
 func BenchmarkTranscript(b *testing.B) {
 	var sizes, costs []float64
 	for _, n := range []int{10, 100, 1000, 10_000} {
@@ -623,7 +603,7 @@ func BenchmarkTranscript(b *testing.B) {
 	}
 }
 
-// slope is that of the straight line through the points with the least squares.
+// slope is that of a linear regression by least squares.
 func slope(x, y []float64) float64 {
 	n := float64(len(x))
 	var sx, sy, sxx, sxy float64

@@ -8,8 +8,8 @@ import (
 // Unit is what a help desk counts when it limits the length of a text.
 type Unit int
 
-// The units. UTF-16 units are what JavaScript, Java and C# call the length of a string: most
-// letters are one, most emoji are two or more.
+// The units. JavaScript, Java and C# count the length of a string in UTF-16 units: most letters are
+// one, most emoji are two or more.
 const (
 	Bytes Unit = iota // Bytes of UTF-8.
 	Runes             // Unicode code points.
@@ -39,8 +39,8 @@ func runeLen(r rune) int {
 	return 1
 }
 
-// cuts lists where s may be cut so that what is before is at most limit units long: the ends of the
-// characters that people see, and the ends of the runes. Both ascend.
+// cuts returns the offsets at which s can be cut so that the text before is at most limit units
+// long: the ends of grapheme clusters, called characters here, and the ends of runes. Both ascend.
 func (u Unit) cuts(s string, limit int) (characters, runes []int) {
 	for at, size, flags := 0, 0, 0; at < len(s); {
 		r, width := utf8.DecodeRuneInString(s[at:])
@@ -60,10 +60,10 @@ func (u Unit) cuts(s string, limit int) (characters, runes []int) {
 	return characters, runes
 }
 
-// joined reports whether two neighbours belong to one character that people see. It covers
-// accents, emoji with joiners, skin tones and tags, flags and Hangul, which is what chats contain;
-// the rest of Unicode's rules (UAX #29) would need tables of their own. flags is the number of
-// regional indicators in a row up to the left one.
+// joined reports whether two adjacent runes belong to one grapheme cluster. It covers accents,
+// emoji with joiners, skin tones and tags, flags and Hangul, which are what chats contain; the
+// other rules of UAX #29 would need tables. flags is the number of consecutive regional indicators
+// that end with left.
 func joined(left, right rune, flags int) bool {
 	const joiner, nonJoiner = '\u200D', '\u200C'
 	switch {

@@ -7,9 +7,9 @@ import (
 	"math"
 )
 
-// Validate reports every field of a message that the HITL interface would refuse, each with its
-// path in the JSON: "card.actions[1].label: must not be empty". Use it on what is sent, never on
-// what is received. An [Unknown] must have a kind and a JSON object for a payload.
+// Validate reports every field of a message that the HITL interface would reject, with its path in
+// the JSON: "card.actions[1].label: must not be empty". Use it on messages that you send, not on
+// messages that you receive. An [Unknown] must have a kind and a JSON object as its payload.
 //
 // The rules are those of the interface's schemas, version 2.1.0.
 func Validate(m Message) error {
@@ -26,31 +26,31 @@ type checker struct {
 	problems []error
 }
 
-func (c *checker) that(ok bool, path, rule string) {
+func (c *checker) require(ok bool, path, rule string) {
 	if !ok {
 		c.problems = append(c.problems, errors.New(path+": "+rule))
 	}
 }
 
-func (c *checker) filled(path, s string) { c.that(s != "", path, "must not be empty") }
+func (c *checker) notEmpty(path, s string) { c.require(s != "", path, "must not be empty") }
 
 func (c *checker) message(path string, m Message) {
 	switch m := m.(type) {
 	case Text:
-		c.filled(path+".text", m.Text)
+		c.notEmpty(path+".text", m.Text)
 	case Markdown:
-		c.filled(path+".markdown", m.Markdown)
+		c.notEmpty(path+".markdown", m.Markdown)
 	case Image:
-		c.filled(path+".imageUrl", m.ImageURL)
+		c.notEmpty(path+".imageUrl", m.ImageURL)
 	case Audio:
-		c.filled(path+".audioUrl", m.AudioURL)
+		c.notEmpty(path+".audioUrl", m.AudioURL)
 	case Video:
-		c.filled(path+".videoUrl", m.VideoURL)
+		c.notEmpty(path+".videoUrl", m.VideoURL)
 	case File:
-		c.filled(path+".fileUrl", m.FileURL)
+		c.notEmpty(path+".fileUrl", m.FileURL)
 	case Location:
-		c.that(isFinite(m.Latitude), path+".latitude", "must be a finite number")
-		c.that(isFinite(m.Longitude), path+".longitude", "must be a finite number")
+		c.require(isFinite(m.Latitude), path+".latitude", "must be a finite number")
+		c.require(isFinite(m.Longitude), path+".longitude", "must be a finite number")
 	case Card:
 		c.card(path, m)
 	case Carousel:
@@ -66,7 +66,7 @@ func (c *checker) message(path string, m Message) {
 			at := fmt.Sprintf("%s.items[%d]", path, i)
 			v, err := value(item)
 			if err != nil {
-				c.that(false, at, err.Error())
+				c.require(false, at, err.Error())
 				continue
 			}
 			c.message(at, v)
@@ -77,32 +77,32 @@ func (c *checker) message(path string, m Message) {
 }
 
 func (c *checker) card(path string, card Card) {
-	c.filled(path+".title", card.Title)
+	c.notEmpty(path+".title", card.Title)
 	for i, a := range card.Actions {
 		at := fmt.Sprintf("%s.actions[%d]", path, i)
 		known := a.Kind == ActionPostback || a.Kind == ActionURL || a.Kind == ActionSay
-		c.that(known, at+".action", "must be postback, url or say")
-		c.filled(at+".label", a.Label)
-		c.filled(at+".value", a.Value)
+		c.require(known, at+".action", "must be postback, url or say")
+		c.notEmpty(at+".label", a.Label)
+		c.notEmpty(at+".value", a.Value)
 	}
 }
 
 func (c *checker) question(path, text string, options []Option) {
-	c.filled(path+".text", text)
+	c.notEmpty(path+".text", text)
 	for i, o := range options {
 		at := fmt.Sprintf("%s.options[%d]", path, i)
-		c.filled(at+".label", o.Label)
-		c.filled(at+".value", o.Value)
+		c.notEmpty(at+".label", o.Label)
+		c.notEmpty(at+".value", o.Value)
 	}
 }
 
 func (c *checker) unknown(path string, u Unknown) {
 	if u.Kind == "" {
 		path = cmp.Or(path, "unknown")
-		c.that(false, path, "must have a type")
+		c.require(false, path, "must have a type")
 	}
 	_, isObject := readObject(u.Payload)
-	c.that(isObject, path+".payload", "must be a JSON object")
+	c.require(isObject, path+".payload", "must be a JSON object")
 }
 
 func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

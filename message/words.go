@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// Words are what a [Transcript] says of its own, for desks that do not speak English. Each field
-// left empty is the English word. Words that are shown to people are escaped like any other text.
+// Words are the words that a [Transcript] adds, for desks in other languages. An empty field means
+// the English word. Words are escaped like any other text.
 type Words struct {
 	Bot  string // The name of the bot: "Bot".
 	User string // The name of a user whose name cannot be found: "User".
 
-	// What stands before a title or a URL: "Image", "Audio", "Video", "File" and "Location".
+	// The words before a title or a URL: "Image", "Audio", "Video", "File" and "Location".
 	Image, Audio, Video, File, Location string
 
-	// LeftOut says that n earlier messages are not shown: "1 earlier message left out",
+	// LeftOut returns the note that n earlier messages are not shown: "1 earlier message left out",
 	// "2 earlier messages left out". n is at least 1.
 	LeftOut func(n int) string
 }

@@ -13,39 +13,39 @@ import (
 	"time"
 )
 
-// Tolerance is how far the time of a signed request may lie in the past or the future, unless [HMAC.Tolerance] says
-// otherwise. It bounds for how long somebody who has seen a request can send it once more.
+// Tolerance is the default of [HMAC.Tolerance]: how far the timestamp of a signed request may lie in the past or
+// the future. It limits how long an attacker can replay a request.
 const Tolerance = 5 * time.Minute
 
-// HMAC describes how a desk signs its requests with a key that it shares with us. Header is required; the zero
-// value of the rest describes the plainest scheme: the hexadecimal SHA-256 of the body.
+// HMAC describes how a desk signs its requests with a shared key. Header is required. The zero values of the other
+// fields describe the simplest scheme: the hexadecimal HMAC-SHA256 of the body.
 type HMAC struct {
-	// Header has the signature.
+	// Header is the name of the header with the signature.
 	Header string
 
 	// Prefix stands before the signature in its header, for instance "sha256=".
 	Prefix string
 
-	// Hash makes the hash; nil means [sha256.New]. The other one in use is [crypto/sha1.New], which is good enough
-	// for an HMAC.
+	// Hash is the hash function; nil means [sha256.New]. Some desks use [crypto/sha1.New], which is still secure
+	// in an HMAC.
 	Hash func() hash.Hash
 
-	// Encoding is how the signature is written.
+	// Encoding is the encoding of the signature.
 	Encoding Encoding
 
-	// TimeHeader has the time of signing: seconds or milliseconds since 1970, or RFC 3339. Empty means that the scheme
-	// has no time; then a request can be repeated for ever by somebody who has seen it.
+	// TimeHeader is the name of the header with the timestamp: seconds or milliseconds since 1970, or RFC 3339.
+	// Empty means that the scheme has no timestamp; then an attacker can replay a request at any time.
 	TimeHeader string
 
-	// Tolerance bounds the difference between the time in TimeHeader and now, both ways; zero means [Tolerance].
+	// Tolerance limits the difference between the timestamp and now, in both directions; zero means [Tolerance].
 	Tolerance time.Duration
 
-	// Message returns what is signed, given the value of TimeHeader. Nil means the body alone, or the time followed
-	// by the body.
+	// Message returns the text that is signed, given the value of TimeHeader. Nil means the timestamp, if there is
+	// one, followed by the body.
 	Message func(r *http.Request, timestamp string, body []byte) string
 }
 
-// Encoding is how bytes are written in a header.
+// Encoding is the encoding of bytes in a header.
 type Encoding int
 
 // The encodings of signatures. Hexadecimal digits may be upper-case.
@@ -61,7 +61,8 @@ func (e Encoding) decode(s string) ([]byte, error) {
 	return hex.DecodeString(s)
 }
 
-// Func returns the scheme with its keys: several while a secret is being replaced, else one.
+// Func returns a [Func] that accepts signatures made with one of the keys. Pass several keys while a secret is
+// rotated.
 func (h HMAC) Func(keys ...string) Func {
 	return func(r *http.Request) error {
 		value, err := header(r, h.Header)
@@ -80,7 +81,7 @@ func (h HMAC) Func(keys ...string) Func {
 	}
 }
 
-// check compares signatures, which were decoded, with those that the keys would make.
+// check compares the decoded signatures with those of the keys.
 func (h HMAC) check(r *http.Request, signatures [][]byte, keys []string) error {
 	var timestamp string
 	if h.TimeHeader != "" {
@@ -133,8 +134,8 @@ func (h HMAC) check(r *http.Request, signatures [][]byte, keys []string) error {
 	return nil
 }
 
-// parseTime reads the forms in which desks write the time. A number this large counts milliseconds:
-// as seconds it would be the year 5138.
+// parseTime parses the formats of desks. A large number counts milliseconds: as seconds it would be the year 5138
+// or later.
 func parseTime(s string) (time.Time, bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if n >= 100_000_000_000 {

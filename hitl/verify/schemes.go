@@ -1,7 +1,7 @@
 package verify
 
 import (
-	"crypto/sha1" //nolint:gosec // An HMAC does not need a hash without collisions.
+	"crypto/sha1" //nolint:gosec // An HMAC does not depend on collision resistance.
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -42,9 +42,9 @@ func Intercom(clientSecrets ...string) Func {
 	return HMAC{Header: "X-Hub-Signature", Prefix: "sha1=", Hash: sha1.New}.Func(clientSecrets...)
 }
 
-// Standard accepts requests that are signed with a shared secret ("v1") as https://www.standardwebhooks.com asks,
-// under that standard's header names or those of Svix. A secret is base64, with or without "whsec_" before it; one that
-// is not matches nothing.
+// Standard accepts requests with symmetric signatures ("v1") as specified by https://www.standardwebhooks.com,
+// with the header names of that standard or those of Svix. A secret is base64, with or without the prefix
+// "whsec_"; an invalid one matches nothing.
 func Standard(secrets ...string) Func {
 	keys := make([]string, 0, len(secrets))
 	for _, secret := range secrets {
@@ -66,12 +66,12 @@ func Standard(secrets ...string) Func {
 		if err != nil {
 			return err
 		}
-		// The list has a signature for each secret that is valid at the moment, and perhaps some of other versions.
-		const most = 20
+		// The list has a signature for each valid secret, and perhaps signatures of other versions.
+		const maxSignatures = 20
 		var signatures [][]byte
 		for signature := range strings.FieldsSeq(list) {
 			encoded, ok := strings.CutPrefix(signature, "v1,")
-			if !ok || len(signatures) == most {
+			if !ok || len(signatures) == maxSignatures {
 				continue
 			}
 			if raw, err := base64.StdEncoding.Strict().DecodeString(encoded); err == nil {

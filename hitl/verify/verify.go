@@ -1,6 +1,6 @@
-// Package verify tells genuine webhook requests from forged ones, by the schemes that help desks use.
+// Package verify authenticates webhook requests by the schemes that help desks use.
 //
-// A [Func] is made once, with the secret from the installation's configuration, and asked about every request:
+// Make a [Func] once, with the secret from the installation's configuration, and call it for every request:
 //
 //	func connect(_ context.Context, _ hitl.Installation, c config) (*desk, error) {
 //		return &desk{genuine: verify.Zendesk(c.WebhookSecret)}, nil
@@ -13,8 +13,8 @@
 //		…
 //	}
 //
-// Comparisons take the same time wherever two values differ, and signatures are checked on the body as it came.
-// Desks that sign in another way are described by an [HMAC].
+// Secrets are compared in constant time, and signatures are checked against the raw body. Use an [HMAC]
+// for the schemes of other desks.
 package verify
 
 import (
@@ -27,17 +27,16 @@ import (
 	"net/http"
 )
 
-// ErrInvalid is wrapped by every error of a [Func]. A server of package hitl answers it with status 401. The error's
-// text says what was wrong, and never holds a secret or the signature that would have been right.
+// ErrInvalid is wrapped by every error of a [Func]. A server of package hitl answers it with status 401. The
+// error's text says what is wrong. It never contains a secret or the correct signature.
 var ErrInvalid = errors.New("the request is not genuine")
 
-// Func reports whether a request is genuine: nil, or an error that wraps [ErrInvalid]. Afterwards the request's
-// body can be read as if nobody had touched it. A Func is safe for concurrent use.
+// Func checks that a request is genuine. It returns nil, or an error that wraps [ErrInvalid]. It restores the
+// request's body, so that the caller can read it. A Func is safe for concurrent use.
 type Func func(*http.Request) error
 
-// Header accepts requests that have one of the given secrets in a header, for desks that let an administrator
-// add headers to a webhook. The value must be the secret alone; for "Authorization: Bearer …", the secret is
-// all that stands in the header.
+// Header accepts requests that have one of the given secrets in a header, for desks that let an administrator add
+// headers to a webhook. The secret is the whole value: for "Authorization: Bearer …", it begins with "Bearer ".
 func Header(name string, secrets ...string) Func {
 	return func(r *http.Request) error {
 		given, err := header(r, name)
@@ -48,7 +47,8 @@ func Header(name string, secrets ...string) Func {
 	}
 }
 
-// Basic accepts requests with this user and password, as in the address https://user:password@host.
+// Basic accepts requests with HTTP basic authentication by this user and password, as in the URL
+// https://user:password@host.
 func Basic(user, password string) Func {
 	return func(r *http.Request) error {
 		u, p, ok := r.BasicAuth()
@@ -59,7 +59,7 @@ func Basic(user, password string) Func {
 	}
 }
 
-// pair joins a user with a password, unless one of them is missing.
+// pair joins a user with a password. It is empty if one of them is missing.
 func pair(user, password string) string {
 	if user == "" || password == "" {
 		return ""
@@ -67,8 +67,8 @@ func pair(user, password string) string {
 	return user + ":" + password
 }
 
-// Any accepts what one of the given schemes accepts, for a desk that is moving from one to another. Its error is
-// that of the last one.
+// Any accepts requests that one of the given schemes accepts, for a desk that migrates from one to another. Its
+// error is that of the last scheme.
 func Any(schemes ...Func) Func {
 	return func(r *http.Request) error {
 		err := invalid("nothing is known to check it with")
@@ -81,8 +81,8 @@ func Any(schemes ...Func) Func {
 	}
 }
 
-// oneOf compares in constant time. Hashing first keeps the secrets' lengths to ourselves. A secret that
-// is empty, because somebody forgot to configure it, matches nothing.
+// oneOf compares in constant time. It compares hashes, so that the time does not depend on the lengths of the
+// secrets. An empty secret, which somebody forgot to configure, matches nothing.
 func oneOf(given string, secrets []string) error {
 	got := sha256.Sum256([]byte(given))
 	known, match := false, false
@@ -104,7 +104,7 @@ func oneOf(given string, secrets []string) error {
 	return nil
 }
 
-// header returns the value of a header that must be there once: which one of several would the desk have signed?
+// header returns the value of a header that must occur once: of several values, only one can be the signed one.
 func header(r *http.Request, name string) (string, error) {
 	values := r.Header.Values(name)
 	if len(values) != 1 || values[0] == "" {
@@ -116,7 +116,7 @@ func header(r *http.Request, name string) (string, error) {
 // maxBody is far more than desks send.
 const maxBody = 10 << 20
 
-// readBody reads the body and puts it back.
+// readBody reads the body and restores it.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
@@ -136,7 +136,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// errNoSecret also stands for a secret that is empty: a signature made with an empty key proves nothing.
+// errNoSecret is also the error for an empty secret: everybody can sign with an empty key.
 var errNoSecret = invalid("no secret is configured to check it with")
 
 func invalid(format string, args ...any) error {

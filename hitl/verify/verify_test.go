@@ -19,7 +19,7 @@ import (
 	"github.com/hitl-go/sdk/hitl/verify"
 )
 
-// vector is a request that a desk's documentation gives as an example, or that OpenSSL has signed.
+// vector is an example from a desk's documentation, or a request that OpenSSL has signed.
 type vector struct {
 	name   string
 	scheme func(secrets ...string) verify.Func
@@ -122,7 +122,7 @@ func (v vector) request() *http.Request {
 	return r
 }
 
-// onClock runs a test at a time of its own.
+// onClock runs a test at the given time.
 func onClock(t *testing.T, at time.Time, test func(t *testing.T)) {
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(at)) // the bubble's clock starts in the year 2000
@@ -218,7 +218,7 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
-// An empty key makes signatures that everybody can make.
+// Everybody can sign with an empty key.
 func TestEmptyKey(t *testing.T) {
 	mac := hmac.New(sha256.New, nil)
 	mac.Write([]byte("Hello, World!"))
@@ -262,7 +262,7 @@ func values(m map[string]string) []string {
 	return all
 }
 
-// FuzzForged feeds headers and bodies of strangers, who know everything but the secret.
+// FuzzForged sends headers and bodies of attackers who do not know the secret.
 func FuzzForged(f *testing.F) {
 	for _, v := range vectors {
 		for _, value := range v.header {
@@ -299,14 +299,14 @@ func FuzzForged(f *testing.F) {
 	})
 }
 
-// Base64 can write the same bytes in several ways; only one of them is what the desk sent.
+// Lenient base64 has several encodings of the same bytes. Only the canonical one is accepted.
 func TestBase64IsStrict(t *testing.T) {
 	const secret, body = "s3cret", "hello"
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	last := len(signature) - 2 // before the padding; its two lowest bits stand for nothing
+	last := len(signature) - 2 // before the padding; its two lowest bits are unused
 	spoilt := signature[:last] + string(digits[strings.IndexByte(digits, signature[last])+1]) + "="
 	check := verify.HMAC{Header: "X-Signature", Encoding: verify.Base64}.Func(secret)
 	for value, genuine := range map[string]bool{signature: true, spoilt: false} {

@@ -12,8 +12,8 @@ import (
 	"github.com/hitl-go/sdk/internal/deployment"
 )
 
-// TestUpdateIsTheRecordedOne takes what creates the integration, and an older one with more in it, and compares with what
-// Botpress' own tool sends.
+// TestUpdateIsTheRecordedOne updates an older integration with more parts, and compares the request with the one of
+// Botpress' own tool.
 func TestUpdateIsTheRecordedOne(t *testing.T) {
 	older := deployed(t)
 	older.Attributes = botpress.Removable{"category": "x"}
@@ -73,17 +73,17 @@ func TestUpdateKeepsURLAndVisibility(t *testing.T) {
 	}
 }
 
-// wanted is what creates the recorded integration.
+// wanted has the parameters that create the recorded integration.
 func wanted(t *testing.T) botpress.CreateIntegrationParams {
 	t.Helper()
 	return decode[botpress.CreateIntegrationParams](t, read(t, "acme-desk.create.json"))
 }
 
-// deployed is the integration as it is when it has been created so.
+// deployed is the integration after its creation with these parameters.
 func deployed(t *testing.T) botpress.Integration {
 	t.Helper()
 	fields := decode[map[string]any](t, read(t, "acme-desk.create.json"))
-	delete(fields, "secrets") // only their names are told
+	delete(fields, "secrets") // Botpress returns only their names
 	return decode[botpress.Integration](t, encode(t, fields))
 }
 

@@ -1,4 +1,4 @@
-// Package keyed runs work one at a time per key, in the order in which it came.
+// Package keyed has a mutex per key.
 package keyed
 
 import (
@@ -7,25 +7,25 @@ import (
 	"sync"
 )
 
-// ErrFull means that too much work waits for one key already.
+// ErrFull means that the maximum number of callers already waits for the key.
 var ErrFull = errors.New("too much work is waiting")
 
-// Mutex is a lock per key. Waiters of one key are served first come, first served; keys do not
-// disturb each other. A key costs memory only while somebody holds or awaits it.
-// The zero value is ready to use, without a bound on the waiters.
+// Mutex is a lock per key. Waiters for a key acquire it in FIFO order, and keys are independent. A
+// key uses memory only while it is held. The zero value is ready to use, without a limit on the
+// waiters.
 type Mutex struct {
-	// MaxWaiting bounds how many may wait for one key; zero means no bound.
+	// MaxWaiting limits the waiters per key; zero means no limit.
 	MaxWaiting int
 
 	mu   sync.Mutex
 	keys map[string]*queue
 }
 
-// queue holds the waiters of a key, in order. The holder is not among them.
+// queue holds the waiters for a key, in order, without the holder.
 type queue struct{ waiting []chan struct{} }
 
-// Lock waits for the key. It returns the function that gives the key back, which must be called once,
-// or an error: the context's, or [ErrFull].
+// Lock acquires the key. It returns the function that releases the key, which must be called once,
+// or an error: the cause of the context, or [ErrFull].
 func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error) {
 	m.mu.Lock()
 	q, held := m.keys[key]
@@ -35,7 +35,7 @@ func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error)
 		}
 		m.keys[key] = &queue{}
 		m.mu.Unlock()
-		return func() { m.pass(key) }, nil
+		return func() { m.release(key) }, nil
 	}
 	if m.MaxWaiting > 0 && len(q.waiting) >= m.MaxWaiting {
 		m.mu.Unlock()
@@ -47,17 +47,17 @@ func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error)
 
 	select {
 	case <-turn:
-		return func() { m.pass(key) }, nil
+		return func() { m.release(key) }, nil
 	case <-ctx.Done():
-		if !m.leave(key, turn) {
-			m.pass(key) // the turn came at the same moment; the next one gets it
+		if !m.cancel(key, turn) {
+			m.release(key) // acquired at the same moment
 		}
 		return nil, context.Cause(ctx)
 	}
 }
 
-// pass hands the key to the next waiter, or forgets it.
-func (m *Mutex) pass(key string) {
+// release passes the key to the next waiter, or deletes it.
+func (m *Mutex) release(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := m.keys[key]
@@ -70,8 +70,8 @@ func (m *Mutex) pass(key string) {
 	close(next)
 }
 
-// leave takes a waiter out of the line and reports whether it still stood there.
-func (m *Mutex) leave(key string, turn chan struct{}) bool {
+// cancel removes a waiter from the queue and reports whether it was still waiting.
+func (m *Mutex) cancel(key string, turn chan struct{}) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := m.keys[key]

@@ -30,9 +30,9 @@ func TestOneAtATimeInOrder(t *testing.T) {
 					return
 				}
 				defer unlock()
-				got = append(got, i) // a data race if two are in at once
+				got = append(got, i) // a data race if two hold the key
 			})
-			synctest.Wait() // i is in line before i+1 comes
+			synctest.Wait() // i is queued before i+1
 		}
 		unlock()
 		wg.Wait()
@@ -63,7 +63,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 			t.Errorf("error %v, want the context's", err)
 		}
 		unlock()
-		again, err := m.Lock(t.Context(), "a") // he who left does not block the line
+		again, err := m.Lock(t.Context(), "a") // the cancelled waiter does not block the queue
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestLineIsBounded(t *testing.T) {
+func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := keyed.Mutex{MaxWaiting: 1}
 		unlock, _ := m.Lock(t.Context(), "a")

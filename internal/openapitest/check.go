@@ -18,9 +18,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// Middleware passes requests to next and reports every request and every
-// answer that does not conform to s. Requests outside /v1/ pass unchecked. The
-// report function may be called from several goroutines.
+// Middleware passes requests to next, and reports every request and every
+// response that does not conform to s. It does not check requests outside /v1/.
+// report may be called concurrently.
 func (s *Spec) Middleware(next http.Handler, report func(error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/v1/") {
@@ -72,8 +72,9 @@ func (s *Spec) checkRequest(r *http.Request, body []byte) (*openapi3filter.Reque
 	return input, err
 }
 
-// checkQuery refuses what the operation does not declare, which the library
-// lets pass, and takes out tags, which it cannot read with dots.
+// checkQuery reports parameters that the operation does not declare, which the
+// library accepts. It checks tags itself, because the library cannot parse
+// names with dots, and returns the other parameters.
 func (op *Operation) checkQuery(query url.Values) (url.Values, error) {
 	rest := url.Values{}
 	var all error
@@ -109,7 +110,7 @@ func checkAnswer(ctx context.Context, input *openapi3filter.RequestValidationInp
 	if answer.Code >= 400 {
 		return checkError(answer)
 	}
-	// The documents also have a default, which would let any status pass.
+	// The documents also have a default response, which matches any status.
 	if input.Route.Operation.Responses.Value(strconv.Itoa(answer.Code)) == nil {
 		return errors.New("the operation does not declare this status")
 	}

@@ -1,16 +1,15 @@
 package openapitest
 
-// exception is a place where the API goes beyond the documents, which are older.
+// exception is a difference between the API and the documents, which are older.
 type exception struct {
 	in string // the document
 	at string // JSON pointer; see put
-	is string // what stands there instead; "" if nothing does
+	is string // the value there; "" means none
 }
 
-// The exceptions, complete. Besides them the checks know three things that a
-// document cannot say: tags in a query are written tags.name=value, DELETE may
-// carry an empty object, and an error has the shape of errorSchema although the
-// documents give it that of a success.
+// exceptions is the complete list. The checks also know three things that the
+// documents do not say: tags in a query are written tags.name=value, DELETE may
+// have an empty object as its body, and an error has the schema errorSchema.
 var exceptions = []exception{
 	// The documents require a security scheme that they do not declare.
 	{"runtime", "#/components/securitySchemes", scheme},
@@ -51,8 +50,8 @@ var exceptions = []exception{
 	{"runtime", "#/components/schemas/State/properties/expiry", `{"type": "number"}`},
 	{"runtime", "#/components/schemas/State/properties/expiresAt", `{"type": "string", "format": "date-time"}`},
 
-	// What an integration renames in an interface carries its new name, and the
-	// implementation names the interface.
+	// An integration can rename parts of an interface, and names the interface
+	// that it implements.
 	{"admin", request + "createIntegrationBody" + schema + "actions/additionalProperties/properties/name", word},
 	{"admin", request + "createIntegrationBody" + schema + "events/additionalProperties/properties/name", word},
 	{"admin", request + "createIntegrationBody" + schema + "channels/additionalProperties/properties/name", word},
@@ -83,7 +82,7 @@ var exceptions = []exception{
 	{"admin", "#/paths/~1v1~1admin~1integrations~1{id}~1signing-secrets~1rotate", rotate},
 }
 
-// Shorthands of the list.
+// Abbreviations for the list.
 const (
 	request  = "#/components/requestBodies/"
 	response = "#/components/responses/"
@@ -113,7 +112,7 @@ const (
 	}}`
 )
 
-// errorSchema is the shape of every answer that is no success.
+// errorSchema is the schema of every error response.
 const errorSchema = `{
 	"type": "object",
 	"properties": {

@@ -10,12 +10,12 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Input is what an operation is called with.
+// Input is the input of an operation.
 type Input struct {
 	Path, Query, Body map[string]any
 }
 
-// Flat returns all of the input in one object, as Botpress' own client takes it.
+// Flat returns the whole input in one object, as Botpress' own client takes it.
 func (in Input) Flat() map[string]any {
 	flat := map[string]any{}
 	for _, part := range []map[string]any{in.Path, in.Query, in.Body} {
@@ -24,9 +24,9 @@ func (in Input) Flat() map[string]any {
 	return flat
 }
 
-// Input makes up a request: full has every optional field set, else none has,
-// and nullable fields are null. It is the same at every call. Headers and
-// nextToken are left out, because clients set them.
+// Input generates a request. If full, it has every optional field; otherwise it
+// has none, and nullable fields are null. The result is deterministic. It has
+// no headers and no nextToken, because clients set them.
 func (op *Operation) Input(full bool) Input {
 	in := Input{Path: map[string]any{}, Query: map[string]any{}, Body: map[string]any{}}
 	g := generator{full}
@@ -45,8 +45,9 @@ func (op *Operation) Input(full bool) Input {
 	return in
 }
 
-// Answer makes up a success: full has every optional field set, else none has,
-// and nullable fields are null. It is the same at every call.
+// Answer generates a successful response. If full, it has every optional field;
+// otherwise it has none, and nullable fields are null. The result is
+// deterministic.
 func (op *Operation) Answer(full bool) (status int, body map[string]any) {
 	for code, ref := range op.route.Operation.Responses.Map() {
 		if n, err := strconv.Atoi(code); err == nil {
@@ -57,7 +58,7 @@ func (op *Operation) Answer(full bool) (status int, body map[string]any) {
 	return 0, nil
 }
 
-// generator makes values that conform to schemas.
+// generator generates values that conform to schemas.
 type generator struct{ full bool }
 
 func (g generator) value(name string, s *openapi3.Schema) any {
@@ -118,7 +119,8 @@ func (g generator) object(name string, s *openapi3.Schema) map[string]any {
 	return out
 }
 
-// timestamps are strings that hold a time, although not all schemas say so.
+// timestamps are the suffixes of fields that hold a time. Not all schemas say
+// so.
 var timestamps = []string{"Date", "At", "timeStart", "timeEnd", "dateTime"}
 
 func text(name string, s *openapi3.Schema) string {
@@ -139,7 +141,7 @@ func text(name string, s *openapi3.Schema) string {
 	return out
 }
 
-// JSON encodes a made-up value.
+// JSON encodes a generated value.
 func JSON(value any) []byte {
 	data, err := json.Marshal(value)
 	if err != nil {

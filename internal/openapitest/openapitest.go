@@ -1,9 +1,9 @@
 // Package openapitest checks HTTP traffic against the official OpenAPI
 // documents of the Botpress API (runtime, admin and files, version 1.70.2), and
-// makes up requests and answers that conform to them.
+// generates requests and responses that conform to them.
 //
-// It keeps the documents that it needs as testdata. What the API is known to do
-// beyond them stands in one list, exceptions.go. Only tests import it.
+// The documents are in testdata. The known differences between the API and the
+// documents are in one list, exceptions.go. Only tests import this package.
 package openapitest
 
 import (
@@ -103,7 +103,8 @@ func (s *Spec) Match(r *http.Request) (*Operation, map[string]string, error) {
 			continue
 		}
 		found, ok := op.match(r.URL.EscapedPath())
-		// Words in a route win over braces: get-or-create is no id.
+		// Literal segments take precedence over parameters: get-or-create is
+		// not an id.
 		if ok && (best == nil || len(found) < len(params)) {
 			best, params = op, found
 		}
@@ -137,7 +138,8 @@ func (op *Operation) match(escaped string) (map[string]string, bool) {
 	return params, true
 }
 
-// except applies the exceptions to a document and marks those that matched.
+// except applies the exceptions to a document and records which ones it has
+// used.
 func except(document string, data []byte, used []bool) ([]byte, error) {
 	var doc map[string]any
 	if err := json.Unmarshal(data, &doc); err != nil {
@@ -160,9 +162,9 @@ func except(document string, data []byte, used []bool) ([]byte, error) {
 	return json.Marshal(doc)
 }
 
-// put sets what a pointer leads to, or deletes it if there is nothing to set, and
-// reports whether it leads anywhere. In a
-// pointer ~1 stands for a slash and - for the end of a list.
+// put sets the value at a JSON pointer, or deletes it if value is nil, and
+// reports whether the pointer leads anywhere. In a pointer ~1 stands for a
+// slash, and - for the end of a list.
 func put(at any, pointer []string, value any) bool {
 	key := strings.ReplaceAll(pointer[0], "~1", "/")
 	object, ok := at.(map[string]any)

@@ -48,7 +48,7 @@ func TestMatch(t *testing.T) {
 		op, _, err := s.Match(httptest.NewRequest(http.MethodGet, path, http.NoBody))
 		switch {
 		case path == "/v1/chat/users/get-or-create":
-			// For GET this is a user with an odd id.
+			// For GET this is the id of a user.
 		case want == "" && err == nil:
 			t.Errorf("%s is %s", path, op.ID)
 		case want != "" && (err != nil || op.ID != want):
@@ -61,7 +61,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// The middleware lets through what conforms and reports what does not.
+// The middleware reports only what does not conform.
 func TestMiddleware(t *testing.T) {
 	const user = `{"user": {"id": "user_01234567890123456789012345", "createdAt": "2026-11-21T10:20:30Z", "updatedAt": "2026-11-21T10:20:30Z", "tags": {}}}`
 	type exchange struct {

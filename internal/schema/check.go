@@ -14,13 +14,12 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// Checker checks JSON against one schema. It is safe for concurrent use.
+// Checker validates JSON against one schema. It is safe for concurrent use.
 type Checker struct{ schema *jsonschema.Schema }
 
-// NewChecker makes a checker of a schema that [Of] has made.
+// NewChecker compiles a schema that [Of] has made.
 //
-// Keys that the schema does not know are let through: Botpress adds some of its own, and a newer bot may know more
-// than we do.
+// The checker accepts unknown keys: Botpress adds some of its own, and a newer bot may send more.
 func NewChecker(schema json.RawMessage) (*Checker, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
@@ -30,7 +29,7 @@ func NewChecker(schema json.RawMessage) (*Checker, error) {
 	c.DefaultDraft(jsonschema.Draft7)
 	c.AssertFormat()
 	c.UseLoader(jsonschema.SchemeURLLoader{}) // nothing is ever loaded
-	if err := c.AddResource("schema.json", open(doc)); err != nil {
+	if err := c.AddResource("schema.json", allowUnknown(doc)); err != nil {
 		return nil, err
 	}
 	compiled, err := c.Compile("schema.json")
@@ -40,26 +39,26 @@ func NewChecker(schema json.RawMessage) (*Checker, error) {
 	return &Checker{compiled}, nil
 }
 
-// open lets unknown keys into the objects that a schema describes.
-func open(schema any) any {
+// allowUnknown accepts unknown keys in all objects of a schema.
+func allowUnknown(schema any) any {
 	switch s := schema.(type) {
 	case map[string]any:
 		if s["additionalProperties"] == false {
 			delete(s, "additionalProperties")
 		}
 		for _, part := range s {
-			open(part)
+			allowUnknown(part)
 		}
 	case []any:
 		for _, part := range s {
-			open(part)
+			allowUnknown(part)
 		}
 	}
 	return schema
 }
 
-// Check reports every field that does not fit, by its path: "title is missing". It never repeats a
-// value, which may be a secret.
+// Check reports every invalid field by its path: "title is missing". It never repeats a value, which may be a
+// secret.
 func (c *Checker) Check(value json.RawMessage) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 	if err != nil {
@@ -69,13 +68,13 @@ func (c *Checker) Check(value json.RawMessage) error {
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
 		all := problems(invalid)
-		slices.Sort(all) // the library goes through the fields in any order
+		slices.Sort(all) // the library's order is random
 		return errors.New(strings.Join(all, "; "))
 	}
 	return err
 }
 
-// problems collects what is wrong from the leaves of an error, where the fields are.
+// problems describes the leaves of an error, which have the fields.
 func problems(e *jsonschema.ValidationError) []string {
 	if _, isUnion := e.ErrorKind.(*kind.AnyOf); isUnion || len(e.Causes) == 0 {
 		return describeProblem(path(e.InstanceLocation), e.ErrorKind)
@@ -134,7 +133,7 @@ func describeProblem(at string, problem jsonschema.ErrorKind) []string {
 	}
 }
 
-// path writes a place in a JSON document as the author of the document would: items[2].title.
+// path formats a location in a JSON document: items[2].title.
 func path(location []string) string {
 	var b strings.Builder
 	for _, step := range location {

@@ -51,7 +51,7 @@ func checker(t testing.TB, typ reflect.Type) *schema.Checker {
 	return c
 }
 
-// FuzzCheck looks for values that make the check panic, or that pass it and are not JSON.
+// FuzzCheck looks for values that make Check panic, and for invalid JSON that it accepts.
 func FuzzCheck(f *testing.F) {
 	f.Add(`{"text": "a", "ratio": 0.25, "token": "t", "Plain": ""}`)
 	f.Add(`{"text": "a", "ratio": 1e999, "token": "t", "Plain": "", "numbers": [1, 2], "labels": {"x": 1}}`)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// inspect refuses, with their paths, the parts of a type of which the library would make a wrong schema, a panic or
-// a stack overflow.
+// inspect reports the parts of a type, by their paths, for which the library would return a wrong schema, panic or
+// overflow the stack.
 func inspect(t reflect.Type, swap map[reflect.Type]reflect.Type) error {
 	in := inspector{swap: swap}
 	in.typ("", t)
@@ -22,9 +22,9 @@ func inspect(t reflect.Type, swap map[reflect.Type]reflect.Type) error {
 }
 
 type inspector struct {
-	swap     map[reflect.Type]reflect.Type
-	within   []reflect.Type // the structs, slices… around the current one: to meet one of them again means never to end
-	problems []error
+	swap      map[reflect.Type]reflect.Type
+	enclosing []reflect.Type // the types around the current one; one that occurs again is recursive
+	problems  []error
 }
 
 func (in *inspector) refuse(path, format string, args ...any) {
@@ -32,12 +32,12 @@ func (in *inspector) refuse(path, format string, args ...any) {
 }
 
 func (in *inspector) typ(path string, t reflect.Type) {
-	if slices.Contains(in.within, t) {
+	if slices.Contains(in.enclosing, t) {
 		in.refuse(path, "%s contains itself, and a schema without references cannot say that; bound the depth or use json.RawMessage", typeName(t))
 		return
 	}
-	in.within = append(in.within, t)
-	defer func() { in.within = in.within[:len(in.within)-1] }()
+	in.enclosing = append(in.enclosing, t)
+	defer func() { in.enclosing = in.enclosing[:len(in.enclosing)-1] }()
 
 	if other, ok := in.swap[t]; ok {
 		in.typ(path, other)
@@ -81,17 +81,17 @@ func (in *inspector) typ(path string, t reflect.Type) {
 	}
 }
 
-// fields inspects the fields of a struct, with those of embedded structs among them.
+// fields inspects the fields of a struct and of the structs that it embeds.
 func (in *inspector) fields(path string, t reflect.Type, names map[string]bool) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		embedded := f.Anonymous && name == "" && target(f.Type).Kind() == reflect.Struct || slices.Contains(strings.Split(options, ","), "inline")
+		embedded := f.Anonymous && name == "" && deref(f.Type).Kind() == reflect.Struct || slices.Contains(strings.Split(options, ","), "inline")
 		switch {
 		case name == "-", f.Tag.Get("jsonschema") == "-":
 			continue
 		case embedded:
-			in.embedded(path, target(f.Type), names)
+			in.embedded(path, deref(f.Type), names)
 			continue
 		case !f.IsExported():
 			continue
@@ -105,23 +105,23 @@ func (in *inspector) fields(path string, t reflect.Type, names map[string]bool) 
 		names[name] = true
 		before := len(in.problems)
 		in.typ(at, f.Type)
-		if len(in.problems) == before { // what has no schema has no keywords
+		if len(in.problems) == before { // a type without a schema has no keywords
 			in.tag(at, f)
 		}
 	}
 }
 
 func (in *inspector) embedded(path string, t reflect.Type, names map[string]bool) {
-	if slices.Contains(in.within, t) {
+	if slices.Contains(in.enclosing, t) {
 		in.refuse(path, "%s contains itself", typeName(t))
 		return
 	}
-	in.within = append(in.within, t)
-	defer func() { in.within = in.within[:len(in.within)-1] }()
+	in.enclosing = append(in.enclosing, t)
+	defer func() { in.enclosing = in.enclosing[:len(in.enclosing)-1] }()
 	in.fields(path, t, names)
 }
 
-// tag refuses what the library would ignore in a jsonschema tag.
+// tag reports what the library would ignore in a jsonschema tag.
 func (in *inspector) tag(path string, f reflect.StructField) {
 	value, ok := f.Tag.Lookup("jsonschema")
 	if !ok || value == "" {
@@ -129,7 +129,7 @@ func (in *inspector) tag(path string, f reflect.StructField) {
 	}
 	kind, item := in.jsonKind(f.Type), ""
 	if kind == "array" {
-		item = in.jsonKind(target(f.Type).Elem())
+		item = in.jsonKind(deref(f.Type).Elem())
 	}
 	previous := ""
 	for _, word := range splitTag(value) {
@@ -164,7 +164,7 @@ func splitTag(tag string) []string {
 	return words
 }
 
-// applies tells whether a keyword means something for a JSON type.
+// applies reports whether a keyword applies to a JSON type.
 func applies(keyword, kind string) bool {
 	switch keyword {
 	case "title", "description":
@@ -183,11 +183,11 @@ func applies(keyword, kind string) bool {
 	return false
 }
 
-// fits tells whether the library will take the value of a keyword: what it does not take, it drops without a word.
+// fits reports whether a value is valid for a keyword. The library ignores other values without an error.
 func fits(keyword, value, kind, item string) bool {
 	if kind == "array" && applies(keyword, item) {
 		if keyword == "default" && item != "string" {
-			return false // the library would make strings of them
+			return false // the library would make them strings
 		}
 		kind = item
 	}
@@ -222,9 +222,9 @@ func describe(kind, item string) string {
 	return "the type " + kind
 }
 
-// jsonKind is the JSON type of a field, "any" if it has none.
+// jsonKind returns the JSON type of a field, or "any".
 func (in *inspector) jsonKind(t reflect.Type) string {
-	t = target(t)
+	t = deref(t)
 	if _, ok := in.swap[t]; ok {
 		return "any"
 	}
@@ -251,7 +251,7 @@ func (in *inspector) jsonKind(t reflect.Type) string {
 	}
 }
 
-// typeName is what an author calls a type, without the package; a pointer goes by what it points to.
+// typeName returns the name of a type without its package. For a pointer it is the name of the element.
 func typeName(t reflect.Type) string {
 	switch {
 	case t.Name() != "":

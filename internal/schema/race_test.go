@@ -8,7 +8,7 @@ import (
 	"github.com/hitl-go/sdk/internal/schema"
 )
 
-// The library marks "anything" and "nothing" by schemas that all documents share: they must not be written to.
+// All schemas share TrueSchema and FalseSchema of the library, so Of must not write to them.
 func TestSchemasAtOnce(t *testing.T) {
 	type inner struct {
 		Any map[string]string `json:"any"`

@@ -1,12 +1,12 @@
-// Package schema makes JSON Schemas of Go types, and checks JSON against them.
+// Package schema generates JSON Schemas from Go types, and validates JSON against them.
 //
-// The dialect is the one in which Botpress' own tools deploy definitions: draft 7 with every reference resolved and
-// closed objects; titles and secrets stand under x-zui, where the Studio looks for them.
+// The schemas have the form in which Botpress' own tools deploy definitions: draft 7, without references, with
+// additionalProperties false. Titles and secrets stand under x-zui, where the Studio looks for them.
 //
-// A field is required unless its json tag says omitempty or omitzero. The rest is said in tags: jsonschema with title,
-// description, enum (once for each value), default, example, format, pattern, minLength, maxLength, minimum, maximum,
-// exclusiveMinimum, exclusiveMaximum, multipleOf, minItems, maxItems and uniqueItems, and jsonschema_description for
-// descriptions that have commas in them.
+// A field is required unless its json tag has omitempty or omitzero. A jsonschema tag can have title, description,
+// enum (once for each value), default, example, format, pattern, minLength, maxLength, minimum, maximum,
+// exclusiveMinimum, exclusiveMaximum, multipleOf, minItems, maxItems and uniqueItems. Descriptions with commas need a
+// jsonschema_description tag.
 package schema
 
 import (
@@ -27,17 +27,16 @@ type Constant interface{ SchemaConst() string }
 // Union is a type whose JSON is that of one of several types.
 type Union interface{ SchemaAnyOf() []reflect.Type }
 
-// Of returns the schema of the JSON that a value of type t becomes. In place of a type that is a key of swap stands
-// what it is mapped to.
+// Of returns the schema of the JSON encoding of type t. It replaces types that are keys of swap by their values.
 //
-// A type that has no JSON, none that can be known from its fields, or one without an end is an error, and so is
-// a tag that says nothing. The error names all such fields by their paths.
+// Of fails for types without a JSON encoding, types whose fields do not determine it, recursive types, and tags
+// that have no effect. The error names all such fields by their paths.
 func Of(t reflect.Type, swap map[reflect.Type]reflect.Type) (_ json.RawMessage, err error) {
 	if err := inspect(t, swap); err != nil {
 		return nil, err
 	}
 	defer func() {
-		if v := recover(); v != nil { // a JSONSchema method of the author's may do that, or a kind of type that inspect lets through by mistake
+		if v := recover(); v != nil { // in a JSONSchema method, or in the library for a type that inspect should have refused
 			err = fmt.Errorf("%s has no schema: %v", t, v)
 		}
 	}()
@@ -50,8 +49,8 @@ func Of(t reflect.Type, swap map[reflect.Type]reflect.Type) (_ json.RawMessage, 
 type maker struct{ swap map[reflect.Type]reflect.Type }
 
 func (m maker) reflect(t reflect.Type) *jsonschema.Schema {
-	// A mapper is asked only about types within the one that is reflected, after pointers have been followed.
-	t = target(t)
+	// The library does not call Mapper for t itself, and calls it after pointers have been dereferenced.
+	t = deref(t)
 	if s := m.special(t); s != nil {
 		return s
 	}
@@ -59,7 +58,7 @@ func (m maker) reflect(t reflect.Type) *jsonschema.Schema {
 	return r.ReflectFromType(t)
 }
 
-// special makes the schemas that do not follow from a type's fields; nil means that this one's does.
+// special returns the schema of a type whose fields do not determine it, and nil for all other types.
 func (m maker) special(t reflect.Type) *jsonschema.Schema {
 	if other, ok := m.swap[t]; ok {
 		return m.reflect(other)
@@ -76,7 +75,7 @@ func (m maker) special(t reflect.Type) *jsonschema.Schema {
 	case botpress.Secret:
 		return &jsonschema.Schema{Type: "string", Extras: map[string]any{zui: map[string]any{"secret": true}}}
 	case json.RawMessage:
-		return &jsonschema.Schema{Extras: map[string]any{}} // extras that are not nil keep it from becoming the schema "true"
+		return &jsonschema.Schema{Extras: map[string]any{}} // without extras the library encodes it as true
 	}
 	if isText(t) && !describesItself(t) {
 		return &jsonschema.Schema{Type: "string"}
@@ -84,12 +83,12 @@ func (m maker) special(t reflect.Type) *jsonschema.Schema {
 	return nil
 }
 
-// zui is the key under which Botpress' own schema library keeps what is not part of JSON Schema.
+// zui is the keyword of Botpress' own schema library for what is not part of JSON Schema.
 const zui = "x-zui"
 
-// finish takes the library's schema to Botpress' dialect.
+// finish converts the library's schema to the form of Botpress.
 func finish(s *jsonschema.Schema) {
-	if s == nil || s == jsonschema.TrueSchema || s == jsonschema.FalseSchema { // which all documents share
+	if s == nil || s == jsonschema.TrueSchema || s == jsonschema.FalseSchema { // shared by all schemas
 		return
 	}
 	s.Version = ""
@@ -113,25 +112,25 @@ func finish(s *jsonschema.Schema) {
 	finish(s.AdditionalProperties)
 }
 
-// target follows pointers: a schema does not tell them from what they point to.
-func target(t reflect.Type) reflect.Type {
+// deref dereferences pointer types, because schemas do not have pointers.
+func deref(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	return t
 }
 
-// isText reports whether values of a type become JSON strings through methods of their own.
+// isText reports whether values of a type are encoded as JSON strings by a MarshalText method.
 func isText(t reflect.Type) bool {
 	return implements[encoding.TextMarshaler](t) && !implements[json.Marshaler](t)
 }
 
-// describesItself reports whether a type has a method that gives its schema.
+// describesItself reports whether a type has a JSONSchema method.
 func describesItself(t reflect.Type) bool {
 	return implements[interface{ JSONSchema() *jsonschema.Schema }](t)
 }
 
-// implements looks at the methods of values and of pointers to them.
+// implements reports whether a type or the pointer to it implements I.
 func implements[I any](t reflect.Type) bool {
 	i := reflect.TypeFor[I]()
 	return t.Implements(i) || reflect.PointerTo(t).Implements(i)

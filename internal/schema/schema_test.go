@@ -92,7 +92,7 @@ func decode(t *testing.T, data []byte) any {
 	return v
 }
 
-// A tree contains itself by way of a slice, a map and a pointer.
+// tree is recursive through a slice, a map and a pointer.
 type tree struct {
 	Name     string          `json:"name"`
 	Children []tree          `json:"children"`
@@ -178,7 +178,7 @@ func TestOfTagsThatSayNothing(t *testing.T) {
 	}
 }
 
-// refused checks that a type has no schema, with one line of the error for each of the wanted ones.
+// refused checks that a type has no schema, and the lines of the error.
 func refused(t *testing.T, typ reflect.Type, want ...string) {
 	t.Helper()
 	_, err := schema.Of(typ, nil)

@@ -1,4 +1,4 @@
-// Package wire names what travels between Botpress and an integration: headers, operations and bodies.
+// Package wire defines the protocol between Botpress and an integration: headers, operations and bodies.
 package wire
 
 import (
@@ -21,7 +21,7 @@ const (
 	HeaderTraceState        = "Tracestate"
 )
 
-// Operation is what Botpress asks for, one per request.
+// Operation is what a request from Botpress asks for.
 type Operation string
 
 // The operations of the protocol.
@@ -50,7 +50,7 @@ type Output struct {
 	Meta   Cost `json:"meta"`
 }
 
-// Cost is what an action is billed to the bot, in the unit of Botpress' AI spend; nearly always zero.
+// Cost is what an action costs the bot, in the unit of Botpress' AI spend. It is usually zero.
 type Cost struct {
 	Cost float64 `json:"cost"`
 }
@@ -62,7 +62,8 @@ type CreateUserInput struct {
 	Email      string `json:"email,omitempty" jsonschema:"title=Email address,description=Address by which the end user is found again"`
 }
 
-// StartHitlInput is the input of the action startHitl. Its schema refers to that of the session, which is the author's.
+// StartHitlInput is the input of the action startHitl. Its schema refers to the schema of the session, which the
+// author defines.
 type StartHitlInput struct {
 	UserID      string          `json:"userId" jsonschema:"title=User ID,description=The end user in Botpress"`
 	Title       string          `json:"title,omitempty" jsonschema:"title=Title,description=What the session is about in a few words"`
@@ -87,7 +88,7 @@ type AssignedPayload struct {
 	UserID         string `json:"userId" jsonschema:"title=Agent ID,description=The user in Botpress that is the agent"`
 }
 
-// Message is the body of [MessageCreated]. The fields hold what the server reads of it.
+// Message is the body of [MessageCreated], with the fields that the server reads.
 type Message struct {
 	Type         string          `json:"type"`
 	Payload      json.RawMessage `json:"payload"`
@@ -100,7 +101,7 @@ type Message struct {
 		ID   string            `json:"id"`
 		Tags map[string]string `json:"tags"`
 	} `json:"message"`
-	// User is the bot's user, whoever speaks; [Extras] tells.
+	// User is always the bot's user. [Extras] has the speaker.
 	User struct {
 		Name string `json:"name"`
 	} `json:"user"`
@@ -117,7 +118,7 @@ type ConversationUpdate struct {
 type Extras struct {
 	// UserID is the end user who speaks; empty when the bot does.
 	UserID string `json:"userId,omitempty" jsonschema:"description=The end user who speaks instead of the bot"`
-	// AdditionalData is handed through to the end user's channel, at most 500 characters.
+	// AdditionalData is passed on to the end user's channel, at most 500 characters.
 	AdditionalData string `json:"additionalData,omitempty" jsonschema:"maxLength=500" jsonschema_description:"Data for the end user's channel, in any format"`
 }
 
@@ -127,7 +128,7 @@ type Webhook struct {
 }
 
 // WebhookRequest is an HTTP request that somebody sent to an installation's webhook.
-// Header names are lower-cased and the query has no question mark.
+// Header names are in lower case, and the query has no question mark.
 type WebhookRequest struct {
 	Method  string            `json:"method"`
 	Path    string            `json:"path"`
@@ -141,7 +142,7 @@ type Registration struct {
 	WebhookURL string `json:"webhookUrl"`
 }
 
-// Error is the body of every answer that is not a success.
+// Error is the body of every error response.
 type Error struct {
 	ID       string          `json:"id"`
 	Code     int             `json:"code"`

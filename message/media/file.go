@@ -13,7 +13,8 @@ import (
 
 const unknownType = "application/octet-stream"
 
-// typeOf finds out the media type of a file. Help desks and their storage often send wrong ones.
+// typeOf returns the media type of a file. The Content-Type headers of help desks and their storage
+// are often wrong.
 func typeOf(data []byte, header http.Header) string {
 	declared, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || isGeneric(declared) {
@@ -21,16 +22,16 @@ func typeOf(data []byte, header http.Header) string {
 	}
 	sniffed, _, _ := strings.Cut(http.DetectContentType(data), ";")
 	switch {
-	case strings.HasPrefix(sniffed, "image/") || sniffed == "application/pdf": // Beyond doubt.
+	case strings.HasPrefix(sniffed, "image/") || sniffed == "application/pdf": // Sniffing is reliable here.
 		return sniffed
-	case declared != "": // Knows a spreadsheet from a zip, and sound from pictures.
+	case declared != "": // Sniffing cannot tell spreadsheets from zips, or audio from video.
 		return declared
 	default:
 		return sniffed
 	}
 }
 
-// isGeneric reports whether a type says only that there is a file.
+// isGeneric reports whether a type says nothing about the content.
 func isGeneric(t string) bool {
 	switch t {
 	case unknownType, "binary/octet-stream", "application/force-download", "application/download", "application/x-download", "application/unknown":
@@ -39,7 +40,8 @@ func isGeneric(t string) bool {
 	return !strings.Contains(t, "/")
 }
 
-// nameOf makes a file name from the first thing that gives one.
+// nameOf makes a file name from the title, the Content-Disposition header or the URL, in this
+// order.
 func nameOf(title string, header http.Header, u *url.URL, contentType string) string {
 	sent := ""
 	if _, params, err := mime.ParseMediaType(header.Get("Content-Disposition")); err == nil {
@@ -61,16 +63,16 @@ func lastElement(p string) string {
 	return p[strings.LastIndexAny(p, `/\`)+1:]
 }
 
-// maxNameLen is in bytes. File systems take 255, help desks often fewer.
+// maxNameLen is in bytes. File systems accept 255, help desks often fewer.
 const maxNameLen = 150
 
-// sanitize makes a file name of any text, or none if nothing is left of it.
+// sanitize makes a file name of any text. It is empty if nothing usable is left.
 func sanitize(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r):
 			return ' '
-		case unicode.Is(unicode.Bidi_Control, r): // They make "exe.pdf" of "fdp.exe".
+		case unicode.Is(unicode.Bidi_Control, r): // They display "fdp.exe" as "exe.pdf".
 			return -1
 		case strings.ContainsRune(`/\:*?"<>|`, r):
 			return '_'
@@ -89,7 +91,7 @@ func sanitize(s string) string {
 	return s
 }
 
-// isDevice knows the names that Windows takes for devices, with any extension.
+// isDevice reports whether Windows reserves the name for a device, with any extension.
 func isDevice(stem string) bool {
 	stem = strings.ToUpper(strings.TrimSpace(stem))
 	switch stem {
@@ -99,7 +101,8 @@ func isDevice(stem string) bool {
 	return len(stem) == 4 && (strings.HasPrefix(stem, "COM") || strings.HasPrefix(stem, "LPT")) && unicode.IsDigit(rune(stem[3]))
 }
 
-// extension is the end of a name from the last dot, if that is one and not the end of a sentence.
+// extension returns the file extension of a name. It is empty if what follows the last dot does not
+// look like one.
 func extension(name string) string {
 	ext := path.Ext(name)
 	if len(ext) < 2 || len(ext) > 6 || ext == name {
@@ -119,7 +122,7 @@ func extension(name string) string {
 	return ext
 }
 
-// shorten cuts the stem of a name so that the whole has at most n bytes.
+// shorten truncates the stem of a name so that the whole has at most n bytes.
 func shorten(name string, n int) string {
 	if len(name) <= n {
 		return name
@@ -132,8 +135,8 @@ func shorten(name string, n int) string {
 	return strings.TrimRight(stem, ". ") + ext
 }
 
-// extensions are those of the files that people send. The table of package mime depends on the
-// system, and has several for one type.
+// extensions are those of common files. The table of package mime depends on the system, and has
+// several extensions for some types.
 var extensions = map[string]string{
 	"application/gzip":                               ".gz",
 	"application/json":                               ".json",

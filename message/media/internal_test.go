@@ -27,7 +27,7 @@ func TestIsPublic(t *testing.T) {
 		"10.1.2.3":             false,
 		"172.16.0.1":           false,
 		"192.168.1.1":          false,
-		"169.254.169.254":      false, // Where clouds keep their keys.
+		"169.254.169.254":      false, // Metadata services of clouds.
 		"100.64.0.1":           false,
 		"0.0.0.0":              false,
 		"0.1.2.3":              false,
@@ -57,8 +57,8 @@ func TestIsPublic(t *testing.T) {
 	}
 }
 
-// Every connection is judged anew: that of a redirect, and that of a name that means something
-// else the second time.
+// Every connection is checked: that of a redirect, and that of a name that resolves to another
+// address the second time.
 func TestEveryAddressIsChecked(t *testing.T) {
 	private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("has been reached") }))
 	defer private.Close()
@@ -79,7 +79,7 @@ func TestEveryAddressIsChecked(t *testing.T) {
 	}
 }
 
-// A proxy would make the connections in our place, to wherever it is told.
+// A proxy would connect in our place, to any address.
 func TestNoProxy(t *testing.T) {
 	if newClient(isPublic).Transport.(*http.Transport).Proxy != nil {
 		t.Error("there is a proxy")

@@ -1,14 +1,13 @@
-// Package media fetches the files that messages point to, so that they can be uploaded to a help
-// desk that does not take URLs.
+// Package media downloads the files of messages, for help desks that take files and not URLs.
 //
 //	file, err := media.Fetch(ctx, m.ImageURL, m.Title, &media.Options{MaxBytes: 5 << 20})
 //	if errors.Is(err, media.ErrTooLarge) {
 //		return desk.Say(ctx, message.PlainText(m)) // With the URL.
 //	}
 //
-// The URLs come from strangers. Fetch therefore looks at the address that it is about to connect
-// to, not at the name, so that neither a redirect nor a name server can lead it into a private
-// network, and it bounds size, time and redirects.
+// The URLs come from end users and are not trusted. To prevent server-side request forgery, Fetch
+// checks the IP address of each connection after name resolution, so that neither a redirect nor
+// DNS rebinding leads into a private network. It limits size, time and redirects.
 package media
 
 import (
@@ -27,10 +26,10 @@ import (
 )
 
 var (
-	// ErrTooLarge is the cause if a file has more than [Options].MaxBytes.
+	// ErrTooLarge means that a file has more than [Options].MaxBytes.
 	ErrTooLarge = errors.New("the file is too large")
 
-	// ErrPrivate is the cause if a URL, or a redirect, leads to an address that is not public.
+	// ErrPrivate means that a URL, or a redirect, leads to an address that is not public.
 	ErrPrivate = errors.New("the address is not public; set AllowPrivate if you trust the URL")
 )
 
@@ -40,34 +39,34 @@ const (
 	maxRedirects    = 5
 )
 
-// Options bound a fetch. The zero value, like a nil pointer, is 20 MiB, 30 seconds and public
+// Options limit a fetch. The zero value, like a nil pointer, means 20 MiB, 30 seconds and public
 // addresses only.
 type Options struct {
 	MaxBytes int64
-	Timeout  time.Duration // For all of it, redirects and body included.
+	Timeout  time.Duration // For the whole fetch, including redirects and body.
 
 	// AllowPrivate also lets Fetch connect to loopback, private, link-local and other addresses
 	// that are not public. Set it in tests and where all URLs are your own.
 	AllowPrivate bool
 }
 
-// File is a file that has been fetched.
+// File is a downloaded file.
 type File struct {
-	// Name is a file name without a directory, safe on all systems and never empty. It is made
-	// from the title, else from the Content-Disposition header, else from the URL, with an
-	// extension that fits the content if it had none.
+	// Name is a file name without a directory, safe on all systems and never empty. It comes from
+	// the title, else from the Content-Disposition header, else from the URL. If it has no
+	// extension, it gets one that fits the content.
 	Name string
 
-	// ContentType is a media type without parameters. What the content shows without doubt wins
-	// over the Content-Type header; "application/octet-stream" means that nothing is known.
+	// ContentType is a media type without parameters. Sniffed images and PDFs override the
+	// Content-Type header. "application/octet-stream" means unknown.
 	ContentType string
 
 	Data []byte
 }
 
 // Fetch downloads a file from an http or https URL with a single GET. The title may be empty. An
-// error wraps [ErrTooLarge], [ErrPrivate] or what the network said, and holds no more of the URL than
-// its host, because the rest is often a secret. Proxies of the environment are not used.
+// error wraps [ErrTooLarge], [ErrPrivate] or the network's error. It contains only the host of the
+// URL, because the rest is often a secret. Fetch ignores the environment's proxies.
 func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) {
 	var o Options
 	if opts != nil {
@@ -76,7 +75,7 @@ func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) 
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
-	o.MaxBytes = min(o.MaxBytes, math.MaxInt64-1) // One more is read, to see whether there is more.
+	o.MaxBytes = min(o.MaxBytes, math.MaxInt64-1) // get reads one byte more, to detect larger files.
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -89,7 +88,7 @@ func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) 
 
 func fetch(ctx context.Context, address, title string, o Options, allowed func(netip.AddrPort) bool) (File, error) {
 	u, err := url.Parse(address)
-	if err != nil { // The error would hold the URL.
+	if err != nil { // The error contains the URL.
 		return File{}, errors.New("media: the URL is malformed")
 	}
 	if err := checkURL(u); err != nil {
@@ -114,10 +113,11 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// newClient makes a client for one fetch: it keeps no connection, and asks allowed for every one.
+// newClient returns a client for one fetch. It reuses no connections, and asks allowed about each
+// new one.
 func newClient(allowed func(netip.AddrPort) bool) *http.Client {
 	dialer := net.Dialer{
-		// The name has been resolved by now, so that it cannot resolve to another address later.
+		// The address is already resolved, so that DNS rebinding cannot change it.
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			if a, err := netip.ParseAddrPort(address); err != nil || !allowed(a) {
 				return ErrPrivate
@@ -135,7 +135,7 @@ func newClient(allowed func(netip.AddrPort) bool) *http.Client {
 			if len(via) > maxRedirects {
 				return fmt.Errorf("more than %d redirects", maxRedirects)
 			}
-			r.Header.Del("Referer") // It would tell the next host the secrets of this URL.
+			r.Header.Del("Referer") // It would leak the URL and its secrets to the next host.
 			return checkURL(r.URL)
 		},
 	}
@@ -172,7 +172,7 @@ func get(ctx context.Context, u *url.URL, title string, maxBytes int64, client *
 	}, nil
 }
 
-// withoutURL drops the outer errors that quote URLs and addresses.
+// withoutURL unwraps errors that contain URLs or addresses.
 func withoutURL(err error) error {
 	var quoting *url.Error
 	switch {
@@ -180,7 +180,7 @@ func withoutURL(err error) error {
 		return ErrPrivate
 	case !errors.As(err, &quoting):
 		return err
-	case strings.Contains(quoting.Err.Error(), "Location"): // Quotes it.
+	case strings.Contains(quoting.Err.Error(), "Location"): // It contains the URL.
 		return errors.New("the server redirects to a malformed URL")
 	default:
 		return quoting.Err

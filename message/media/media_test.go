@@ -19,7 +19,7 @@ import (
 
 const png = "\x89PNG\r\n\x1a\n and so on"
 
-// trusted lets tests reach servers on loopback.
+// trusted allows servers on loopback.
 var trusted = &media.Options{AllowPrivate: true}
 
 func serve(t *testing.T, h http.HandlerFunc) string {

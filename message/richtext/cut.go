@@ -16,16 +16,16 @@ func cut(doc *html.Node, o Options) {
 		switch {
 		case o.CutQuotes && isQuote(n), o.CutSignature && isSignature(n):
 			alone = append(alone, n)
-		case o.CutQuotes && startsHistory(n), o.CutSignature && startsSignature(n):
+		case o.CutQuotes && startsQuote(n), o.CutSignature && startsSignature(n):
 			andAfter = append(andAfter, n)
 		}
 	}
 	for _, n := range alone {
-		removeIntroduction(n)
+		removeAttribution(n)
 		remove(n)
 	}
 	for _, n := range andAfter {
-		removeIntroduction(n)
+		removeAttribution(n)
 		for at := n; at != nil; at = at.Parent {
 			for at.NextSibling != nil {
 				remove(at.NextSibling)
@@ -41,7 +41,7 @@ func remove(n *html.Node) {
 	}
 }
 
-// isQuote knows the elements in which mail programs put the message that is answered.
+// isQuote reports whether an element is one in which mail programs put the quoted message.
 func isQuote(n *html.Node) bool {
 	switch {
 	case n.Type != html.ElementNode:
@@ -56,7 +56,7 @@ func isQuote(n *html.Node) bool {
 	}
 }
 
-// isForwarded reports whether a quote is what the agent wants to show.
+// isForwarded reports whether a quote is a forwarded message, which the agent wants to show.
 func isForwarded(n *html.Node) bool {
 	for c := range n.Descendants() {
 		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
@@ -67,21 +67,21 @@ func isForwarded(n *html.Node) bool {
 }
 
 var (
-	// originalMessage is the line that Outlook puts above the message that is answered.
+	// originalMessage is the line that Outlook puts above the quoted message.
 	originalMessage = regexp.MustCompile(`(?i)^-{2,}\s*(original message|ursprüngliche nachricht|message d'origine|mensaje original|` +
 		`messaggio originale|mensagem original|oorspronkelijk bericht)\s*-{2,}$`)
 
-	// outlookRule is the style of the line that Outlook draws there instead.
+	// outlookRule is the style of the rule that Outlook draws there instead.
 	outlookRule = regexp.MustCompile(`border-top:(1(\.0)?pt)?solid#?(e1e1e1|b5c4df)`)
 )
 
-// startsHistory knows what stands before the message that is answered, without being around it.
-func startsHistory(n *html.Node) bool {
+// startsQuote reports whether a node precedes the quoted message and does not contain it.
+func startsQuote(n *html.Node) bool {
 	switch n.Type {
 	case html.TextNode:
 		return len(n.Data) < 200 && originalMessage.MatchString(strings.TrimSpace(n.Data))
 	case html.ElementNode:
-		id := strings.TrimPrefix(attr(n, "id"), "x_") // Outlook on the web renames what it did not write.
+		id := strings.TrimPrefix(attr(n, "id"), "x_") // Outlook on the web adds this prefix to the ids of others.
 		return slices.Contains([]string{"divRplyFwdMsg", "appendonsend", "stopSpelling"}, id) ||
 			hasClass(n, "OutlookMessageHeader") || outlookRule.MatchString(styleOf(n))
 	default:
@@ -98,7 +98,8 @@ func isSignature(n *html.Node) bool {
 		slices.Contains([]string{"Signature", "signature", "AppleMailSignature", "ms-outlook-mobile-signature"}, id)
 }
 
-// startsSignature knows the line "--" of RFC 3676, and what Apple Mail puts in its place.
+// startsSignature reports whether a node is the line "--" of RFC 3676, or what Apple Mail uses
+// instead.
 func startsSignature(n *html.Node) bool {
 	if n.Type == html.ElementNode {
 		return attr(n, "id") == "lineBreakAtBeginningOfSignature"
@@ -110,11 +111,11 @@ func endsLine(neighbour *html.Node) bool {
 	return neighbour == nil || neighbour.DataAtom == atom.Br || breaksAround(neighbour.DataAtom) > 0
 }
 
-// removeIntroduction removes the line above a quote: a rule, or one like "On 5 May, Jane wrote:".
-// In all languages it has a date and ends in a colon.
-func removeIntroduction(quote *html.Node) {
+// removeAttribution removes the line above a quote: a rule, or an attribution such as "On 5 May,
+// Jane wrote:". In all languages it has a date and ends in a colon.
+func removeAttribution(quote *html.Node) {
 	n := quote.PrevSibling
-	for range 5 { // There are blank lines between, but not many.
+	for range 5 { // A few blank lines may stand between.
 		if n == nil || n.DataAtom == atom.Hr || strings.TrimSpace(textOf(n)) != "" {
 			break
 		}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// isSilent reports whether what is in an element is no text for people.
-func isSilent(a atom.Atom) bool {
+// isInvisible reports whether browsers never show the content of an element as text.
+func isInvisible(a atom.Atom) bool {
 	switch a {
 	case atom.Head, atom.Script, atom.Style, atom.Template, atom.Noscript, atom.Iframe, atom.Object, atom.Title:
 		return true
@@ -30,7 +30,7 @@ func keepsLines(n *html.Node) bool {
 	return strings.Contains(styleOf(n), "white-space:pre") || strings.Contains(styleOf(n), "white-space:break-spaces")
 }
 
-// breaksAround is how many line breaks part an element from what is before and after it.
+// breaksAround returns the number of line breaks before and after an element.
 func breaksAround(a atom.Atom) int {
 	switch a {
 	case atom.P, atom.Ul, atom.Ol, atom.Dl, atom.Blockquote, atom.Pre, atom.Hr, atom.Figure,
@@ -45,8 +45,8 @@ func breaksAround(a atom.Atom) int {
 	}
 }
 
-// isData reports whether a table holds data and not the layout of a mail: there are cells next to
-// each other, and nothing in them but words.
+// isData reports whether a table holds data, and is not the layout of a mail: it has adjacent
+// cells, and only text in them.
 func isData(table *html.Node) bool {
 	pairs := false
 	for n := range table.Descendants() {
@@ -66,7 +66,7 @@ func isData(table *html.Node) bool {
 	return pairs
 }
 
-// textOf is all text within a node as it is written, with the descriptions of images.
+// textOf returns the text of a node, with the alt texts of images.
 func textOf(n *html.Node) string {
 	var b strings.Builder
 	var walk func(*html.Node)
@@ -74,7 +74,7 @@ func textOf(n *html.Node) string {
 		switch {
 		case n.Type == html.TextNode:
 			b.WriteString(n.Data)
-		case n.Type == html.ElementNode && (isSilent(n.DataAtom) || isHidden(n)):
+		case n.Type == html.ElementNode && (isInvisible(n.DataAtom) || isHidden(n)):
 			return
 		case n.DataAtom == atom.Br:
 			b.WriteString("\n")
@@ -109,7 +109,7 @@ func hasClass(n *html.Node, names ...string) bool {
 	return false
 }
 
-// styleOf is an element's style without blanks, in lower case.
+// styleOf returns the style attribute of an element, without white space and in lower case.
 func styleOf(n *html.Node) string {
 	return strings.ToLower(strings.Join(strings.Fields(attr(n, "style")), ""))
 }

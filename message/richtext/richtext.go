@@ -1,11 +1,11 @@
-// Package richtext makes what human agents write in a help desk, which is HTML, readable for end
-// users: as text, or as Markdown.
+// Package richtext converts the HTML of help desks, which is what human agents write, to plain text
+// or Markdown for end users.
 //
 //	hitl.Replied{Message: message.Text{Text: richtext.Text(comment.HTMLBody, nil)}}
 //
-// No input is refused and none is lost: HTML that cannot be parsed gives its text all the same.
-// Hidden elements, scripts and style sheets are left out. Links and images whose URL is not http,
-// https, mailto or tel are shown without it.
+// No input is an error: malformed HTML also yields its text. Hidden elements, scripts and style
+// sheets are left out. Links and images whose URL is not http, https, mailto or tel are shown
+// without the URL.
 package richtext
 
 import (
@@ -17,21 +17,21 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// Options say what to leave out of a comment that came by e-mail. The zero value, like a nil
-// pointer, leaves in everything. If nothing would remain, nothing is cut.
+// Options select what to leave out of a comment that came by e-mail. The zero value, like a nil
+// pointer, leaves out nothing. Nothing is cut if nothing would remain.
 type Options struct {
 	// CutQuotes leaves out the earlier messages that mail programs quote below a reply, as Gmail,
-	// Outlook, Apple Mail, Thunderbird, Yahoo and Proton mark them. A quote that the agent made
-	// by hand stays.
+	// Outlook, Apple Mail, Thunderbird, Yahoo and Proton mark them. It keeps quotes that the agent
+	// made by hand.
 	CutQuotes bool
 
-	// CutSignature leaves out signatures, as the same programs mark them, and whatever follows a
-	// line that holds nothing but "--".
+	// CutSignature leaves out signatures, as the same programs mark them, and everything after a
+	// line that is only "--".
 	CutSignature bool
 }
 
-// Text converts HTML to plain text. Lists, quotes and tables keep their shape, and links and
-// images show their URL.
+// Text converts HTML to plain text. Lists, quotes and tables keep their structure. Links and images
+// show their URL.
 func Text(source string, opts *Options) string { return convert(source, opts, false) }
 
 // Markdown converts HTML to Markdown. Text that looks like Markdown is escaped.
@@ -56,10 +56,10 @@ func parse(source string) *html.Node {
 	return flat(source)
 }
 
-// flat reads HTML that is nested too deep for the parser as one level of lines.
+// flat reads HTML that is nested too deep for the parser. It keeps only text and line breaks.
 func flat(source string) *html.Node {
 	doc := &html.Node{Type: html.DocumentNode}
-	skipped := atom.Atom(0) // The element whose content is no text.
+	skipped := atom.Atom(0) // The element whose content is left out.
 	for z := html.NewTokenizer(strings.NewReader(source)); z.Next() != html.ErrorToken; {
 		switch token := z.Token(); {
 		case skipped != 0:
@@ -68,7 +68,7 @@ func flat(source string) *html.Node {
 			}
 		case token.Type == html.TextToken:
 			doc.AppendChild(&html.Node{Type: html.TextNode, Data: token.Data})
-		case token.Type == html.StartTagToken && isSilent(token.DataAtom):
+		case token.Type == html.StartTagToken && isInvisible(token.DataAtom):
 			skipped = token.DataAtom
 		case breaksAround(token.DataAtom) > 0 || token.DataAtom == atom.Br:
 			doc.AppendChild(&html.Node{Type: html.ElementNode, DataAtom: atom.Br, Data: "br"})
@@ -77,7 +77,7 @@ func flat(source string) *html.Node {
 	return doc
 }
 
-// write walks a document. What is left of control characters is replaced as in all messages.
+// write renders a document. PlainText replaces control characters.
 func write(doc *html.Node, markdown bool) string {
 	w := writer{markdown: markdown}
 	w.children(doc)

@@ -129,8 +129,8 @@ func TestDeepQuotesStaySmall(t *testing.T) {
 	}
 }
 
-// Thirty times the input may not cost much more than thirty times the time; a step that is
-// quadratic would make it nine hundred.
+// Thirty times the input takes about thirty times the time. A quadratic step would take nine hundred
+// times the time.
 func TestConversionIsLinear(t *testing.T) {
 	for _, piece := range []string{
 		"<blockquote>", "<li>a", "<ul><li>a", "<b>a", "<i></p>a", "<a href=https://e.com>!", "<td>a", "<table><tr><td>a<td>", "<p></p><blockquote type=cite>",

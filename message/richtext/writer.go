@@ -14,39 +14,39 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// writer turns a tree of elements into lines. Blanks and line breaks wait until something follows
-// them, so that none are doubled and none are left at the end.
+// writer turns a tree of elements into lines. It writes pending spaces and line breaks only when
+// text follows, so that none are doubled and none trail.
 type writer struct {
 	markdown bool
 	out      strings.Builder
 
-	space  bool     // A blank is due.
-	breaks int      // Line breaks that are due: 1 ends a line, 2 end a paragraph.
-	nextTo bool     // A cell is due that stands next to another.
-	inline int      // How many elements around must stay on one line.
-	keep   int      // How many elements around keep the line breaks of their text.
-	depth  int      // How many lists and quotes around are indented.
-	around []indent // From the outside in.
-	marks  []mark   // From the outside in.
-	inner  rune     // The last one before the marks that have just been closed, if any.
-	lists  []int    // The numbers of the last items, from the outside in; bullets are negative.
-	tables []bool   // Whether they hold data, from the outside in.
+	space  bool     // A space is pending.
+	breaks int      // Pending line breaks: 1 ends a line, 2 end a paragraph.
+	nextTo bool     // The separator of table cells is pending.
+	inline int      // Number of enclosing elements that must stay on one line.
+	keep   int      // Number of enclosing elements that preserve line breaks.
+	depth  int      // Number of enclosing lists and quotes.
+	around []indent // Outermost first.
+	marks  []mark   // Outermost first.
+	inner  rune     // The last rune before the marks that were just closed, if any.
+	lists  []int    // The numbers of the last items, outermost first; negative for bullets.
+	tables []bool   // Whether they hold data, outermost first.
 }
 
-// indent stands before the lines of a list item, a quote or a heading.
+// indent precedes the lines of a list item, a quote or a heading.
 type indent struct {
 	first, rest string
-	used        bool // first has been written.
+	used        bool // first is written.
 }
 
-// mark is Markdown around words, such as the asterisks of bold ones.
+// mark is a Markdown delimiter around text, such as "**".
 type mark struct {
 	text string
 	open bool
 }
 
-// maxDepth bounds how deep lists and quotes are indented. Without it the output could grow with
-// the square of the input.
+// maxDepth limits the indentation of nested lists and quotes. Without it the output could be
+// quadratic in the size of the input.
 const maxDepth = 8
 
 func (w *writer) children(n *html.Node) {
@@ -60,12 +60,12 @@ func (w *writer) node(n *html.Node) {
 	case html.TextNode:
 		w.text(n.Data)
 	case html.ElementNode:
-		if isSilent(n.DataAtom) || isHidden(n) {
+		if isInvisible(n.DataAtom) || isHidden(n) {
 			return
 		}
 		breaks := breaksAround(n.DataAtom)
 		if len(w.lists) > 0 && (n.DataAtom == atom.Ul || n.DataAtom == atom.Ol) {
-			breaks = 1 // A list in a list stays close.
+			breaks = 1 // No blank line before a nested list.
 		}
 		w.breakLine(breaks)
 		w.element(n)
@@ -113,7 +113,7 @@ func (w *writer) element(n *html.Node) {
 	}
 }
 
-// block writes an element that has no shape of its own.
+// block writes an element without special treatment.
 func (w *writer) block(n *html.Node) {
 	if keepsLines(n) {
 		w.keep++
@@ -122,7 +122,7 @@ func (w *writer) block(n *html.Node) {
 	w.children(n)
 }
 
-// text writes words, with one blank for any number.
+// text writes a text node and collapses its white space.
 func (w *writer) text(s string) {
 	if w.keep > 0 {
 		for i, line := range strings.Split(s, "\n") {
@@ -145,7 +145,8 @@ func (w *writer) words(s string) {
 	}
 }
 
-// collapse treats blanks that do not break like others: editors make them of every second blank.
+// collapse treats non-breaking spaces like others, because editors insert them for every second
+// space.
 func collapse(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (w *writer) escape(s string) string {
@@ -155,7 +156,7 @@ func (w *writer) escape(s string) string {
 	if w.atLineStart() {
 		return message.EscapeMarkdown(s)
 	}
-	const before = "." // Keeps what follows from being the beginning of a line.
+	const before = "." // So that the text is not at the beginning of a line.
 	return strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
 }
 
@@ -163,7 +164,7 @@ func (w *writer) atLineStart() bool {
 	return w.out.Len() == 0 || w.breaks > 0 || w.isFresh()
 }
 
-// isFresh reports whether the innermost item or quote has nothing in it yet.
+// isFresh reports whether the innermost item or quote is still empty.
 func (w *writer) isFresh() bool {
 	return len(w.around) > 0 && !w.around[len(w.around)-1].used
 }
@@ -173,7 +174,7 @@ func (w *writer) breakLine(n int) {
 	case n == 0:
 	case w.inline > 0:
 		w.space = true
-	case w.isFresh(): // A paragraph that begins an item goes on the item's line.
+	case w.isFresh(): // The first paragraph of an item stands on the item's line.
 		w.breaks = max(w.breaks, 1)
 	default:
 		w.breaks = max(w.breaks, n)
@@ -182,7 +183,7 @@ func (w *writer) breakLine(n int) {
 
 func (w *writer) newline() { w.breakLine(min(w.breaks+1, 2)) }
 
-// write writes what is due, and then s, which has no line breaks.
+// write writes pending breaks, spaces and marks, and then s, which has no line breaks.
 func (w *writer) write(s string) {
 	switch {
 	case w.out.Len() == 0:
@@ -206,7 +207,7 @@ func (w *writer) write(s string) {
 }
 
 func (w *writer) breakNow() {
-	for i, m := range slices.Backward(w.marks) { // They do not last beyond a paragraph.
+	for i, m := range slices.Backward(w.marks) { // Marks cannot span paragraphs.
 		if m.open {
 			w.out.WriteString(m.text)
 			w.marks[i].open = false
@@ -216,7 +217,7 @@ func (w *writer) breakNow() {
 	case w.breaks > 1:
 		w.out.WriteString("\n" + strings.TrimRight(w.prefix(), " "))
 	case w.markdown && !w.isFresh():
-		w.out.WriteString("  ") // Else the lines would be joined.
+		w.out.WriteString("  ") // A hard line break.
 	}
 	w.out.WriteString("\n")
 	w.startLine()
@@ -233,7 +234,7 @@ func (w *writer) startLine() {
 	}
 }
 
-// prefix is what stands before a line that begins nothing.
+// prefix returns the indentation of an empty line.
 func (w *writer) prefix() string {
 	var s strings.Builder
 	for _, in := range w.around {
@@ -278,8 +279,8 @@ func (w *writer) marked(text string, n *html.Node) {
 	w.marks = w.marks[:last]
 }
 
-// isStuck reports whether a mark would be no mark, because it stands between a word outside and
-// punctuation inside: "**Note:**this".
+// isStuck reports whether Markdown would not see a mark, because it stands between a letter outside
+// and punctuation inside: "**Note:**this".
 func (w *writer) isStuck(next string) bool {
 	left, _ := utf8.DecodeLastRuneInString(w.out.String())
 	right, _ := utf8.DecodeRuneInString(next)
@@ -322,11 +323,12 @@ func (w *writer) item(n *html.Node) {
 	before := w.out.Len()
 	w.indented(indent{first: marker, rest: strings.Repeat(" ", len(marker))}, n)
 	if w.out.Len() > before {
-		w.breaks = min(w.breaks, 1) // Items of paragraphs stay together, too.
+		w.breaks = min(w.breaks, 1) // No blank line between items, even if they contain paragraphs.
 	}
 }
 
-// tableCell writes a cell next to the one before it; in a table that only makes a layout, below.
+// tableCell writes a cell of a data table next to the one before it, and a cell of a layout table
+// below.
 func (w *writer) tableCell(n *html.Node) {
 	if len(w.tables) == 0 || !w.tables[len(w.tables)-1] {
 		w.breakLine(1)
@@ -342,7 +344,7 @@ func (w *writer) tableCell(n *html.Node) {
 	w.inline--
 }
 
-// link writes a label and a URL. A URL that is not one to be clicked is left out.
+// link writes a label and a URL. It leaves out a URL that is not safe.
 func (w *writer) link(n *html.Node) {
 	target := safeURL(attr(n, "href"))
 	text := textOf(n)
@@ -359,7 +361,7 @@ func (w *writer) link(n *html.Node) {
 		w.write(label)
 	case w.markdown:
 		if strings.HasSuffix(w.out.String(), "!") && w.breaks == 0 {
-			w.space = true // Else this would be an image.
+			w.space = true // Without a space this would be an image.
 		}
 		w.write("[" + w.escape(label) + "](" + target + ")")
 	default:
@@ -375,7 +377,7 @@ func (w *writer) url(target string) {
 	w.write(target)
 }
 
-// isSame reports whether a label says no more than the URL.
+// isSame reports whether a label only repeats the URL.
 func isSame(label, target string) bool {
 	bare := func(s string) string {
 		s = strings.ToLower(strings.TrimSuffix(s, "/"))
@@ -387,9 +389,10 @@ func isSame(label, target string) bool {
 	return bare(label) == bare(target)
 }
 
-// image writes what stands for a picture. Pictures of a single point only track who reads a mail.
+// image writes an image as its alt text and URL. It leaves out images of one pixel, which are for
+// tracking.
 func (w *writer) image(n *html.Node) {
-	if isPoint(attr(n, "width")) || isPoint(attr(n, "height")) {
+	if isPixel(attr(n, "width")) || isPixel(attr(n, "height")) {
 		return
 	}
 	alt := collapse(attr(n, "alt"))
@@ -408,9 +411,9 @@ func (w *writer) image(n *html.Node) {
 	}
 }
 
-func isPoint(length string) bool { return length == "0" || length == "1" || length == "1px" }
+func isPixel(length string) bool { return length == "0" || length == "1" || length == "1px" }
 
-// isEmoji reports whether the text of an image is no description but the image itself.
+// isEmoji reports whether the alt text of an image is the emoji that it shows.
 func isEmoji(alt string) bool {
 	return alt != "" && !strings.ContainsFunc(alt, func(r rune) bool { return r < unicode.MaxASCII || unicode.IsLetter(r) })
 }
@@ -430,7 +433,7 @@ func (w *writer) code(n *html.Node) {
 	}
 }
 
-// pre writes its lines as they are.
+// pre writes preformatted lines.
 func (w *writer) pre(n *html.Node) {
 	text := strings.Trim(textOf(n), "\n")
 	if strings.TrimSpace(text) == "" {
@@ -456,7 +459,7 @@ func (w *writer) pre(n *html.Node) {
 	}
 }
 
-// fenceFor is a row of backticks that is longer than any in the code, and at least n long.
+// fenceFor returns at least n backticks, and more than any run of them in the code.
 func fenceFor(code string, n int) string {
 	for row := range strings.FieldsFuncSeq(code, func(r rune) bool { return r != '`' }) {
 		n = max(n, len(row)+1)
@@ -464,8 +467,8 @@ func fenceFor(code string, n int) string {
 	return strings.Repeat("`", n)
 }
 
-// safeURL is the URL if a click on it can do no more than open a page, a mail or a call, and else
-// empty. Nothing in it ends the target of a link in Markdown.
+// safeURL returns the URL if a click on it can only open a page, a mail or a call, and an empty
+// string otherwise. Nothing in the result ends the target of a Markdown link.
 func safeURL(s string) string {
 	u, err := url.Parse(strings.TrimSpace(s))
 	if err != nil {
