@@ -64,7 +64,7 @@ func TestSecrets(t *testing.T) {
 		"a password":            {`{}`, `{"url": "https://jane:pa55@desk.example.com/x"}`, []string{"pa55"}},
 		"a password, escaped":   {`{}`, `["postgres://jane:p%40:s@db/x?y=@"]`, []string{"p@:s"}},
 		"a password, unescaped": {`{}`, `["https://jane:p/s#s@desk.example.com", "https://jane:pa%ss@desk.example.com"]`, []string{"p/s#s", "pa%ss"}},
-		"no password":           {`{}`, `["https://jane@desk.example.com", "https://jane:@desk.example.com", "https://desk.example.com/@jane:x", "jane:x@desk"]`, nil},
+		"no password":           {`{}`, `["https://jane@desk.example.com", "https://jane1984:@desk.example.com", "https://desk.example.com/@jane:x", "jane:x@desk"]`, nil},
 		"a token":               {`{}`, `["https://0123456789abcdef@desk.example.com", "https://0123456789abcdeg:@desk.example.com"]`, []string{"0123456789abcdef", "0123456789abcdeg"}},
 		"a long name":           {`{}`, `["https://maximilian-mustermann@desk.example.com", "https://jane.doe.1984%40example.com@desk.example.com"]`, nil},
 		"no schema":             {``, `{"a": "one", "b": [2]}`, []string{"2", "one"}},
