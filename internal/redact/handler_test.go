@@ -25,14 +25,14 @@ type valuer struct{ v any }
 func (v valuer) LogValue() slog.Value { return slog.AnyValue(v.v) }
 
 // detailed is an error that says more when it is asked for details.
-type detailed struct{ secret string }
+type detailed struct{ text, details string }
 
-func (detailed) Error() string { return "it failed" }
+func (e detailed) Error() string { return e.text }
 
 func (e detailed) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprint(f, "it failed")
+	_, _ = fmt.Fprint(f, e.text)
 	if f.Flag('+') {
-		_, _ = fmt.Fprint(f, " with ", e.secret)
+		_, _ = fmt.Fprint(f, e.details)
 	}
 }
 
@@ -73,7 +73,8 @@ func TestHandler(t *testing.T) {
 		"a clean struct":   {clean, `"{URL:https://desk.example.com Token: Raw:[120]}"`, `{"url":"https://desk.example.com","token":"","raw":"eA=="}`},
 		"an error":         {fmt.Errorf("a %q", secret), `"a \"[secret]\""`, `"a \"[secret]\""`},
 		"a clean error":    {errors.New("EOF"), `EOF`, `"EOF"`},
-		"details":          {detailed{secret}, `"it failed with [secret]"`, `"it failed with [secret]"`},
+		"details":          {detailed{"it failed", " with " + secret}, `"it failed with [secret]"`, `"it failed with [secret]"`},
+		"no details":       {detailed{secret + " failed", " in line 1"}, `"[secret] failed"`, `"[secret] failed"`},
 		"a LogValuer":      {valuer{valuer{secret}}, `[secret]`, `"[secret]"`},
 		"a LogValuer's":    {valuer{c}, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`},
 		"a TextMarshaler":  {texter{hide}, `[secret]`, `"[secret]"`},
