@@ -178,15 +178,42 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// What is no secret can be read, next to one that is: the desk's address, for instance.
+func TestDeskIsReadable(t *testing.T) {
+	w := newWorld(t)
+	const desk = "https://desk.example.com"
+	w.must("webhook", map[string]any{
+		"path": "/tickets/" + apiToken + "?from=" + desk, "body": `{"type": "unknown", "url": "` + desk + `", "key": "` + apiToken + `"}`,
+	})
+	rows := w.state().Rows
+	for _, row := range rows[len(rows)-2:] {
+		if strings.Contains(row.Detail, apiToken) {
+			t.Errorf("the list shows %s", row.Detail)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/api/wire/%d", w.url, row.Seq), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer := w.do(r)
+		if strings.Contains(answer, apiToken) || !strings.Contains(answer, "/tickets/[secret]") || strings.Count(answer, desk) < 2 {
+			t.Errorf("%s %s is shown as %s", row.Operation, row.Detail, answer)
+		}
+	}
+}
+
 func TestSecretsInBodies(t *testing.T) {
-	s := newSecrets(json.RawMessage(`{"url": "https://desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`), "bp_pat_secret")
+	s := newSecrets(
+		json.RawMessage(`{"properties": {"password": {"x-zui": {"secret": true}}}}`),
+		json.RawMessage(`{"url": "https://jane:pa55word@desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`), "bp_pat_secret")
 	for body, want := range map[string]string{
 		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`: `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
 		`{"level": "high", "said": "my pass\"word"}`:                  `{"level": "high", "said": "my [secret]"}`,
 		`{"body": "{\"api_token\": \"abc\"}"}`:                        `{"body": "{\"api_token\": \"[secret]\"}"}`,
 		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:    `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
 		`Bearer bp_pat_secret`:                                        `Bearer [secret]`,
-		`{"a": 1}`:                                                    `{"a": 1}`,
+		`Basic YnBfcGF0X3NlY3JldDp4`:                                  `Basic [secret]p4`,
+		`{"url": "https://jane:pa55word@desk.example.com/12345678"}`:  `{"url": "https://jane:[secret]@desk.example.com/12345678"}`,
+		`{"a": 1}`: `{"a": 1}`,
 	} {
 		if got, missing := s.body([]byte(body), false); got != want || missing != "" {
 			t.Errorf("%s is shown as %s (%s)", body, got, missing)
@@ -199,9 +226,9 @@ func TestSecretsInBodies(t *testing.T) {
 	}
 	h := http.Header{
 		"Authorization": {"Basic YTpi"}, "X-Hub-Signature": {"sha1=abc"}, "Set-Cookie": {"a=b"}, "X-Api-Key": {"k"}, "Content-Type": {"text/plain"},
-		"Private-Token": {"t"},
+		"Private-Token": {"t"}, "Location": {"https://desk.example.com/bp_pat_secret"},
 	}
-	want := "[[Authorization Basic [secret]] [Content-Type text/plain] [Private-Token [secret]] [Set-Cookie [secret]] " +
+	want := "[[Authorization Basic [secret]] [Content-Type text/plain] [Location https://desk.example.com/[secret]] [Private-Token [secret]] [Set-Cookie [secret]] " +
 		"[X-Api-Key [secret]] [X-Hub-Signature [secret]]]"
 	if got := fmt.Sprint(s.header(h)); got != want {
 		t.Errorf("the header is shown as %s", got)

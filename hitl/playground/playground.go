@@ -158,7 +158,8 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		Attempts: attempts, RetryDelay: retryDelay,
 	})
 	p.faults.cloud = p.cloud
-	p.wire.secrets = newSecrets(configuration, p.cloud.Token, signing)
+	definition := opts.Server.Describe()
+	p.wire.secrets = newSecrets(definition.Configuration.Schema, configuration, p.cloud.Token, signing, string(secret))
 
 	server, err := opts.Server.With(hitl.Options{
 		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token},
@@ -180,7 +181,6 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		opts.Tap.attach(p.wire)
 	}
 
-	definition := server.Describe()
 	p.about = describe(definition, opts)
 	spec, err := fromDefinition(definition)
 	if err != nil {

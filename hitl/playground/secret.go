@@ -8,47 +8,21 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/redact"
+	"github.com/hitl-go/sdk/internal/schema"
 )
 
-const (
-	hidden    = "[secret]"
-	minSecret = 6 // Shorter words of a configuration, such as "high", stand everywhere.
-)
+const hidden = "[secret]"
 
 // secrets knows what the page must not show: it is looked at over shoulders, and what is copied from it ends up in tickets.
 type secrets struct {
-	known *strings.Replacer
+	known *redact.Masker
 }
 
-// newSecrets hides these values, and all texts of a configuration: which of them are secret, only the definition knows.
-func newSecrets(configuration json.RawMessage, values ...string) *secrets {
-	var config any
-	if json.Unmarshal(configuration, &config) == nil {
-		values = appendTexts(values, config)
-	}
-	values = slices.DeleteFunc(values, func(v string) bool { return len(v) < minSecret })
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // A secret may be part of another.
-	var pairs []string
-	for _, v := range slices.Compact(values) {
-		pairs = append(pairs, v, hidden, escaped(v), hidden)
-	}
-	return &secrets{known: strings.NewReplacer(pairs...)}
-}
-
-func appendTexts(texts []string, v any) []string {
-	switch v := v.(type) {
-	case string:
-		texts = append(texts, v)
-	case []any:
-		for _, item := range v {
-			texts = appendTexts(texts, item)
-		}
-	case map[string]any:
-		for _, item := range v {
-			texts = appendTexts(texts, item)
-		}
-	}
-	return texts
+// newSecrets hides these values, and what of a configuration its schema calls secret.
+func newSecrets(config, configuration json.RawMessage, values ...string) *secrets {
+	return &secrets{known: redact.New(append(schema.Secrets(config, configuration), values...)...)}
 }
 
 var (
@@ -70,7 +44,7 @@ func (s *secrets) header(h http.Header) [][2]string {
 					v = scheme + " " + hidden
 				}
 			default:
-				v = s.known.Replace(v)
+				v = s.known.Mask(v)
 			}
 			lines = append(lines, [2]string{name, v})
 		}
@@ -93,5 +67,5 @@ func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 }
 
 func (s *secrets) text(text string) string {
-	return secretField.ReplaceAllString(s.known.Replace(text), "${1}"+hidden)
+	return secretField.ReplaceAllString(s.known.Mask(text), "${1}"+hidden)
 }

@@ -38,7 +38,7 @@ type wire struct {
 	secrets *secrets
 }
 
-func newWire(v *view, f *faults) *wire { return &wire{view: v, faults: f} }
+func newWire(v *view, f *faults) *wire { return &wire{view: v, faults: f, secrets: &secrets{}} }
 
 // botpress stands in front of the in-memory Botpress: the integration calls its API, the desk its webhooks.
 func (w *wire) botpress(next http.Handler) http.Handler {
@@ -70,6 +70,7 @@ func (w *wire) record(next http.Handler, describe func(*http.Request, []byte) ex
 		}{io.MultiReader(bytes.NewReader(body), failing{err}, r.Body), r.Body}
 
 		x := describe(r, body)
+		x.Detail = w.secrets.text(x.Detail)
 		x.method, x.url, x.header, x.body = r.Method, "http://"+r.Host+r.URL.RequestURI(), r.Header.Clone(), body
 		seq := w.view.begin(x)
 		tee := &tee{ResponseWriter: res}
@@ -143,7 +144,7 @@ func (d *dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	op := r.Header.Get(protocol.HeaderOperation)
 	parent := r.Header.Get(protocol.HeaderTraceParent)
-	x := exchange{row: row{From: atBotpress, To: atIntegration, Operation: op, Detail: subject(op, body)}}
+	x := exchange{row: row{From: atBotpress, To: atIntegration, Operation: op, Detail: d.wire.secrets.text(subject(op, body))}}
 	x.method, x.url, x.header, x.body = r.Method, r.URL.String(), r.Header, body
 	seq := d.wire.view.begin(x)
 	again := d.wire.faults.sent(parent)

@@ -1,0 +1,128 @@
+package redact_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/internal/redact"
+)
+
+type config struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+	Raw   []byte `json:"raw,omitempty"`
+}
+
+type valuer struct{ v any }
+
+func (v valuer) LogValue() slog.Value { return slog.AnyValue(v.v) }
+
+// detailed is an error that says more when it is asked for details.
+type detailed struct{ text, details string }
+
+func (e detailed) Error() string { return e.text }
+
+func (e detailed) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprint(f, e.text)
+	if f.Flag('+') {
+		_, _ = fmt.Fprint(f, e.details)
+	}
+}
+
+// texter and jsoner show their secret only to the handlers of their format.
+type texter struct{ secret func() string }
+
+func (x texter) MarshalText() ([]byte, error) { return []byte(x.secret()), nil }
+
+type jsoner struct{ secret func() string }
+
+func (x jsoner) MarshalJSON() ([]byte, error) { return json.Marshal(x.secret()) }
+func (jsoner) Error() string                  { return "it failed" }
+
+// nilError has a method that does not expect to be called on nothing.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string                { return e.text }
+func (e *nilError) MarshalText() ([]byte, error) { return []byte(e.text), nil }
+
+func TestHandler(t *testing.T) {
+	const secret = "hunter2 & more"
+	hide := func() string { return secret }
+	c := config{"https://desk.example.com", secret, nil}
+	clean := config{"https://desk.example.com", "", []byte("x")}
+	for name, tc := range map[string]struct {
+		value      any
+		text, json string // in slog's own formats
+	}{
+		"a string":         {"a " + secret, `"a [secret]"`, `"a [secret]"`},
+		"a clean string":   {"a b", `"a b"`, `"a b"`},
+		"a number":         {12345678, `[secret]`, `"[secret]"`},
+		"a clean number":   {1234567, `1234567`, `1234567`},
+		"bytes":            {[]byte(secret), `[secret]`, `"[secret]"`},
+		"a struct":         {c, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`},
+		"a pointer":        {&c, `"&{URL:https://desk.example.com Token:[secret] Raw:[]}"`, `"&{URL:https://desk.example.com Token:[secret] Raw:[]}"`},
+		"pointers":         {[]*config{&c}, `"[{\"url\":\"https://desk.example.com\",\"token\":\"[secret]\"}]"`, `"[{\"url\":\"https://desk.example.com\",\"token\":\"[secret]\"}]"`},
+		"bytes in it":      {config{Raw: []byte(secret)}, `"{URL: Token: Raw:[[secret]]}"`, `"{URL: Token: Raw:[[secret]]}"`},
+		"a clean struct":   {clean, `"{URL:https://desk.example.com Token: Raw:[120]}"`, `{"url":"https://desk.example.com","token":"","raw":"eA=="}`},
+		"an error":         {fmt.Errorf("a %q", secret), `"a \"[secret]\""`, `"a \"[secret]\""`},
+		"a clean error":    {errors.New("EOF"), `EOF`, `"EOF"`},
+		"details":          {detailed{"it failed", " with " + secret}, `"it failed with [secret]"`, `"it failed with [secret]"`},
+		"no details":       {detailed{secret + " failed", " in line 1"}, `"[secret] failed"`, `"[secret] failed"`},
+		"a LogValuer":      {valuer{valuer{secret}}, `[secret]`, `"[secret]"`},
+		"a LogValuer's":    {valuer{c}, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`, `"{URL:https://desk.example.com Token:[secret] Raw:[]}"`},
+		"a TextMarshaler":  {texter{hide}, `[secret]`, `"[secret]"`},
+		"a json.Marshaler": {jsoner{hide}, `"\"[secret]\""`, `"\"[secret]\""`},
+		"nothing":          {nil, `<nil>`, `null`},
+		"no error":         {(*nilError)(nil), `<nil>`, `"<nil>"`},
+		"not for JSON":     {func() {}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := redact.New(secret, "12345678")
+			var out bytes.Buffer
+			text := slog.New(redact.Handler(slog.NewTextHandler(&out, nil), func() *redact.Masker { return m }))
+			asJSON := slog.New(redact.Handler(slog.NewJSONHandler(&out, nil), func() *redact.Masker { return m }))
+			text.Info("said "+secret, "v", tc.value)
+			asJSON.Info("said "+secret, "v", tc.value)
+			text.With("v", tc.value).WithGroup("g").Info("said "+secret, slog.Group("h", slog.Group("i", "v", tc.value)))
+			lines := strings.Split(out.String(), "\n")
+			if tc.text == "" { // it is enough that it does not panic
+				return
+			}
+			var got []string
+			for i, line := range lines[:3] {
+				_, line, _ = strings.Cut(line, []string{"level=INFO ", `"level":"INFO",`, "level=INFO "}[i])
+				got = append(got, line)
+			}
+			want := []string{
+				`msg="said [secret]" v=` + tc.text,
+				`"msg":"said [secret]","v":` + tc.json + `}`,
+				`msg="said [secret]" v=` + tc.text + ` g.h.i.v=` + tc.text,
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Where nothing is logged, no masker is made.
+func TestHandlerIsLazy(t *testing.T) {
+	log := slog.New(redact.Handler(slog.DiscardHandler, func() *redact.Masker {
+		t.Error("the masker is asked for")
+		return nil
+	}))
+	log.WithGroup("g").Info("hunter2", "v", "hunter2")
+
+	var out bytes.Buffer
+	slog.New(redact.Handler(slog.NewTextHandler(&out, nil), func() *redact.Masker { return nil })).Info("hunter2", "v", "hunter2")
+	if !strings.HasSuffix(out.String(), "msg=hunter2 v=hunter2\n") {
+		t.Errorf("without secrets it writes %s", &out)
+	}
+}
