@@ -116,12 +116,11 @@ type StateDefinition struct {
 }
 
 // withDefaults fills in the interface's own names.
-func (d Definition) withDefaults() Definition {
+func (d *Definition) withDefaults() {
 	d.InterfaceVersion = cmp.Or(d.InterfaceVersion, InterfaceV2_1)
 	for _, p := range d.parts() {
 		p.Name = cmp.Or(p.Name, p.original)
 	}
-	return d
 }
 
 // interfacePart is a part of the HITL interface in a definition.

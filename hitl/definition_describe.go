@@ -35,7 +35,7 @@ func (s *Server) Describe() botpress.CreateIntegrationParams {
 }
 
 // describe makes the definition as Botpress wants it. The names have their defaults already.
-func (d Definition) describe(t types) (botpress.CreateIntegrationParams, error) {
+func (d *Definition) describe(t types) (botpress.CreateIntegrationParams, error) {
 	c := checker{subject: "Definition", names: map[string]string{}}
 	c.definition(d)
 	config := c.object("the configuration", t.config)

@@ -44,7 +44,7 @@ func (c *checker) refuse(field, format string, args ...any) {
 
 func (c *checker) err() error { return errors.Join(c.problems...) }
 
-func (c *checker) definition(d Definition) {
+func (c *checker) definition(d *Definition) {
 	switch {
 	case d.Name == "":
 		c.refuse("Name", "it is empty")

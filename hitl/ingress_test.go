@@ -105,6 +105,14 @@ func TestSignature(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d", test.name, a.status, a.body, test.want)
 		}
 	}
+	for _, operation := range []string{
+		"action_triggered", "message_created", "message_updated", "conversation_updated", "webhook_received", "register", "unregister",
+		"create_user", "create_conversation",
+	} {
+		if a := ask(s, request([2]string{operation, "{}"})); a.status != http.StatusUnauthorized {
+			t.Errorf("%s, unsigned: got %d %s, want 401", operation, a.status, a.body)
+		}
+	}
 	if !strings.Contains(log.String(), "botpress: the request is not signed") {
 		t.Errorf("the log does not say why a request was refused:\n%s", &log)
 	}

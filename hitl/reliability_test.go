@@ -178,6 +178,33 @@ func (w *world) wantStarted(u *botpresstest.EndUser, within time.Duration) {
 	}
 }
 
+// A redelivered startHitl finds its conversation again, also if it was closed meanwhile. A much later one with the same words
+// is another session.
+func TestStartHitlOfAFinishedSession(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		var start botpresstest.Call
+		for _, c := range w.cloud.Calls() {
+			if c.Type == "createTicket" {
+				start = c
+			}
+		}
+		w.report(report{Type: "closed", TicketID: "T-1"})
+		again := func() {
+			t.Helper()
+			if status := w.dispatch("action_triggered", string(start.Request)); status != http.StatusOK {
+				t.Fatalf("answered %d", status)
+			}
+		}
+		<-time.After(9 * time.Minute)
+		again()
+		w.wantTickets(1)
+		<-time.After(2 * time.Minute)
+		again()
+		w.wantTickets(2)
+	})
+}
+
 func TestFinishedConversationIsNotReused(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		for n := 1; n <= 2; n++ {
@@ -327,6 +354,25 @@ func TestHandoverWindow(t *testing.T) {
 		if diff := cmp.Diff(want, seen(jane)); diff != "" {
 			t.Errorf("the end user saw (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// Replies of one instant keep their order: no two of them are due at the same time.
+func TestRepliesOfOneInstant(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+			t.Fatal(err)
+		}
+		var reports []report
+		var want []string
+		for n := range 12 {
+			reports = append(reports, comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
+			want = append(want, fmt.Sprintf("Alice Agent: reply %d", n))
+		}
+		w.report(map[string]any{"reports": reports})
+		w.afterHandover()
+		w.settle()
+		wantAgents(t, jane, want...)
 	})
 }
 

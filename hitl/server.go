@@ -129,7 +129,7 @@ func NewServer[Config, Session any, I Integration[Session]](
 }
 
 func newServer(def Definition, t types, opts Options) (*Server, error) {
-	def = def.withDefaults()
+	def.withDefaults()
 	body, err := def.describe(t)
 	if err != nil {
 		return nil, err

@@ -166,6 +166,23 @@ func (w *world) webhook(ctx context.Context, v any) (status int, body string) {
 	return res.StatusCode, string(answer)
 }
 
+// dispatch sends an operation as Botpress does, past the Botpress in memory.
+func (w *world) dispatch(operation, body string) (status int) {
+	w.t.Helper()
+	r := request([2]string{operation, body})
+	for name, value := range map[string]string{
+		"x-bot-id": w.cloud.BotID, "x-bot-user-id": w.cloud.BotID, "x-integration-id": w.in.IntegrationID,
+		"x-integration-alias": w.in.Alias, "x-webhook-id": w.in.WebhookID,
+	} {
+		r.Header.Set(name, value)
+	}
+	a, err := send(w.client, signed(w.t, configured(r, `{"apiUrl":"https://desk.example.com","apiToken":"s3cr3t"}`), signingSecret))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a.status
+}
+
 // report sends what the desk reports and insists on success.
 func (w *world) report(v any) {
 	w.t.Helper()

@@ -131,11 +131,8 @@ func (s *Server) serve(op operation) http.Handler {
 				w.Header().Set("Retry-After", fault.retryAfter())
 			}
 		default:
-			waiting := r.Context()
-			if fault.Kind == Late {
-				waiting = s.ctx
-			}
-			if (fault.Kind == Delay || fault.Kind == Late) && sleep(waiting, fault.Delay) != nil {
+			if fault.Kind == Delay && sleep(r.Context(), fault.Delay) != nil ||
+				fault.Kind == Late && sleep(s.ctx, fault.Delay) != nil {
 				panic(http.ErrAbortHandler)
 			}
 			var err *Error

@@ -122,6 +122,9 @@ type report struct {
 	AdditionalData string       `json:"additionalData"`
 	CommentID      string       `json:"commentId"`
 	EventID        string       `json:"eventId"`
+
+	// Reports are several at once. Everything else is empty then.
+	Reports []report `json:"reports"`
 }
 
 type reportAgent struct {
@@ -146,20 +149,33 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 	if err := json.NewDecoder(r.Body).Decode(&rep); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook that is no JSON: %w", err)
 	}
+	if len(rep.Reports) == 0 {
+		rep.Reports = []report{rep}
+	}
+	var hook hitl.Webhook
+	for _, rep := range rep.Reports {
+		event, err := a.event(rep)
+		if err != nil {
+			return hitl.Webhook{}, err
+		}
+		hook.Events = append(hook.Events, event)
+	}
+	return hook, nil
+}
+
+func (a *adapter) event(rep report) (hitl.Event, error) {
 	conversation := a.desk.conversationOf(rep.TicketID)
-	var event hitl.Event
 	switch rep.Type {
 	case "assigned":
-		event = hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent(), ID: rep.EventID}
+		return hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent(), ID: rep.EventID}, nil
 	case "comment":
-		event = hitl.Replied{
+		return hitl.Replied{
 			SessionID: rep.TicketID, ConversationID: conversation, Author: rep.agent(), ID: rep.CommentID,
 			Message: message.Text{Text: rep.Text}, AdditionalData: rep.AdditionalData,
-		}
+		}, nil
 	case "closed":
-		event = hitl.Stopped{SessionID: rep.TicketID, ConversationID: conversation}
+		return hitl.Stopped{SessionID: rep.TicketID, ConversationID: conversation}, nil
 	default:
-		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook of the type %q, which this integration does not know", rep.Type)
+		return nil, hitl.Errorf("Acme Desk sent a webhook of the type %q, which this integration does not know", rep.Type)
 	}
-	return hitl.Webhook{Events: []hitl.Event{event}}, nil
 }

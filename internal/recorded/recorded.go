@@ -10,7 +10,7 @@ import (
 
 // Read reads a recording from the caller's testdata.
 func Read(name string) (map[string]any, error) {
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := os.ReadFile(filepath.Join("testdata", name)) //nolint:gosec // The name is a test's.
 	if err != nil {
 		return nil, err
 	}
