@@ -41,8 +41,9 @@ func configurations(body botpress.CreateIntegrationParams) (map[string]*configur
 func (s *Server) checkConfiguration(name string, raw json.RawMessage) (*redact.Masker, error) {
 	c, ok := s.configs[name]
 	if !ok {
-		// The definition may have been deployed anew, and not this server. The reference lets all through.
-		return redact.New(schema.Secrets(s.configs[""].schema, raw)...), nil
+		// The definition may have been deployed anew, and not this server. The reference lets all through. Without a schema,
+		// every value counts as a secret.
+		return redact.New(schema.Secrets(nil, raw)...), nil
 	}
 	mask := redact.New(schema.Secrets(c.schema, raw)...)
 	if bytes.Equal(raw, []byte("null")) {

@@ -564,6 +564,21 @@ func TestStopHitlWhileTheDeskIsDown(t *testing.T) {
 	})
 }
 
+// The desk's own hiccup is retried by the server: here, Botpress sends stopHitl once.
+func TestStopHitlIsRetriedByTheServer(t *testing.T) {
+	inBubble(t, setting{cloud: botpresstest.Options{Attempts: 1}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.desk.Before = failing("StopHitl", 2, errors.New("the desk hiccups"))
+		if err := jane.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if status := w.desk.Tickets()[0].Status; status != "closed" {
+			t.Errorf("the ticket is %s", status)
+		}
+	})
+}
+
 func TestStopHitlTriesAgain(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")

@@ -3,11 +3,13 @@ package hitl
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -140,7 +142,7 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Server{def: def, types: t, configs: configs, actions: map[string]*addedAction{}, opts: opts}
-	s.mask = redact.New(append(slices.Clone(opts.Secrets), opts.Botpress.Token)...)
+	s.mask = redact.New(opts.secrets()...)
 	s.log = slog.New(redact.Handler(sessionHandler{opts.Logger.Handler()}, func() *redact.Masker { return s.mask }))
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
 	s.large = semaphore.NewWeighted(maxLarge)
@@ -149,6 +151,17 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.adapters = newAdapters(opts.Timeout, s.connect)
 	s.notReady = s.connectBotpress()
 	return s, nil
+}
+
+// secrets are what the server must not write anywhere. A signing secret is the base64 of what signatures are made with.
+func (o Options) secrets() []string {
+	secrets := append(slices.Clone(o.Secrets), o.Botpress.Token)
+	for _, s := range o.Secrets {
+		if key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "=")); err == nil {
+			secrets = append(secrets, string(key))
+		}
+	}
+	return secrets
 }
 
 func (o Options) withDefaults() Options {
