@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ type App struct {
 	Server *hitl.Server
 
 	// Commands are added to the app's own, and replace those of the same name.
-	Commands []*cobra.Command
+	Commands []Command
 
 	Name   string   // of the program; else the base name of os.Args[0]
 	Args   []string // without the name of the program; nil means those of the process
@@ -62,17 +63,26 @@ type App struct {
 }
 
 // Run runs the command that the arguments name, until it is done or ctx ends, and returns the exit code: 0 for
-// success, 1 for failure, 2 for a command line that makes no sense. An error becomes one line on Stderr.
+// success, 1 for failure, 2 for a command line that is wrong. An error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
 	root := a.root() //nolint:contextcheck // Commands have the context from cobra.
-	err := root.ExecuteContext(ctx)
+	var wrong error
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		// Cobra shows the help of the app for "bogus --help", and reports success.
+		if wrong = noArgs(root, root.Flags().Args()); wrong == nil {
+			help(c, args)
+		}
+	})
+	command, err := root.ExecuteContextC(ctx)
+	err = cmp.Or(err, wrong)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.Stderr, "%s: %v\nSee '%s --help'.\n", a.Name, err, usage.command)
+		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), command.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(err))
@@ -128,39 +138,18 @@ It prints what to set where it runs.`, body.Name, body.Version, a.Name),
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err: err, command: c.CommandPath()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetHelpCommand(help())
 	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.version()} {
-		replaced := func(c *cobra.Command) bool { return c.Name() == own.Name() }
+		replaced := func(c Command) bool { return c.Name == own.Name() }
 		if !slices.ContainsFunc(a.Commands, replaced) {
 			root.AddCommand(own)
 		}
 	}
-	root.AddCommand(a.Commands...)
+	for _, c := range a.Commands {
+		root.AddCommand(c.cobra())
+	}
 	return root
-}
-
-// usageError is a command line that makes no sense.
-type usageError struct {
-	err     error
-	command string
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(c *cobra.Command, format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...), command: c.CommandPath()}
-}
-
-// noArgs refuses words that are neither a command nor a flag.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if c.HasSubCommands() {
-		return usagef(c, "there is no command %q", args[0])
-	}
-	return usagef(c, "%s takes no arguments, and %q is one", c.CommandPath(), args[0])
 }
 
 // oneLine keeps an error to a line, also one that several were joined to.

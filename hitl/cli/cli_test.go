@@ -42,11 +42,13 @@ func TestWrongCommandLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown command": {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
-		"unknown flag":    {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
-		"argument":        {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
-		"visibility":      {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\" and must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
-		"URL":             {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an address like https://desk.example.com, without a user\nSee 'acme deploy --help'.\n"},
+		"unknown command":           {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
+		"unknown command, and help": {[]string{"depoly", "--help"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
+		"help about it":             {[]string{"help", "depoly"}, "acme: there is no command \"depoly\"\nSee 'acme help --help'.\n"},
+		"unknown flag":              {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
+		"argument":                  {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
+		"visibility":                {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\" and must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
+		"URL":                       {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an address like https://desk.example.com, without a user\nSee 'acme deploy --help'.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := run(t, nil, tc.args...)
@@ -58,7 +60,7 @@ func TestWrongCommandLine(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}, {"help"}, {"help", "deploy"}} {
 		code, stdout, stderr := run(t, nil, args...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
 			t.Errorf("%v: exit code %d, stderr %q, stdout:\n%s", args, code, stderr, stdout)

@@ -51,7 +51,7 @@ environment needs goes to standard output, everything else to standard error:
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d.workspaceID = *workspaceID
 		if err := d.check(); err != nil {
-			return usagef(c, "%w", err)
+			return Usagef("%w", err)
 		}
 		return d.run(c.Context())
 	}

@@ -40,7 +40,7 @@ with method and path if they are not POST and empty. {{session}} stands for the 
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		opts.Logger = slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		var err error
-		if opts.Configuration, err = configuration(c, config); err != nil {
+		if opts.Configuration, err = configuration(config); err != nil {
 			return err
 		}
 		if opts.Webhooks, err = templates(webhooks); err != nil {
@@ -52,7 +52,7 @@ with method and path if they are not POST and empty. {{session}} stands for the 
 }
 
 // configuration is what the flag says, or nil.
-func configuration(c *cobra.Command, flag string) (any, error) {
+func configuration(flag string) (any, error) {
 	text := []byte(flag)
 	if name, ok := strings.CutPrefix(flag, "@"); ok {
 		var err error
@@ -65,7 +65,7 @@ func configuration(c *cobra.Command, flag string) (any, error) {
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, usagef(c, `--config must be a JSON object like {"token": "abc"}, or @ and the name of a file with one: %w`, err)
+		return nil, Usagef(`--config must be a JSON object like {"token": "abc"}, or @ and the name of a file with one: %w`, err)
 	}
 	return object, nil
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/cli"
@@ -106,19 +105,5 @@ func TestPlaygroundRefuses(t *testing.T) {
 				t.Errorf("exit code %d, stdout %q, stderr %q; want %d and %q", code, stdout, stderr, tc.code, tc.want)
 			}
 		})
-	}
-}
-
-// An adapter with a desk of its own in memory brings its own playground.
-func TestOwnPlayground(t *testing.T) {
-	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ran := false
-	own := &cobra.Command{Use: "playground", RunE: func(*cobra.Command, []string) error { ran = true; return nil }}
-	app := cli.App{Server: s, Name: "acme", Args: []string{"playground"}, Commands: []*cobra.Command{own}, Stdout: io.Discard, Stderr: io.Discard}
-	if code := app.Run(t.Context()); code != 0 || !ran {
-		t.Errorf("the exit code is %d, and the command has run: %v", code, ran)
 	}
 }
