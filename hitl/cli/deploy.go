@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -23,6 +24,7 @@ type deploy struct {
 	accessKey   bool
 	dryRun      bool
 	yes         bool
+	bypass      bool
 }
 
 func (a App) deploy() *cobra.Command {
@@ -47,6 +49,7 @@ environment needs goes to standard output, everything else to standard error:
 	c.Flags().StringArrayVar(&d.secrets, "secret", nil, "`name=value` of a secret that the definition declares, or its name to take the value from the environment")
 	c.Flags().BoolVar(&d.accessKey, "access-key", false, "make an integration access key and print it: the adapter's BP_TOKEN")
 	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "let Botpress validate, and change nothing")
+	c.Flags().BoolVar(&d.bypass, "bypass-breaking-changes", false, "update even if it breaks bots that have this version installed")
 	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d.workspaceID = *workspaceID
@@ -76,7 +79,11 @@ func (d *deploy) check() error {
 }
 
 func (d *deploy) run(ctx context.Context) error {
-	w, err := d.workspace(ctx, d.workspaceID)
+	header := http.Header{}
+	if d.bypass {
+		header.Set("x-bypass-breaking-changes-detection", "true")
+	}
+	w, err := d.workspace(ctx, d.workspaceID, header)
 	if err != nil {
 		return err
 	}
@@ -128,6 +135,9 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 	d.say("Creating…")
 	created, err := w.client.CreateIntegration(ctx, body)
 	if err != nil {
+		if deployed := w.created(ctx, body, err); deployed != nil {
+			return d.updateCreated(ctx, w, body, *deployed)
+		}
 		return refusal("create "+full, err)
 	}
 	d.say("%s is deployed. Its id is %s.", full, created.ID)
@@ -138,6 +148,16 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 		fmt.Fprintf(d.Stdout, "BP_SIGNING_SECRET=%s\n", string(created.SigningSecret))
 	}
 	return d.makeKey(ctx, w, created.ID)
+}
+
+// updateCreated updates an integration that was created while its answer was lost, or by somebody else in the meantime.
+func (d *deploy) updateCreated(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
+	d.say("It exists already.")
+	if err := d.update(ctx, w, body, deployed); err != nil {
+		return err
+	}
+	d.say("Botpress has shown its signing secret once. If you did not see it, make a new one with 'rotate-secret'.")
+	return nil
 }
 
 func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {

@@ -27,7 +27,7 @@ over, leave the old one out.
 }
 
 func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool) error {
-	w, err := a.workspace(ctx, workspaceID)
+	w, err := a.workspace(ctx, workspaceID, nil)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,17 +30,15 @@ const environment = `The environment says who you are:
   BP_WORKSPACE_ID  the workspace, unless --workspace names it
   BP_API_URL       address of the API, if it is not Botpress' cloud`
 
-// workspace finds the workspace with an id.
-func (a App) workspace(ctx context.Context, id string) (*workspace, error) {
+// workspace finds the workspace with an id. Every call that is made with it has the header.
+func (a App) workspace(ctx context.Context, id string, header http.Header) (*workspace, error) {
 	if a.Getenv("BP_TOKEN") == "" {
 		return nil, errors.New("BP_TOKEN is not set: make a personal access token in Botpress' dashboard and set it to that")
 	}
 	if id == "" {
 		return nil, errors.New("no workspace: set BP_WORKSPACE_ID or --workspace to its id, which is in the address of Botpress' dashboard")
 	}
-	client, err := botpress.New(botpress.Options{
-		BaseURL: a.Getenv("BP_API_URL"), Token: a.Getenv("BP_TOKEN"), WorkspaceID: id, HTTPClient: a.HTTPClient,
-	})
+	client, err := a.adminClient(id, header)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +82,20 @@ func (w *workspace) find(ctx context.Context, name, version string) (*botpress.I
 	return nil, refusal(fmt.Sprintf("look for %s %s on the hub", name, version), err)
 }
 
+// created returns the integration that a failed create was for, if it is there: the answer was lost, or an earlier attempt's
+// was. It is nil if the create was refused for another reason.
+func (w *workspace) created(ctx context.Context, body botpress.CreateIntegrationParams, err error) *botpress.Integration {
+	var api *botpress.Error
+	if errors.As(err, &api) && !errors.Is(err, botpress.ErrAlreadyExists) {
+		return nil
+	}
+	deployed, err := w.find(ctx, body.Name, body.Version)
+	if err != nil {
+		return nil // The failure of the create says more.
+	}
+	return deployed
+}
+
 // refusal puts into words what to do about an error of the API.
 func refusal(doing string, err error) error {
 	var api *botpress.Error
@@ -102,7 +115,7 @@ func refusal(doing string, err error) error {
 	case errors.Is(err, botpress.ErrConflict):
 		advice = "somebody else is changing it; do it again in a moment"
 	case api.Type == botpress.TypeBreakingChanges:
-		advice = "it would break bots that have this version installed; raise Definition.Version and deploy that"
+		advice = "it would break bots that have this version installed; raise Definition.Version and deploy that, or add --bypass-breaking-changes"
 	case errors.Is(err, botpress.ErrRateLimited):
 		advice = "these were too many calls; do it again in a minute"
 	case api.Type == botpress.TypeInvalidJSONSchema, api.Type == botpress.TypeInvalidPayload, api.Type == botpress.TypeReferenceNotFound:

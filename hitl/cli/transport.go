@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// callTimeout is that of Botpress' own command line: creating or updating an integration takes a while.
+const callTimeout = 180 * time.Second
+
+// adminClient calls the API as Botpress' own command line does, with a header of the caller's on every call.
+func (a App) adminClient(workspaceID string, header http.Header) (*botpress.Client, error) {
+	t := &adminTransport{next: http.DefaultTransport, header: http.Header{"X-Multiple-Integrations": {"true"}}}
+	maps.Copy(t.header, header)
+	client := http.Client{}
+	if a.HTTPClient != nil {
+		client = *a.HTTPClient
+	}
+	if client.Transport != nil {
+		t.next = client.Transport
+	}
+	client.Transport = t
+	return botpress.New(botpress.Options{
+		BaseURL: a.Getenv("BP_API_URL"), Token: a.Getenv("BP_TOKEN"), WorkspaceID: workspaceID, HTTPClient: &client, Timeout: callTimeout,
+	})
+}
+
+// adminTransport retries the POST requests that package botpress does not. They may have done their work: the caller must
+// expect that a create finds what an earlier attempt created.
+type adminTransport struct {
+	next   http.RoundTripper
+	header http.Header
+}
+
+func (t *adminTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	const retries = 3
+	ctx := r.Context()
+	r = r.Clone(ctx)
+	maps.Copy(r.Header, t.header)
+	for attempt := 1; ; attempt++ {
+		res, err := t.next.RoundTrip(r)
+		transient := err == nil && slices.Contains([]int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, res.StatusCode)
+		if !transient || attempt > retries || r.Method != http.MethodPost || r.GetBody == nil {
+			return res, err
+		}
+		_ = res.Body.Close()
+		backoff := time.NewTimer(time.Duration(attempt) * time.Second)
+		defer backoff.Stop()
+		select {
+		case <-backoff.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		r = r.Clone(ctx)
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+}
