@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,39 @@ func TestInstallFirst(t *testing.T) {
 	for _, want := range []string{"The configuration needs a URL.", install.says, docs + "install"} {
 		if got := strings.Join(watched.failures, "\n"); !strings.Contains(got, want) {
 			t.Errorf("the failure does not say %q:\n%s", want, got)
+		}
+	}
+	if got := watched.output.String(); !strings.Contains(got, "operation=register") {
+		t.Errorf("the server's log of the installation is not shown:\n%s", got)
+	}
+}
+
+// TestLog: what the server logs is in the output of the rule that failed, and nowhere else.
+func TestLog(t *testing.T) {
+	desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
+	offer := desk.desk(&Wire{})
+	offer.Wire = nil
+	lines := func(r *recorder) []string {
+		return slices.DeleteFunc(strings.Split(r.output.String(), "\n"), func(line string) bool { return line == "" })
+	}
+	watched := watch(t, func(t runner) {
+		run(t, connectQuirky("agent-name", nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer}, quick)
+	})
+	if diff := cmp.Diff([]string{"agent-name"}, watched.failed()); diff != "" {
+		t.Fatalf("the rules that failed (-want +got):\n%s", diff)
+	}
+	for _, sub := range append(watched.tests, watched) {
+		switch got := lines(sub); {
+		case sub.name != "agent-name":
+			if len(got) > 0 {
+				t.Errorf("%s has passed, and %d lines are shown, such as %s", sub.name, len(got), got[0])
+			}
+		case len(got) == 0:
+			t.Error("the failing rule shows nothing of the server's log")
+		default:
+			if n := strings.Count(strings.Join(got, "\n"), "action=startHitl"); n != 1 {
+				t.Errorf("the failing rule has one session, and %d are shown:\n%s", n, strings.Join(got, "\n"))
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ type recorder struct {
 	log      []string
 	cleanups []func()
 	tests    []*recorder
+	output   bytes.Buffer
 }
 
 // watch runs something as a test that may fail.
@@ -34,7 +36,22 @@ func watch(t *testing.T, f func(runner)) *recorder {
 
 func (r *recorder) Helper()                  {}
 func (r *recorder) Context() context.Context { return r.t.Context() }
-func (r *recorder) Output() io.Writer        { return io.Discard }
+func (r *recorder) Output() io.Writer        { return (*recorded)(r) }
+
+// recorded is the output of a recorder.
+type recorded recorder
+
+func (r *recorded) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.output.Write(b)
+}
+
+func (r *recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.failures) > 0
+}
 
 func (r *recorder) Cleanup(f func()) {
 	r.mu.Lock()

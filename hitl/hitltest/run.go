@@ -141,6 +141,8 @@ type suite struct {
 	// Live sessions go through Botpress and the server. The others are unknown to the server that has live ones: desks that
 	// report all their news at once would make it wait for them.
 	live, other *installed
+
+	log serverLog
 }
 
 func (s *suite) run(t runner, waived map[string]string) {
@@ -150,8 +152,7 @@ func (s *suite) run(t runner, waived map[string]string) {
 			t.Errorf("hitltest: there is no rule %q to be waived", name)
 		}
 	}
-	first := &trial{runner: t, rule: install, suite: s}
-	s.live, s.other = s.install(first, handover), s.install(first, handover)
+	s.installAll(t)
 	var unchecked []string
 	broken := map[string]bool{}
 	for _, r := range rules {
@@ -176,6 +177,20 @@ func (s *suite) run(t runner, waived map[string]string) {
 	}
 }
 
+// installAll makes the installations that the rules share.
+func (s *suite) installAll(t runner) {
+	t.Helper()
+	first := &trial{runner: t, rule: install, suite: s}
+	done := false
+	defer func() { // Also when the installation has ended the test.
+		if !done {
+			s.log.copyTo(t.Output())
+		}
+	}()
+	s.live, s.other = s.install(first, handover), s.install(first, handover)
+	done = true
+}
+
 // lacks says what the case would have to offer for a rule to be checked.
 func (s *suite) lacks(r rule) string {
 	missing := slices.DeleteFunc(slices.Clone(r.needs), s.desk.has)
@@ -188,6 +203,7 @@ func (s *suite) lacks(r rule) string {
 // runner is a test that can have subtests. It is a [testing.T], except in the suite's own tests, which watch it fail.
 type runner interface {
 	tb
+	Failed() bool
 	Skipf(format string, args ...any)
 	Run(name string, f func(runner)) bool
 }

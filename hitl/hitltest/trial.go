@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -56,6 +57,12 @@ type trial struct {
 
 func (t *trial) run() {
 	t.Helper()
+	t.suite.log.clear()
+	t.Cleanup(func() { // After all that has been cleaned up.
+		if t.Failed() {
+			t.suite.log.copyTo(t.runner.Output())
+		}
+	})
 	if w := t.suite.desk.Wire; w != nil {
 		t.mark = w.mark()
 		defer func() { w.set(fault{}) }() // Before anything is cleaned up, which may need the desk.
@@ -73,6 +80,9 @@ func (t *trial) run() {
 	t.bot = &bot
 	t.rule.check(t)
 }
+
+// Output is where the server logs to.
+func (t *trial) Output() io.Writer { return &t.suite.log }
 
 // skip ends the trial, and leaves the rule unchecked.
 func (t *trial) skip(why string) {
