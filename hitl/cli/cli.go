@@ -31,8 +31,7 @@ const (
 )
 
 // Main runs the command line of the process for a server and exits. It takes what [hitl.NewServer] returns, and
-// prints the error if there is one. The process ends early but in order when it is interrupted or terminated, and at once
-// the second time.
+// prints the error if there is one. On an interrupt or SIGTERM it shuts down gracefully, on the second one at once.
 func Main(s *hitl.Server, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,19 +42,19 @@ func Main(s *hitl.Server, err error) {
 	os.Exit(App{Server: s}.Run(ctx))
 }
 
-// App is a command line that does not depend on the process. Only Server is required: what else is zero is taken from
-// the process.
+// App is a command line that does not depend on the process. Only Server is required. Other fields that are zero default to
+// those of the process.
 type App struct {
 	Server *hitl.Server
 
 	// Commands are added to the app's own, and replace those of the same name.
 	Commands []Command
 
-	Name   string   // of the program; else the base name of os.Args[0]
-	Args   []string // without the name of the program; nil means those of the process
+	Name   string   // of the program; empty means the base name of os.Args[0]
+	Args   []string // without the name of the program; nil means os.Args[1:]
 	Stdin  io.Reader
 	Stdout io.Writer // results, for other programs to read
-	Stderr io.Writer // everything else
+	Stderr io.Writer // messages, questions and logs
 	Getenv func(string) string
 
 	// HTTPClient calls the Botpress API.
@@ -120,13 +119,13 @@ func (a App) root() *cobra.Command {
 		Short: body.Title + " for Botpress",
 		Long: fmt.Sprintf(`%s %s connects Botpress with a help desk.
 
-Without a command it serves. To bring it to a workspace of yours for the first time:
+Without a command it serves. To deploy it for the first time:
 
-  export BP_TOKEN=…         a personal access token of yours, from Botpress' dashboard
-  export BP_WORKSPACE_ID=…  the workspace
+  export BP_TOKEN=…         your personal access token, from the Botpress dashboard
+  export BP_WORKSPACE_ID=…  the id of the workspace
   %s deploy --url https://where-this-will-run.example.com --access-key
 
-It prints what to set where it runs.`, body.Name, body.Version, a.Name),
+The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.Name),
 		Args:          noArgs,
 		SilenceErrors: true, // Run prints them.
 		SilenceUsage:  true,
@@ -152,7 +151,7 @@ It prints what to set where it runs.`, body.Name, body.Version, a.Name),
 	return root
 }
 
-// oneLine keeps an error to a line, also one that several were joined to.
+// oneLine removes the line breaks that errors.Join puts between errors.
 func oneLine(err error) string {
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Command is a command of an adapter's own. Name and Run are required.
+// Command is a command that an adapter adds to its [App]. Name and Run are required.
 type Command struct {
 	Name  string
-	Short string        // one line about it, for the help
-	Args  string        // how the help names the arguments, as in "FILE…"; empty means that it takes none
+	Short string        // a line for the help
+	Args  string        // how the usage line names the arguments, as in "FILE…"; empty means that there are none
 	Flags *flag.FlagSet // parsed before Run; nil means none
 
-	// Run does the work until ctx ends. An error ends the process with code 1, one from [Usagef] with code 2.
+	// Run runs the command until ctx ends. Its error makes the exit code 1, or 2 if it is from [Usagef].
 	Run func(ctx context.Context, args []string) error
 }
 
@@ -33,7 +33,7 @@ func (c Command) cobra() *cobra.Command {
 	return command
 }
 
-// Usagef returns an error that says what is wrong with the command line. The process exits with code 2.
+// Usagef returns an error about the command line. It makes the exit code 2.
 func Usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 type usageError struct{ err error }
@@ -41,7 +41,7 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// noArgs refuses words that are neither a command nor a flag.
+// noArgs rejects arguments, which at the root are names of unknown commands.
 func noArgs(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -52,7 +52,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return Usagef("%s takes no arguments, and %q is one", c.CommandPath(), args[0])
 }
 
-// help replaces cobra's command, which reports success when it is asked about a command that does not exist.
+// help replaces cobra's command, which exits 0 when the command does not exist.
 func help() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",

@@ -19,7 +19,7 @@ import (
 	"github.com/hitl-go/sdk/internal/acme"
 )
 
-// The playground runs without an environment, with the configuration and the webhooks of the command line.
+// The playground needs no environment variables: configuration and webhooks come from the command line.
 func TestPlayground(t *testing.T) {
 	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{})
 	if err != nil {

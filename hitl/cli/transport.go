@@ -10,10 +10,10 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// callTimeout is that of Botpress' own command line: creating or updating an integration takes a while.
+// callTimeout is the timeout of Botpress' own command line. Creating or updating an integration is slow.
 const callTimeout = 180 * time.Second
 
-// adminClient calls the API as Botpress' own command line does, with a header of the caller's on every call.
+// adminClient returns a client that sends the header on every call, besides that of Botpress' own command line.
 func (a App) adminClient(workspaceID string, header http.Header) (*botpress.Client, error) {
 	t := &adminTransport{next: http.DefaultTransport, header: http.Header{"X-Multiple-Integrations": {"true"}}}
 	maps.Copy(t.header, header)
@@ -30,8 +30,8 @@ func (a App) adminClient(workspaceID string, header http.Header) (*botpress.Clie
 	})
 }
 
-// adminTransport retries the POST requests that package botpress does not. They may have done their work: the caller must
-// expect that a create finds what an earlier attempt created.
+// adminTransport retries POST requests after the answers 500, 503 and 504, which package botpress does not. The first
+// attempt may have succeeded, so the caller must expect that what it creates exists already.
 type adminTransport struct {
 	next   http.RoundTripper
 	header http.Header

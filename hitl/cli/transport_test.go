@@ -44,8 +44,8 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
-// TestDeployIsPatient: a deployment outlasts transient failures of every call, and a call that takes three minutes.
-func TestDeployIsPatient(t *testing.T) {
+// TestDeployRetries: a deployment survives transient failures of every call, and a call that takes three minutes.
+func TestDeployRetries(t *testing.T) {
 	type fault = botpresstest.Fault
 	for name, fault := range map[string]fault{
 		"429 to a create":        {Operation: "createIntegration", Kind: botpresstest.RateLimited, Times: 3},
@@ -73,7 +73,7 @@ func TestDeployIsPatient(t *testing.T) {
 			c := newCloud(t)
 			c.Fault(fault{Operation: "createIntegration", Kind: botpresstest.Unavailable})
 			code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...)
-			if want := "the fault is Botpress'; do it again later"; code != 1 || !strings.Contains(stderr, want) {
+			if want := "Botpress has failed; retry later"; code != 1 || !strings.Contains(stderr, want) {
 				t.Errorf("exit code %d, stderr %q", code, stderr)
 			}
 			if n := c.count("createIntegration"); n != 4 {

@@ -9,24 +9,24 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// Kind says what happens to a part of an integration.
+// Kind is the kind of a [Change], as it is printed.
 type Kind string
 
-// The kinds of changes, as they are shown.
+// The kinds of changes.
 const (
 	Added   Kind = "+"
 	Changed Kind = "~"
 	Removed Kind = "-"
 )
 
-// Change is what happens to one part of an integration, such as "action startHitl".
+// Change is a change to one part of an integration, such as "action startHitl".
 type Change struct {
 	Kind Kind
 	Part string
 }
 
-// Changes lists what [Update] does, sorted by part. Whether the icon and the readme change is not to be found out: Botpress
-// tells where they are, not what.
+// Changes lists the changes that [Update] makes, sorted by part. It leaves out the icon and the readme: Botpress returns their
+// addresses, not their content.
 func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) ([]Change, error) {
 	now, err := parts(deployed.IntegrationDefinition)
 	if err != nil {
@@ -41,7 +41,7 @@ func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integrat
 		then["visibility"] = now["visibility"]
 	}
 	for _, name := range deployed.Secrets {
-		now["secret "+name] = "" // the value is not told
+		now["secret "+name] = "" // Botpress does not return the value
 	}
 	for name, value := range wanted.Secrets {
 		if _, there := now["secret "+name]; there || value != "" {
@@ -67,7 +67,7 @@ func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integrat
 	return changes, nil
 }
 
-// parts takes a definition apart into what a person would name.
+// parts splits a definition into the parts that a [Change] names.
 func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -79,20 +79,20 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	}
 	all := map[string]any{}
 	add := func(part string, value any) {
-		if value = meaningful(value); value != nil {
+		if value = withoutEmpty(value); value != nil {
 			all[part] = value
 		}
 	}
 	addEach := func(kind string, values any) {
 		items, _ := values.(map[string]any)
 		for name, value := range items {
-			all[kind+" "+name] = meaningful(value)
+			all[kind+" "+name] = withoutEmpty(value)
 		}
 	}
 	for _, part := range []string{"title", "description", "visibility", "configuration", "identifier"} {
 		add(part, definition[part])
 	}
-	// What a renamed part is called is its key already, and Botpress does not tell it again.
+	// The name of a part is its key already, and Botpress does not return it a second time.
 	for _, group := range []string{"actions", "events"} {
 		items, _ := definition[group].(map[string]any)
 		for _, item := range items {
@@ -107,27 +107,27 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	} {
 		addEach(kind, definition[group])
 	}
-	addEach("user tag", within(definition, "user", "tags"))
+	addEach("user tag", lookup(definition, "user", "tags"))
 	channels, _ := definition["channels"].(map[string]any)
 	for name, value := range channels {
 		channel, _ := value.(map[string]any)
 		addEach("message "+name, channel["messages"])
-		addEach("conversation tag "+name, within(channel, "conversation", "tags"))
-		addEach("message tag "+name, within(channel, "message", "tags"))
+		addEach("conversation tag "+name, lookup(channel, "conversation", "tags"))
+		addEach("message tag "+name, lookup(channel, "message", "tags"))
 		all["channel "+name] = []any{channel["title"], channel["description"]}
 	}
 	return all, nil
 }
 
-func within(v map[string]any, path ...string) any {
+func lookup(v map[string]any, path ...string) any {
 	for _, key := range path[:len(path)-1] {
 		v, _ = v[key].(map[string]any)
 	}
 	return v[path[len(path)-1]]
 }
 
-// meaningful leaves out what means the same as nothing, which Botpress may or may not send back. Schemas stay as they are.
-func meaningful(v any) any {
+// withoutEmpty removes empty values, which Botpress may or may not return. Schemas stay as they are.
+func withoutEmpty(v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {
 		if v == nil || v == "" || v == false {
@@ -139,7 +139,7 @@ func meaningful(v any) any {
 	for key, value := range object {
 		if key == "schema" {
 			all[key] = value
-		} else if value = meaningful(value); value != nil {
+		} else if value = withoutEmpty(value); value != nil {
 			all[key] = value
 		}
 	}

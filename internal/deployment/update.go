@@ -1,4 +1,4 @@
-// Package deployment works out how an integration that is deployed becomes the one that is wanted.
+// Package deployment computes the API calls that create an integration or update a deployed one.
 package deployment
 
 import (
@@ -8,43 +8,44 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// Create returns what creates the wanted integration. A secret that is empty is left for later, an empty visibility is private.
+// Create returns the parameters that create the wanted integration. Empty secrets are not sent. The default visibility is
+// private.
 func Create(wanted botpress.CreateIntegrationParams) botpress.CreateIntegrationParams {
-	wanted.Secrets = given(wanted.Secrets)
+	wanted.Secrets = nonEmpty(wanted.Secrets)
 	wanted.Visibility = cmp.Or(wanted.Visibility, botpress.Private)
 	return wanted
 }
 
-// Update returns what makes the deployed integration into the wanted one: all of the wanted, and a null for everything that is
-// deployed and no longer wanted, as Botpress' own tools send it. A wanted URL, visibility or secret that is empty keeps
-// the deployed one.
+// Update returns the parameters that turn the deployed integration into the wanted one. Like Botpress' own tools, it sends the
+// whole definition, and a null for each deployed part that the definition no longer has. An empty URL, visibility or
+// secret leaves the deployed one unchanged.
 func Update(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) botpress.UpdateIntegrationParams {
 	u := botpress.UpdateIntegrationParams{IntegrationDefinition: wanted.IntegrationDefinition, IntegrationSource: wanted.IntegrationSource}
 	if wanted.URL != "" {
 		u.URL = botpress.Set(wanted.URL)
 	}
 	u.Secrets = secrets(wanted.Secrets, deployed.Secrets)
-	u.Attributes = removable(wanted.Attributes, deployed.Attributes)
+	u.Attributes = withStringRemovals(wanted.Attributes, deployed.Attributes)
 	u.Identifier = identifier(wanted.Identifier, deployed.Identifier)
 	u.Configuration = configuration(wanted.Configuration, deployed.Configuration)
-	u.Configurations = removing(wanted.Configurations, deployed.Configurations, configuration)
-	u.Entities = removing(wanted.Entities, deployed.Entities, keep)
-	u.States = removing(wanted.States, deployed.States, keep)
-	u.Interfaces = removing(wanted.Interfaces, deployed.Interfaces, keep)
+	u.Configurations = withRemovals(wanted.Configurations, deployed.Configurations, configuration)
+	u.Entities = withRemovals(wanted.Entities, deployed.Entities, keepWanted)
+	u.States = withRemovals(wanted.States, deployed.States, keepWanted)
+	u.Interfaces = withRemovals(wanted.Interfaces, deployed.Interfaces, keepWanted)
 	u.User = tagged(wanted.User, deployed.User)
-	u.Actions = removing(wanted.Actions, deployed.Actions, func(wanted, deployed *botpress.ActionDefinition) *botpress.ActionDefinition {
+	u.Actions = withRemovals(wanted.Actions, deployed.Actions, func(wanted, deployed *botpress.ActionDefinition) *botpress.ActionDefinition {
 		a := *wanted
-		a.Attributes = removable(a.Attributes, deployed.Attributes)
+		a.Attributes = withStringRemovals(a.Attributes, deployed.Attributes)
 		return &a
 	})
-	u.Events = removing(wanted.Events, deployed.Events, func(wanted, deployed *botpress.EventDefinition) *botpress.EventDefinition {
+	u.Events = withRemovals(wanted.Events, deployed.Events, func(wanted, deployed *botpress.EventDefinition) *botpress.EventDefinition {
 		e := *wanted
-		e.Attributes = removable(e.Attributes, deployed.Attributes)
+		e.Attributes = withStringRemovals(e.Attributes, deployed.Attributes)
 		return &e
 	})
-	u.Channels = removing(wanted.Channels, deployed.Channels, func(wanted, deployed *botpress.ChannelDefinition) *botpress.ChannelDefinition {
+	u.Channels = withRemovals(wanted.Channels, deployed.Channels, func(wanted, deployed *botpress.ChannelDefinition) *botpress.ChannelDefinition {
 		c := *wanted
-		c.Messages = removing(c.Messages, deployed.Messages, keep)
+		c.Messages = withRemovals(c.Messages, deployed.Messages, keepWanted)
 		c.Conversation = tagged(c.Conversation, deployed.Conversation)
 		c.Message = tagged(c.Message, deployed.Message)
 		return &c
@@ -52,8 +53,8 @@ func Update(wanted botpress.CreateIntegrationParams, deployed botpress.Integrati
 	return u
 }
 
-// removing returns the wanted parts, changed in view of the deployed ones of the same name, and a nil for each of the others.
-func removing[V any](wanted, deployed map[string]*V, change func(wanted, deployed *V) *V) map[string]*V {
+// withRemovals returns the wanted parts, merged with the deployed ones of the same name, and a nil for each other deployed part.
+func withRemovals[V any](wanted, deployed map[string]*V, merge func(wanted, deployed *V) *V) map[string]*V {
 	all := make(map[string]*V, len(wanted))
 	for name, old := range deployed {
 		switch w, ok := wanted[name]; {
@@ -62,7 +63,7 @@ func removing[V any](wanted, deployed map[string]*V, change func(wanted, deploye
 		case old == nil:
 			all[name] = w
 		default:
-			all[name] = change(w, old)
+			all[name] = merge(w, old)
 		}
 	}
 	for name, w := range wanted {
@@ -73,10 +74,10 @@ func removing[V any](wanted, deployed map[string]*V, change func(wanted, deploye
 	return all
 }
 
-func keep[V any](wanted, _ *V) *V { return wanted }
+func keepWanted[V any](wanted, _ *V) *V { return wanted }
 
-// removable returns the wanted strings, and an empty one, which is sent as null, for each of the others.
-func removable(wanted, deployed botpress.Removable) botpress.Removable {
+// withStringRemovals returns the wanted strings, and an empty one, which is sent as null, for each other deployed string.
+func withStringRemovals(wanted, deployed botpress.Removable) botpress.Removable {
 	if wanted == nil && len(deployed) == 0 {
 		return nil
 	}
@@ -88,9 +89,9 @@ func removable(wanted, deployed botpress.Removable) botpress.Removable {
 	return all
 }
 
-// secrets returns the values that are given, and a null for each secret that is no longer declared.
+// secrets returns the values to set, and an empty one, which is sent as null, for each secret that is no longer declared.
 func secrets(wanted botpress.Removable, deployed []string) botpress.Removable {
-	all := given(wanted)
+	all := nonEmpty(wanted)
 	for _, name := range deployed {
 		if _, declared := wanted[name]; !declared {
 			all[name] = ""
@@ -99,8 +100,8 @@ func secrets(wanted botpress.Removable, deployed []string) botpress.Removable {
 	return all
 }
 
-// given are the secrets that have values.
-func given(secrets botpress.Removable) botpress.Removable {
+// nonEmpty returns the secrets that have values.
+func nonEmpty(secrets botpress.Removable) botpress.Removable {
 	all := botpress.Removable{}
 	for name, value := range secrets {
 		if value != "" {
@@ -118,19 +119,19 @@ func tagged(wanted, deployed *botpress.Tagged) *botpress.Tagged {
 	if deployed != nil {
 		d = *deployed
 	}
-	w.Tags = removing(w.Tags, d.Tags, keep)
+	w.Tags = withRemovals(w.Tags, d.Tags, keepWanted)
 	return &w
 }
 
-// identifier and configuration take back the scripts of an integration that had some: this SDK never has any.
+// identifier and configuration remove scripts from the deployed integration: this SDK never sends any.
 
 func identifier(wanted, deployed *botpress.IdentifierDefinition) *botpress.IdentifierDefinition {
 	if wanted == nil || deployed == nil {
 		return wanted
 	}
 	i := *wanted
-	i.ExtractScript = takenBack(i.ExtractScript, deployed.ExtractScript)
-	i.FallbackHandlerScript = takenBack(i.FallbackHandlerScript, deployed.FallbackHandlerScript)
+	i.ExtractScript = removeScript(i.ExtractScript, deployed.ExtractScript)
+	i.FallbackHandlerScript = removeScript(i.FallbackHandlerScript, deployed.FallbackHandlerScript)
 	return &i
 }
 
@@ -139,12 +140,12 @@ func configuration(wanted, deployed *botpress.ConfigurationDefinition) *botpress
 		return wanted
 	}
 	c, i := *wanted, *wanted.Identifier
-	i.LinkTemplateScript = takenBack(i.LinkTemplateScript, deployed.Identifier.LinkTemplateScript)
+	i.LinkTemplateScript = removeScript(i.LinkTemplateScript, deployed.Identifier.LinkTemplateScript)
 	c.Identifier = &i
 	return &c
 }
 
-func takenBack(wanted, deployed botpress.Optional[string]) botpress.Optional[string] {
+func removeScript(wanted, deployed botpress.Optional[string]) botpress.Optional[string] {
 	if script, ok := deployed.Get(); wanted.IsZero() && ok && script != "" {
 		return botpress.Null[string]()
 	}
