@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// serverLog keeps what the server has logged since the current rule's trial began. The server outlives the trial, so it
-// cannot log to the trial's own output.
+// serverLog keeps the log of the servers since the current trial began. The servers outlive the trial, so they cannot log to
+// its output.
 type serverLog struct {
 	mu    sync.Mutex
 	lines bytes.Buffer

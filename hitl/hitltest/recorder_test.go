@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail: it only remembers.
+// recorder is a test that records its failures.
 type recorder struct {
-	t    *testing.T // For what a recorder shares with a real test.
+	t    *testing.T // The test that runs it.
 	name string
 
 	mu       sync.Mutex
@@ -26,7 +26,7 @@ type recorder struct {
 	output   bytes.Buffer
 }
 
-// watch runs something as a test that may fail.
+// watch runs a function as a test, which may fail.
 func watch(t *testing.T, f func(runner)) *recorder {
 	t.Helper()
 	root := &recorder{t: t}
@@ -110,7 +110,7 @@ func (r *recorder) failed() (names []string) {
 	return names
 }
 
-// of is what a subtest said when it failed.
+// of returns the failures of a subtest.
 func (r *recorder) of(name string) string {
 	i := slices.IndexFunc(r.tests, func(sub *recorder) bool { return sub.name == name })
 	if i < 0 {
