@@ -96,7 +96,7 @@ func TestPlaygroundRefuses(t *testing.T) {
 		"a configuration that is none": {[]string{"--config", "token"}, 2, "--config must be a JSON object"},
 		"a file that is not there":     {[]string{"--config", "@nowhere.json"}, 1, "the configuration cannot be read"},
 		"webhooks that are not there":  {[]string{"--webhooks", "nowhere.json"}, 1, "the webhooks cannot be read"},
-		"no configuration":             {[]string{"--addr", "127.0.0.1:0"}, 1, "refuses to be installed"},
+		"no configuration":             {[]string{"--addr", "127.0.0.1:0"}, 1, "the integration was not installed"},
 		"all the world":                {[]string{"--addr", ":8072"}, 1, "reachable from outside"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	hidden    = "[secret]"
-	minSecret = 6 // Shorter words of a configuration, such as "high", stand everywhere.
+	redacted  = "[secret]"
+	minSecret = 6 // Shorter strings of a configuration, such as "high", occur everywhere.
 )
 
-// secrets knows what the page must not show: it is looked at over shoulders, and what is copied from it ends up in tickets.
+// secrets redacts what the page shows, because people share their screen and copy requests into tickets.
 type secrets struct {
 	known *strings.Replacer
 }
 
-// newSecrets hides these values, and all texts of a configuration: which of them are secret, only the definition knows.
+// newSecrets redacts these values, and all strings of a configuration: nothing in it says which of them are secret.
 func newSecrets(configuration json.RawMessage, values ...string) *secrets {
 	var config any
 	if json.Unmarshal(configuration, &config) == nil {
@@ -30,7 +30,7 @@ func newSecrets(configuration json.RawMessage, values ...string) *secrets {
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // A secret may be part of another.
 	var pairs []string
 	for _, v := range slices.Compact(values) {
-		pairs = append(pairs, v, hidden, escaped(v), hidden)
+		pairs = append(pairs, v, redacted, jsonEscaped(v), redacted)
 	}
 	return &secrets{known: strings.NewReplacer(pairs...)}
 }
@@ -54,11 +54,11 @@ func appendTexts(texts []string, v any) []string {
 var (
 	secretName = regexp.MustCompile(`(?i)secret|passw|authorization|signature$|api[_-]?key|cookie|^x-bp-configuration$|(^|[_-])(access|auth|refresh|api)?[_-]?token$`)
 
-	// secretField is a text in JSON, perhaps in JSON within JSON, whose name says that it is secret.
+	// secretField is a string in JSON, or in JSON within a JSON string, whose name says that it is secret.
 	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
 )
 
-// header is a header to be shown: each line a name and a value, in the order of the names.
+// header returns the redacted lines of a header, name and value, sorted by name.
 func (s *secrets) header(h http.Header) [][2]string {
 	lines := [][2]string{}
 	for name, values := range h {
@@ -66,8 +66,8 @@ func (s *secrets) header(h http.Header) [][2]string {
 			switch {
 			case secretName.MatchString(name):
 				scheme, _, ok := strings.Cut(v, " ")
-				if v = hidden; ok && strings.EqualFold(name, "Authorization") {
-					v = scheme + " " + hidden
+				if v = redacted; ok && strings.EqualFold(name, "Authorization") {
+					v = scheme + " " + redacted
 				}
 			default:
 				v = s.known.Replace(v)
@@ -79,11 +79,11 @@ func (s *secrets) header(h http.Header) [][2]string {
 	return lines
 }
 
-// body is a body to be shown, or why it is not.
+// body returns the redacted body, or why it is not shown.
 func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 	switch {
 	case gone:
-		return "", "no longer kept"
+		return "", "no longer available"
 	case len(b) > maxBody:
 		return "", fmt.Sprintf("longer than %d kB", maxBody>>10)
 	case !utf8.Valid(b):
@@ -93,5 +93,5 @@ func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 }
 
 func (s *secrets) text(text string) string {
-	return secretField.ReplaceAllString(s.known.Replace(text), "${1}"+hidden)
+	return secretField.ReplaceAllString(s.known.Replace(text), "${1}"+redacted)
 }
