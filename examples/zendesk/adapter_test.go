@@ -762,6 +762,7 @@ func TestWords(t *testing.T) {
 	}{
 		{[]string{"help"}, 0, "playground"},
 		{[]string{"dmeo"}, 2, "dmeo"},
+		{[]string{"demo", "now"}, 2, "demo takes no arguments"},
 		{[]string{"serve", "--addr", "127.0.0.1:0"}, 1, "BP_TOKEN"},
 	} {
 		var out bytes.Buffer

@@ -7,14 +7,13 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/cli"
@@ -40,29 +39,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return cli.App{
 		Server: server, Name: "zendesk", Args: args, Stdout: stdout, Stderr: stderr,
-		Commands: []*cobra.Command{demoCommand(), playgroundCommand()},
+		Commands: []cli.Command{demoCommand(stdout), playgroundCommand(stdout, stderr)},
 	}.Run(ctx)
 }
 
-func demoCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "demo",
+func demoCommand(stdout io.Writer) cli.Command {
+	return cli.Command{
+		Name:  "demo",
 		Short: "Play two sessions between end users, a bot and an agent",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return demo(c.Context(), c.OutOrStdout()) },
+		Run:   func(ctx context.Context, _ []string) error { return demo(ctx, stdout) },
 	}
 }
 
-func playgroundCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "playground",
+func playgroundCommand(stdout, stderr io.Writer) cli.Command {
+	flags := flag.NewFlagSet("playground", flag.ContinueOnError)
+	addr := flags.String("addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
+	open := flags.Bool("open", false, "open the page in the browser")
+	return cli.Command{
+		Name:  "playground",
 		Short: "Try it in the browser, without Botpress and Zendesk",
-		Args:  cobra.NoArgs,
+		Flags: flags,
+		Run:   func(ctx context.Context, _ []string) error { return play(ctx, *addr, *open, stdout, stderr) },
 	}
-	addr := c.Flags().String("addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
-	open := c.Flags().Bool("open", false, "open the page in the browser")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		return play(c.Context(), *addr, *open, c.OutOrStdout(), c.ErrOrStderr())
-	}
-	return c
 }

@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,7 @@ const (
 )
 
 // Main runs the command line of the process for a server and exits. It takes what [hitl.NewServer] returns, and
-// prints the error if there is one. The process ends early but in order when it is interrupted or terminated, and at once
-// the second time.
+// prints the error if there is one. On an interrupt or SIGTERM it shuts down gracefully, on the second one at once.
 func Main(s *hitl.Server, err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -42,19 +42,19 @@ func Main(s *hitl.Server, err error) {
 	os.Exit(App{Server: s}.Run(ctx))
 }
 
-// App is a command line that does not depend on the process. Only Server is required: what else is zero is taken from
-// the process.
+// App is a command line that does not depend on the process. Only Server is required. Other fields that are zero default to
+// those of the process.
 type App struct {
 	Server *hitl.Server
 
 	// Commands are added to the app's own, and replace those of the same name.
-	Commands []*cobra.Command
+	Commands []Command
 
-	Name   string   // of the program; else the base name of os.Args[0]
-	Args   []string // without the name of the program; nil means those of the process
+	Name   string   // of the program; empty means the base name of os.Args[0]
+	Args   []string // without the name of the program; nil means os.Args[1:]
 	Stdin  io.Reader
 	Stdout io.Writer // results, for other programs to read
-	Stderr io.Writer // everything else
+	Stderr io.Writer // messages, questions and logs
 	Getenv func(string) string
 
 	// HTTPClient calls the Botpress API.
@@ -62,17 +62,26 @@ type App struct {
 }
 
 // Run runs the command that the arguments name, until it is done or ctx ends, and returns the exit code: 0 for
-// success, 1 for failure, 2 for a command line that makes no sense. An error becomes one line on Stderr.
+// success, 1 for failure, 2 for a command line that is wrong. An error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
 	root := a.root() //nolint:contextcheck // Commands have the context from cobra.
-	err := root.ExecuteContext(ctx)
+	var wrong error
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		// Cobra shows the help of the app for "bogus --help", and reports success.
+		if wrong = noArgs(root, root.Flags().Args()); wrong == nil {
+			help(c, args)
+		}
+	})
+	command, err := root.ExecuteContextC(ctx)
+	err = cmp.Or(err, wrong)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.Stderr, "%s: %v\nSee '%s --help'.\n", a.Name, err, usage.command)
+		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), command.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(err))
@@ -110,13 +119,13 @@ func (a App) root() *cobra.Command {
 		Short: body.Title + " for Botpress",
 		Long: fmt.Sprintf(`%s %s connects Botpress with a help desk.
 
-Without a command it serves. To bring it to a workspace of yours for the first time:
+Without a command it serves. To deploy it for the first time:
 
-  export BP_TOKEN=…         a personal access token of yours, from Botpress' dashboard
-  export BP_WORKSPACE_ID=…  the workspace
+  export BP_TOKEN=…         your personal access token, from the Botpress dashboard
+  export BP_WORKSPACE_ID=…  the id of the workspace
   %s deploy --url https://where-this-will-run.example.com --access-key
 
-It prints what to set where it runs.`, body.Name, body.Version, a.Name),
+The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.Name),
 		Args:          noArgs,
 		SilenceErrors: true, // Run prints them.
 		SilenceUsage:  true,
@@ -128,42 +137,21 @@ It prints what to set where it runs.`, body.Name, body.Version, a.Name),
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err: err, command: c.CommandPath()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetHelpCommand(help())
 	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.version()} {
-		replaced := func(c *cobra.Command) bool { return c.Name() == own.Name() }
+		replaced := func(c Command) bool { return c.Name == own.Name() }
 		if !slices.ContainsFunc(a.Commands, replaced) {
 			root.AddCommand(own)
 		}
 	}
-	root.AddCommand(a.Commands...)
+	for _, c := range a.Commands {
+		root.AddCommand(c.cobra())
+	}
 	return root
 }
 
-// usageError is a command line that makes no sense.
-type usageError struct {
-	err     error
-	command string
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(c *cobra.Command, format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...), command: c.CommandPath()}
-}
-
-// noArgs refuses words that are neither a command nor a flag.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if c.HasSubCommands() {
-		return usagef(c, "there is no command %q", args[0])
-	}
-	return usagef(c, "%s takes no arguments, and %q is one", c.CommandPath(), args[0])
-}
-
-// oneLine keeps an error to a line, also one that several were joined to.
+// oneLine removes the line breaks that errors.Join puts between errors.
 func oneLine(err error) string {
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 }

@@ -42,11 +42,13 @@ func TestWrongCommandLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown command": {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
-		"unknown flag":    {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
-		"argument":        {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
-		"visibility":      {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\" and must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
-		"URL":             {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an address like https://desk.example.com, without a user\nSee 'acme deploy --help'.\n"},
+		"unknown command":           {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
+		"unknown command, and help": {[]string{"depoly", "--help"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
+		"help about it":             {[]string{"help", "depoly"}, "acme: there is no command \"depoly\"\nSee 'acme help --help'.\n"},
+		"unknown flag":              {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
+		"argument":                  {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
+		"visibility":                {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\"; it must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
+		"URL":                       {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an http or https address like https://desk.example.com, without a user name\nSee 'acme deploy --help'.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := run(t, nil, tc.args...)
@@ -58,7 +60,7 @@ func TestWrongCommandLine(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}, {"help"}, {"help", "deploy"}} {
 		code, stdout, stderr := run(t, nil, args...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
 			t.Errorf("%v: exit code %d, stderr %q, stdout:\n%s", args, code, stderr, stdout)
@@ -163,33 +165,33 @@ func TestServeWhatIsNotReady(t *testing.T) {
 	}
 }
 
-// TestRefusals checks that everything that can go wrong ends in a line that says what to do.
+// TestRefusals checks that every failure prints a line that says what to do.
 func TestRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before func(*cloud)
 		args   []string
 		want   string
 	}{
-		"no token": {func(c *cloud) { delete(c.env, "BP_TOKEN") }, nil, "BP_TOKEN is not set: make a personal access token in Botpress' dashboard and set it to that"},
+		"no token": {func(c *cloud) { delete(c.env, "BP_TOKEN") }, nil, "BP_TOKEN is not set; set it to a personal access token from the Botpress dashboard"},
 		"no workspace": {
 			func(c *cloud) { delete(c.env, "BP_WORKSPACE_ID") }, nil,
-			"no workspace: set BP_WORKSPACE_ID or --workspace to its id, which is in the address of Botpress' dashboard",
+			"the workspace is not set; set BP_WORKSPACE_ID or --workspace to its id, which is in the URL of the Botpress dashboard",
 		},
 		"wrong token": {
 			func(c *cloud) { c.env["BP_TOKEN"] = "wrong" }, nil,
-			"could not read workspace {workspace}: BP_TOKEN is not a personal access token of yours that is still valid; make one in Botpress' dashboard: …",
+			"could not read workspace {workspace}: BP_TOKEN is not a valid personal access token; create one in the Botpress dashboard: …",
 		},
 		"another's workspace": {
 			nil,
 			[]string{"--workspace", "wkspace_other"},
-			"could not read workspace wkspace_other: the owner of BP_TOKEN may not do this in this workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
+			"could not read workspace wkspace_other: the owner of BP_TOKEN has no permission for this in the workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
 		},
 		"no handle": {
 			func(c *cloud) { c.SetHandle("") }, nil,
-			`workspace "Acme Inc." has no handle, which the names of its integrations must begin with: choose one in the workspace's settings`,
+			`workspace "Acme Inc." has no handle, with which the names of its integrations must begin; choose one in its settings`,
 		},
-		"no URL":        {nil, nil, "acme/acme-desk 1.0.0 is not deployed yet, and to create it --url must say where Botpress reaches the adapter"},
-		"nobody agrees": {nil, []string{"--url", "https://example.com"}, `acme/acme-desk 1.0.0 will be created in workspace "Acme Inc.": private, at https://example.com.⏎Create it? [y/N] acme: stopped; nothing has changed`},
+		"no URL":        {nil, nil, "acme/acme-desk 1.0.0 is not deployed yet; add --url with the public address of the adapter to create it"},
+		"nobody agrees": {nil, []string{"--url", "https://example.com"}, `acme/acme-desk 1.0.0 will be created in workspace "Acme Inc.": private, at https://example.com.⏎Create it? [y/N] acme: cancelled; nothing has changed`},
 		"unknown secret": {
 			nil, []string{"--secret", "KEY=value"}, "--secret KEY: the definition declares no such secret; add it to Definition.Secrets",
 		},
@@ -199,27 +201,27 @@ func TestRefusals(t *testing.T) {
 		},
 		"another's integration": {
 			answering("GET", "/hub/integrations/", `{"integration": {"ownerWorkspace": {"handle": "emca"}}}`), nil,
-			"acme/acme-desk 1.0.0 belongs to another workspace (emca): choose that one, or another Definition.Name",
+			"acme/acme-desk 1.0.0 belongs to another workspace (emca); choose that workspace, or another Definition.Name",
 		},
 		"already exists": {
 			refusing("POST", "/integrations", 409, "AlreadyExists"), yes,
-			"could not create acme/acme-desk 1.0.0: somebody has just deployed it; do it again to update what is there: …",
+			"could not create acme/acme-desk 1.0.0: somebody else has just deployed it; retry to update it: …",
 		},
 		"conflict": {
 			refusing("POST", "/integrations", 409, "ResourceLockedConflict"), yes,
-			"could not create acme/acme-desk 1.0.0: somebody else is changing it; do it again in a moment: …",
+			"could not create acme/acme-desk 1.0.0: somebody else is changing it; retry in a moment: …",
 		},
 		"quota": {
 			refusing("POST", "/integrations", 403, "QuotaExceeded"), yes,
-			"could not create acme/acme-desk 1.0.0: the workspace's plan does not allow it; see its billing in Botpress' dashboard: …",
+			"could not create acme/acme-desk 1.0.0: the plan of the workspace does not allow it; see its billing in the Botpress dashboard: …",
 		},
 		"bad schema": {
 			refusing("POST", "/integrations", 400, "InvalidJsonSchema"), yes,
-			"could not create acme/acme-desk 1.0.0: Botpress does not accept the definition; the command 'definition' prints it: …",
+			"could not create acme/acme-desk 1.0.0: Botpress rejects the definition; the command 'definition' prints it: …",
 		},
 		"access key": {
 			refusing("POST", "/integrations/iaks", 403, "Forbidden"), append(yes, "--access-key"),
-			"could not make an access key (the integration itself is deployed): the owner of BP_TOKEN may not do this in this workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
+			"could not create an access key (the integration is deployed): the owner of BP_TOKEN has no permission for this in the workspace; check BP_WORKSPACE_ID, or ask an administrator of the workspace: …",
 		},
 		"no network": {
 			func(c *cloud) { c.env["BP_API_URL"] = "http://nobody.test" }, nil,
@@ -234,7 +236,7 @@ func TestRefusals(t *testing.T) {
 				}
 				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, tc.args...)...)
 				want := strings.ReplaceAll(tc.want, "{workspace}", botpresstest.WorkspaceID)
-				if !strings.HasPrefix(want, "acme/") || strings.Contains(want, "--url must") {
+				if !strings.HasPrefix(want, "acme/") || strings.Contains(want, "add --url") {
 					want = "acme: " + want
 				}
 				if want = strings.ReplaceAll(want, "⏎", "\n") + "\n"; !strings.HasSuffix(fold(stderr), want) {
@@ -250,7 +252,7 @@ func TestRefusals(t *testing.T) {
 
 var yes = []string{"--url", "https://example.com", "--yes"}
 
-// fold leaves out what the client says about the call.
+// fold removes the client's description of the call.
 func fold(stderr string) string {
 	if head, _, found := strings.Cut(stderr, ": botpress: "); found {
 		return head + ": …\n"
@@ -262,7 +264,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// answering answers calls to paths in Botpress' place.
+// answering answers calls to a path instead of Botpress.
 func answering(method, path, body string) func(*cloud) {
 	return func(c *cloud) { c.intercept(method, path, http.StatusOK, body) }
 }
@@ -291,7 +293,7 @@ func TestBreakingChanges(t *testing.T) {
 		}
 		for _, args := range [][]string{{"deploy", "--yes"}, {"deploy", "--dry-run"}} {
 			code, _, stderr := c.run(c.adapter(hitl.Options{}), "", args...)
-			if want := "it would break bots that have this version installed; raise Definition.Version and deploy that"; code != 1 || !strings.Contains(stderr, want) {
+			if want := "it would break bots that have this version installed; increase Definition.Version and deploy that"; code != 1 || !strings.Contains(stderr, want) {
 				t.Errorf("%v: exit code %d: %s", args, code, stderr)
 			}
 		}
@@ -327,7 +329,7 @@ func TestRotateSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
 		code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "rotate-secret", "--yes")
-		if want := "acme: acme/acme-desk 1.0.0 is not deployed in workspace \"Acme Inc.\"; 'deploy' does that, and prints its first secret\n"; code != 1 || stderr != want {
+		if want := "acme: acme/acme-desk 1.0.0 is not deployed in workspace \"Acme Inc.\"; run 'deploy', which prints its first secret\n"; code != 1 || stderr != want {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		_, first, _ := c.run(c.adapter(hitl.Options{}), "", "deploy", "--url", "https://example.com", "--yes")

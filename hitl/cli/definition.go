@@ -13,11 +13,11 @@ func (a App) definition() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "definition",
 		Short: "Print the definition of the integration",
-		Long: `Prints as JSON what 'deploy' sends to create the integration, but for what only the deployment knows: its URL, the
-values of secrets and the id of the interface.`,
+		Long: `Prints the JSON that 'deploy' sends to create the integration, without the URL, the values of secrets and the id of
+the interface: 'deploy' adds them.`,
 		Args: noArgs,
 	}
-	c.Flags().BoolVar(&iface, "interface", false, "print the HITL interface alone")
+	c.Flags().BoolVar(&iface, "interface", false, "print only the HITL interface")
 	c.RunE = func(*cobra.Command, []string) error {
 		body := a.Server.Describe()
 		if !iface {

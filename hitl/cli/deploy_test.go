@@ -26,7 +26,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// cloud is Botpress in memory, with somebody at the command line.
+// cloud is an in-memory Botpress, and the environment of a command line.
 type cloud struct {
 	*botpresstest.Server
 	t       *testing.T
@@ -38,8 +38,8 @@ type cloud struct {
 
 var loadSpec = sync.OnceValues(openapitest.Load)
 
-// newCloud starts a cloud in which each request and each answer is checked against the official OpenAPI. It belongs into
-// a bubble.
+// newCloud starts a cloud that checks each request and each answer against the official OpenAPI document. The test must run
+// in a synctest bubble.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	spec, err := loadSpec()
@@ -111,7 +111,7 @@ func TestDeployInstallAndSpeak(t *testing.T) {
 			t.Errorf("a secret is among what people see: %s", stderr)
 		}
 
-		// The adapter runs with what was printed, and nothing else.
+		// The adapter needs nothing but the printed variables.
 		s := withRating(t, c.adapter(hitl.Options{
 			Secrets: []string{secret}, Botpress: botpress.Options{BaseURL: "http://botpress.test", Token: key, HTTPClient: c.client},
 		}))
@@ -191,7 +191,7 @@ func (c *cloud) webhook(in *botpresstest.Installation, body string) bool {
 	return c.step(err)
 }
 
-// hears waits until the end user is shown a text.
+// hears waits until the end user receives a text.
 func (c *cloud) hears(u *botpresstest.EndUser, text string) bool {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
@@ -208,7 +208,7 @@ func (c *cloud) hears(u *botpresstest.EndUser, text string) bool {
 	}
 }
 
-// checkPayloads checks all that went between Botpress and the adapter against the schemas that were deployed.
+// checkPayloads validates all payloads between Botpress and the adapter against the deployed schemas.
 func (c *cloud) checkPayloads(d botpress.CreateIntegrationParams) {
 	c.t.Helper()
 	checked := map[string]int{}
@@ -258,7 +258,7 @@ func (c *cloud) checkPayloads(d botpress.CreateIntegrationParams) {
 	}
 }
 
-// withoutType removes the type that the plugin adds to the payloads within a value.
+// withoutType removes the type that the plugin adds to payloads.
 func withoutType(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -289,7 +289,7 @@ func strictly(t *testing.T, schema json.RawMessage) *jsonschema.Schema {
 	return compiler.MustCompile("schema.json")
 }
 
-// value finds a line of the environment.
+// value returns the value of an environment variable.
 func value(t *testing.T, env, name string) string {
 	t.Helper()
 	for line := range strings.Lines(env) {
@@ -316,11 +316,11 @@ func TestDeployAgain(t *testing.T) {
 		deploy(first, "yes\n", "--url", "http://acme.test")
 		before := c.integration()
 
-		stdout, stderr := deploy(first, "") // nobody is asked, for there is nothing to ask
+		stdout, stderr := deploy(first, "") // nothing changes, so there is no question
 		if diff := cmp.Diff(before, c.integration()); diff != "" {
-			t.Errorf("deploying the same again has changed something:\n%s", diff)
+			t.Errorf("the second deployment has changed something:\n%s", diff)
 		}
-		if want := "acme/acme-desk 1.0.0 is deployed in workspace \"Acme Inc.\" as it is here"; stdout != "" || !strings.HasPrefix(stderr, want) {
+		if want := "acme/acme-desk 1.0.0 is deployed in workspace \"Acme Inc.\" and has not changed"; stdout != "" || !strings.HasPrefix(stderr, want) {
 			t.Errorf("stdout %q, stderr %q", stdout, stderr)
 		}
 
@@ -332,14 +332,14 @@ func TestDeployAgain(t *testing.T) {
   ~ visibility
 
 Update it? [y/N] Updating…
-acme/acme-desk 1.0.0 is up to date. Its signing secret is the same as before.
+acme/acme-desk 1.0.0 is up to date. Its signing secret has not changed.
 `
 		if diff := cmp.Diff(want, stderr); diff != "" {
-			t.Errorf("other words (-want +got):\n%s", diff)
+			t.Errorf("stderr (-want +got):\n%s", diff)
 		}
 		after := c.integration()
 		if _, there := after["actions"].(map[string]any)["rate"]; there || after["url"] != "https://new.example.com" || after["visibility"] != "unlisted" {
-			t.Errorf("the update has not taken place: %v", after)
+			t.Errorf("the integration is not updated: %v", after)
 		}
 		var sent struct{ Actions map[string]json.RawMessage }
 		for _, call := range c.Calls() {
@@ -355,7 +355,7 @@ acme/acme-desk 1.0.0 is up to date. Its signing secret is the same as before.
 	})
 }
 
-// integration is what the API tells about the deployed integration, but for when it was updated.
+// integration is the deployed integration as the API returns it, without updatedAt.
 func (c *cloud) integration() map[string]any {
 	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.URL+"/v1/admin/integrations/acme%2Facme-desk/1.0.0", http.NoBody)

@@ -17,30 +17,30 @@ func (a App) playground() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "playground",
 		Short: "Try it in the browser, without Botpress",
-		Long: `Serves a web page on this computer: on the left an end user's chat with a bot, on the right what the integration
-is sent, below every request on the wire. The integration is the real one; Botpress is played by this process, so
-no account and no environment are needed.
+		Long: `Serves a web page on this computer: an end user's chat with a bot on the left, the messages to the integration on
+the right, and every HTTP request below. The integration is the real one; this process simulates Botpress, so it
+needs neither an account nor environment variables.
 
-What the integration is configured with is given by --config. If the desk is elsewhere, its webhooks do not get
-here: the page sends them. Templates for them are in the file of --webhooks, a JSON array of objects like
+--config has the configuration of the integration. The webhooks of a real desk do not reach this computer: the page
+sends them instead. --webhooks names a file with templates for them, a JSON array of objects like
 
   {"name": "Reply", "header": {"Content-Type": "application/json"},
    "body": {"ticket": "{{session}}", "id": "{{new}}", "text": "Hello"}}
 
-with method and path if they are not POST and empty. {{session}} stands for the session's id in the desk,
-{{conversation}} for the one in Botpress, {{user}} for the end user in Botpress, {{new}} for a new id.`,
+method (default POST) and path are optional. {{session}} is replaced by the session's id in the desk,
+{{conversation}} and {{user}} by the ids of conversation and end user in Botpress, {{new}} by a new id.`,
 		Args: noArgs,
 	}
 	var config, webhooks string
 	opts := playground.Options{Server: a.Server, Output: a.Stderr}
 	c.Flags().StringVar(&config, "config", "", "configuration of the integration: a JSON `object`, or @ and the name of a file with one")
-	c.Flags().StringVar(&webhooks, "webhooks", "", "`file` with templates of webhooks")
+	c.Flags().StringVar(&webhooks, "webhooks", "", "`file` with templates for webhooks")
 	c.Flags().StringVar(&opts.Addr, "addr", "", "`address` to listen on, on this computer (default 127.0.0.1:8072, or a free port)")
 	c.Flags().BoolVar(&opts.Open, "open", false, "open the page in the browser")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		opts.Logger = slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		var err error
-		if opts.Configuration, err = configuration(c, config); err != nil {
+		if opts.Configuration, err = configuration(config); err != nil {
 			return err
 		}
 		if opts.Webhooks, err = templates(webhooks); err != nil {
@@ -51,8 +51,8 @@ with method and path if they are not POST and empty. {{session}} stands for the 
 	return c
 }
 
-// configuration is what the flag says, or nil.
-func configuration(c *cobra.Command, flag string) (any, error) {
+// configuration parses the flag. It is nil if the flag is empty.
+func configuration(flag string) (any, error) {
 	text := []byte(flag)
 	if name, ok := strings.CutPrefix(flag, "@"); ok {
 		var err error
@@ -61,16 +61,16 @@ func configuration(c *cobra.Command, flag string) (any, error) {
 		}
 	}
 	if len(text) == 0 {
-		return nil, nil //nolint:nilnil // It is what the playground calls none.
+		return nil, nil //nolint:nilnil // No configuration is no error.
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, usagef(c, `--config must be a JSON object like {"token": "abc"}, or @ and the name of a file with one: %w`, err)
+		return nil, Usagef(`--config must be a JSON object like {"token": "abc"}, or @ and the name of a file with one: %w`, err)
 	}
 	return object, nil
 }
 
-// templates reads a file of webhooks. Their bodies may be texts or any other JSON.
+// templates reads a file of webhooks. A body is a string, or any other JSON.
 func templates(name string) ([]playground.Webhook, error) {
 	if name == "" {
 		return nil, nil

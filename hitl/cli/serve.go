@@ -14,17 +14,17 @@ func (a App) serve() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer Botpress (the default)",
-		Long: `Answers Botpress until the process is interrupted or terminated, and finishes what is at work then.
+		Short: "Serve the integration (the default)",
+		Long: `Serves the integration until the process is interrupted or terminated. It completes the requests in flight first.
 
-The environment says how to reach Botpress and whom to trust:
+Environment:
 
   BP_TOKEN           the integration access key that 'deploy --access-key' prints
-  BP_SIGNING_SECRET  the signing secret that 'deploy' prints; several, separated by commas, during a rotation
-  BP_API_URL         address of the API, if it is not Botpress' cloud
-  BP_LOG_FORMAT      json for a log on standard error, from the level in LOG_LEVEL on
+  BP_SIGNING_SECRET  the signing secret that 'deploy' prints; new,old during a rotation
+  BP_API_URL         address of the API; default https://api.botpress.cloud
+  BP_LOG_FORMAT      json for a JSON log on standard error; LOG_LEVEL sets its lowest level
 
-GET /health answers 200 while the process lives, GET /ready while it can work.`,
+GET /health answers 200 while the process runs, GET /ready while it accepts requests.`,
 		Args: noArgs,
 	}
 	c.Flags().StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")

@@ -11,7 +11,7 @@ import (
 	"github.com/hitl-go/sdk/internal/deployment"
 )
 
-// isTerminal reports whether a person sits at the other end. What is no file is a test's, which plays one.
+// isTerminal reports whether a stream is a terminal. A stream that is not a file belongs to a test, which simulates one.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {
@@ -21,10 +21,10 @@ func isTerminal(stream any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// confirm asks a question that only yes affirms.
+// confirm asks a question. Any answer but yes is an error.
 func (a App) confirm(question string) error {
 	if !isTerminal(a.Stdin) {
-		return errors.New("there is nobody to ask; add --yes to go ahead without")
+		return errors.New("standard input is not a terminal, so nobody can confirm; add --yes to skip the question")
 	}
 	fmt.Fprintf(a.Stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(a.Stdin).ReadString('\n')
@@ -35,13 +35,13 @@ func (a App) confirm(question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return errors.New("stopped; nothing has changed")
+	return errors.New("cancelled; nothing has changed")
 }
 
-// say tells what is going on.
+// say prints a line for people.
 func (a App) say(format string, args ...any) { fmt.Fprintf(a.Stderr, format+"\n", args...) }
 
-// show lists changes, in colours if a person can see and wants them: see no-color.org.
+// show lists changes, in colours on a terminal, unless NO_COLOR is set: see no-color.org.
 func (a App) show(changes []deployment.Change) {
 	_, isFile := a.Stderr.(*os.File)
 	colours := isFile && isTerminal(a.Stderr) && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"

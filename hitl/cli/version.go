@@ -28,7 +28,7 @@ func (a App) version() *cobra.Command {
 	}
 }
 
-// sdkVersion is the version of this module that was built in.
+// sdkVersion is the version of this module in the build.
 func sdkVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

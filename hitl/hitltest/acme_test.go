@@ -50,7 +50,7 @@ func TestAcme(t *testing.T) {
 	})
 }
 
-// connectAcme gets at Acme's adapter, which package acme does not hand out: an action of the server's is handed it.
+// connectAcme returns Acme's adapter, which package acme does not export: the server passes it to an action.
 func connectAcme(desk *acme.Desk) func(context.Context, hitl.Installation, acme.Config) (hitl.Integration[acme.Session], error) {
 	return func(ctx context.Context, in hitl.Installation, c acme.Config) (adapter hitl.Integration[acme.Session], err error) {
 		server, err := acme.NewServer(acme.Definition(true), desk, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "none"}})

@@ -18,7 +18,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// What the checks ask of adapters. A method that begins with must fails the trial if the adapter does not do it.
+// The calls that the checks make. A method whose name begins with must fails the trial if the adapter returns an error.
 
 // person is an end user, in Botpress and in the desk.
 type person struct {
@@ -26,15 +26,15 @@ type person struct {
 	ref hitl.Ref
 }
 
-// talk is an open session of a person.
-type talk struct {
+// openSession is a session of a person that is not over.
+type openSession struct {
 	Session
 
-	with person
+	owner person
 }
 
-// stranger makes a user in Botpress whom the desk does not know yet.
-func (t *trial) stranger() hitl.CreateUserRequest {
+// newUser creates a user in Botpress that the desk does not know yet.
+func (t *trial) newUser() hitl.CreateUserRequest {
 	t.Helper()
 	u, err := t.in.client().CreateUser(t.Context(), botpress.CreateUserParams{Name: "Jane Doe"})
 	if err != nil {
@@ -57,13 +57,13 @@ func (t *trial) mustCreateUser(a adapter, r hitl.CreateUserRequest) hitl.Ref {
 	return ref
 }
 
-func (t *trial) mustMeet(a adapter) person {
+func (t *trial) mustCreatePerson(a adapter) person {
 	t.Helper()
-	r := t.stranger()
+	r := t.newUser()
 	return person{r.UserID, t.mustCreateUser(a, r)}
 }
 
-// start describes a session that nobody has started yet.
+// start returns the request for a new session.
 func (t *trial) start(p person) hitl.StartHitlRequest[any] {
 	t.Helper()
 	c, err := t.in.client().CreateConversation(t.Context(), botpress.CreateConversationParams{Channel: t.bot.Installation.Names.Channel})
@@ -94,12 +94,12 @@ func (t *trial) mustStart(a adapter, r hitl.StartHitlRequest[any]) hitl.Ref {
 	return ref
 }
 
-// mustOpen opens a session with somebody new.
-func (t *trial) mustOpen(a adapter) talk {
+// mustOpen opens a session for a new person.
+func (t *trial) mustOpen(a adapter) openSession {
 	t.Helper()
-	p := t.mustMeet(a)
+	p := t.mustCreatePerson(a)
 	r := t.start(p)
-	return talk{Session{t.mustStart(a, r), r.ConversationID}, p}
+	return openSession{Session{t.mustStart(a, r), r.ConversationID}, p}
 }
 
 func (t *trial) stopHitl(a adapter, s Session) error {
@@ -109,10 +109,10 @@ func (t *trial) stopHitl(a adapter, s Session) error {
 	return err
 }
 
-// said is a new message of the end user.
-func said(s talk, m message.Message) hitl.SendMessageRequest {
+// newMessage returns the request for a new message of the end user.
+func newMessage(s openSession, m message.Message) hitl.SendMessageRequest {
 	return hitl.SendMessageRequest{
-		ConversationID: s.ConversationID, Session: s.Ref, UserID: s.with.id, Author: s.with.ref,
+		ConversationID: s.ConversationID, Session: s.Ref, UserID: s.owner.id, Author: s.owner.ref,
 		MessageID: "msg_" + rand.Text(), Message: m,
 	}
 }
@@ -131,24 +131,24 @@ func (t *trial) mustSend(a adapter, r hitl.SendMessageRequest) hitl.Ref {
 	return ref
 }
 
-// heard is how many messages of a session have something in them.
+// heard counts the messages of a session that contain a text.
 func (t *trial) heard(s Session, what string) int { return count(t.suite.desk.Heard(s), what) }
 
-// report is a webhook request, which can be sent any number of times.
+// report is a webhook request. It can be sent several times.
 type report struct {
 	method string
-	url    *url.URL // With the webhook's own address.
+	url    *url.URL // The full address of the webhook.
 	header http.Header
 	body   []byte
 }
 
-// report is a request of the case's, signed.
+// report signs a request of the case.
 func (t *trial) report(r *http.Request) report {
 	t.Helper()
 	return t.signed(t.read(r))
 }
 
-// read takes a request of the case's over.
+// read converts a request of the case.
 func (t *trial) read(r *http.Request) report {
 	t.Helper()
 	if r == nil {
@@ -156,12 +156,12 @@ func (t *trial) read(r *http.Request) report {
 	}
 	body, err := readBody(r)
 	if err != nil {
-		t.Fatalf("The case's request cannot be read: %v", err)
+		t.Fatalf("The body of the case's request cannot be read: %v", err)
 	}
 	return t.unsigned(r, body)
 }
 
-// unsigned is a request to the webhook, whatever the address in r.
+// unsigned returns a request to the webhook with the method, header, query and subpath of r.
 func (t *trial) unsigned(r *http.Request, body []byte) report {
 	t.Helper()
 	u, err := url.Parse(t.bot.Installation.WebhookURL)
@@ -187,19 +187,19 @@ func (t *trial) signed(rep report) report {
 	u := *rep.url
 	r.URL = &u
 	t.suite.desk.Sign(r)
-	r.Header.Del("Host") // It is there for schemes that sign it.
+	r.Header.Del("Host") // request adds it again.
 	rep.url, rep.header = r.URL, r.Header
 	return rep
 }
 
-// request makes the request as the server hands it to an adapter.
+// request returns the request as the server passes it to an adapter.
 func (rep report) request(ctx context.Context) *http.Request {
 	r := &http.Request{
 		Method: rep.method, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		URL: &url.URL{Path: "/", RawQuery: rep.url.RawQuery}, Host: rep.url.Host, RequestURI: "/",
 		Header: rep.header.Clone(), Body: io.NopCloser(bytes.NewReader(rep.body)), ContentLength: int64(len(rep.body)),
 	}
-	if below := strings.SplitN(strings.TrimPrefix(rep.url.Path, "/"), "/", 3); len(below) == 3 { // webhook, its id, and more
+	if below := strings.SplitN(strings.TrimPrefix(rep.url.Path, "/"), "/", 3); len(below) == 3 { // webhook, its id, and the subpath
 		r.URL.Path = "/" + below[2]
 		r.RequestURI = r.URL.Path
 	}
@@ -215,7 +215,7 @@ func (rep report) String() string {
 	for _, name := range slices.Sorted(maps.Keys(rep.header)) {
 		fmt.Fprintf(&header, " %s: %s;", name, strings.Join(rep.header[name], ", "))
 	}
-	return shorten(fmt.Sprintf("%s %s {%s } %s", rep.method, rep.url.RequestURI(), header.String(), rep.body))
+	return truncate(fmt.Sprintf("%s %s {%s } %s", rep.method, rep.url.RequestURI(), header.String(), rep.body))
 }
 
 func (t *trial) handleWebhook(a adapter, rep report) (hitl.Webhook, error) {
@@ -234,9 +234,9 @@ func (t *trial) deliver(rep report) error {
 		t.note("webhook %s → %v", rep, err)
 		return err
 	}
-	t.note("webhook %s → %d %s", rep, status, shorten(answer))
+	t.note("webhook %s → %d %s", rep, status, truncate(answer))
 	if status < 200 || status > 299 {
-		return fmt.Errorf("the answer was %d %s", status, shorten(answer))
+		return fmt.Errorf("the answer was %d %s", status, truncate(answer))
 	}
 	return nil
 }
@@ -244,11 +244,11 @@ func (t *trial) deliver(rep report) error {
 func (t *trial) mustDeliver(rep report) {
 	t.Helper()
 	if err := t.deliver(rep); err != nil {
-		t.Fatalf("A webhook of the desk was not taken: %v", err)
+		t.Fatalf("A webhook of the desk was rejected: %v", err)
 	}
 }
 
-// What the plugin says in the suite's sessions.
+// plugin has the texts of the plugin in the sessions of the suite.
 var plugin = botpresstest.PluginConfig{HandoffMessage: "NULL", AssignedMessage: "(assigned)", StoppedMessage: "(stopped)"}
 
 // escalate starts a session through Botpress and the server.
@@ -260,22 +260,22 @@ func (t *trial) escalate() *EndUser {
 	return u
 }
 
-// hears waits for an agent's reply that comes after all that was reported before, and returns all that the end user has been
-// shown. It needs Replied.
-func (t *trial) hears(u *EndUser) (lines []string) {
+// linesOf delivers an agent's reply, waits until it has reached the end user, and returns all messages to the end user. What the
+// desk reported earlier has arrived by then. It needs Replied.
+func (t *trial) linesOf(u *EndUser) (lines []string) {
 	t.Helper()
 	last := unique("last")
 	rep := t.report(t.suite.desk.Replied(u.Session(), last))
 	t.mustDeliver(rep)
 	if !u.sees(func(r botpresstest.Received) bool { return strings.Contains(message.PlainText(r.Message), last) }) {
-		t.Fatalf("The agent's reply %q did not reach the end user within %s, who was shown: %q\n"+
-			"The session is %s. The request, read once more, means: %s", last, patience, u.lines(), sketch(u.Session()), t.meaning(rep))
+		t.Fatalf("The agent's reply %q did not reach the end user within %s. The end user received: %q\n"+
+			"The session is %s. HandleWebhook reads the request as: %s", last, shortTimeout, u.lines(), summary(u.Session()), t.meaning(rep))
 	}
-	t.bot.settle() // What was reported just before may have been overtaken.
+	t.bot.settle() // An earlier report may still be in flight.
 	return u.lines()
 }
 
-// meaning is what an adapter reads out of a webhook request.
+// meaning describes what an adapter reads from a webhook request.
 func (t *trial) meaning(rep report) string {
 	hook, err := attempt(t.Context(), t, "HandleWebhook", rep.String(), func(ctx context.Context) (hitl.Webhook, error) {
 		return t.replica().HandleWebhook(ctx, rep.request(ctx))
@@ -283,10 +283,10 @@ func (t *trial) meaning(rep report) string {
 	if err != nil {
 		return "the error " + err.Error()
 	}
-	return sketch(hook)
+	return summary(hook)
 }
 
-// count is how many of some lines have something in them.
+// count returns how many lines contain a text.
 func count(lines []string, what string) (n int) {
 	for _, line := range lines {
 		if strings.Contains(line, what) {
@@ -296,5 +296,5 @@ func count(lines []string, what string) (n int) {
 	return n
 }
 
-// unique is a word that stands nowhere else.
+// unique returns a word that occurs nowhere else.
 func unique(word string) string { return word + strings.ToLower(rand.Text()[:10]) }

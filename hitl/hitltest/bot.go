@@ -25,9 +25,9 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// Bot is a bot with the HITL plugin, in a Botpress in memory, and an integration that is installed in it. All of it runs
-// on the loopback interface until the test ends. Its methods fail the test instead of returning errors, so they belong on
-// the test's own goroutine. The fields are for what they do not cover; do not change them.
+// Bot is a bot with the HITL plugin, in an in-memory Botpress, with an integration that is installed in it. All of it runs
+// on the loopback interface until the test ends. The methods fail the test instead of returning errors, so call them on
+// the test's goroutine. The fields are for what the methods do not cover; do not change them.
 type Bot struct {
 	Cloud        *botpresstest.Server
 	Server       *hitl.Server
@@ -39,11 +39,11 @@ type Bot struct {
 }
 
 const (
-	patience = 10 * time.Second // How long something may take that should happen at once.
-	slowest  = 30 * time.Second // How long the slowest desk may take.
+	shortTimeout = 10 * time.Second // For what should happen at once.
+	longTimeout  = 30 * time.Second // For a request to the slowest desk.
 )
 
-// tb is what this package needs of a [testing.TB]. The suite explains failures through it, and its own tests watch.
+// tb is the part of [testing.TB] that this package needs. A trial implements it to explain failures, a recorder to test them.
 type tb interface {
 	Helper()
 	Context() context.Context
@@ -55,7 +55,7 @@ type tb interface {
 }
 
 // NewBot serves an integration, as [hitl.NewServer] makes it, and installs it in a new bot with this configuration. When
-// the test ends the integration is uninstalled and everything is stopped. What the server logs is in the test's output.
+// the test ends, it uninstalls the integration and stops everything. The server logs to the test's output.
 func NewBot[Config, Session any, I hitl.Integration[Session]](
 	t testing.TB, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config,
 ) *Bot {
@@ -63,11 +63,11 @@ func NewBot[Config, Session any, I hitl.Integration[Session]](
 	return newBot(t, def, connect, config, handover)
 }
 
-// handover is for how long after startHitl the plugin may still be busy: what happens then arrives so much later. This one
-// is at once.
+// handover is for how long the server delays events after startHitl, because the plugin may not be ready for them. The
+// in-memory plugin is ready at once.
 const handover = 20 * time.Millisecond
 
-// newBot takes the handover besides.
+// newBot is [NewBot] with another handover.
 func newBot[Config, Session any, I hitl.Integration[Session]](
 	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, handover time.Duration,
 ) *Bot {
@@ -85,7 +85,7 @@ func newBot[Config, Session any, I hitl.Integration[Session]](
 		Botpress:        botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
 		Secrets:         []string{secret},
 		Logger:          slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout:         slowest,
+		Timeout:         longTimeout,
 		ActivationDelay: handover,
 	})
 	if err == nil {
@@ -96,17 +96,17 @@ func newBot[Config, Session any, I hitl.Integration[Session]](
 	}
 	spec, err := integration(b.Server)
 	if err != nil {
-		t.Fatalf("hitltest: the definition is not one that Botpress can install: %v", err)
+		t.Fatalf("hitltest: Botpress cannot install the definition: %v", err)
 	}
 	spec.URL, spec.SigningSecret, spec.Configuration = b.serve(), secret, config
 	if b.Installation, err = b.Cloud.Install(t.Context(), spec); err != nil {
-		t.Fatalf("hitltest: the integration refuses to be installed: %v", err)
+		t.Fatalf("hitltest: the integration was not installed: %v", err)
 	}
 	t.Cleanup(b.uninstall)
 	return b
 }
 
-// integration is what Botpress knows of a server's definition.
+// integration returns the server's definition for the in-memory Botpress.
 func integration(s *hitl.Server) (botpresstest.Integration, error) {
 	body, err := json.Marshal(s.Describe())
 	if err != nil {
@@ -128,24 +128,24 @@ func (b *Bot) serve() string {
 	b.t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
-			b.t.Errorf("hitltest: the server did not come to an end: %v", err)
+			b.t.Errorf("hitltest: the server did not shut down: %v", err)
 		}
 	})
 	return "http://" + listener.Addr().String()
 }
 
-// uninstall lets the adapter clean up in the desk, which the test may have stopped already.
+// uninstall lets the adapter clean up in the desk. The test may have stopped the desk already, so an error is only logged.
 func (b *Bot) uninstall() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), slowest)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), longTimeout)
 	defer cancel()
 	if err := b.Installation.Uninstall(ctx); err != nil {
-		b.t.Logf("hitltest: the integration refuses to be uninstalled: %v", err)
+		b.t.Logf("hitltest: the integration was not uninstalled: %v", err)
 	}
 }
 
-// Webhook sends a request to the installation's webhook, as the desk does, and returns when everybody has been told what
-// came of it. Method, header, body, query and the path below the webhook's are those of r; its host is not looked at. The
-// test fails if the answer is not 2xx.
+// Webhook sends a request to the installation's webhook, as the desk does, and returns when all its effects have reached bot
+// and end user. It uses the method, header, body, query and path of r, the path as one below the webhook's, but not the
+// host. The test fails if the answer is not 2xx.
 func (b *Bot) Webhook(r *http.Request) {
 	b.t.Helper()
 	body, err := readBody(r)
@@ -168,7 +168,7 @@ func readBody(r *http.Request) ([]byte, error) {
 
 // post sends a request to the webhook, with this body.
 func (b *Bot) post(r *http.Request, body []byte) (status int, answer string, err error) {
-	ctx, cancel := context.WithTimeout(b.t.Context(), slowest+patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), longTimeout+shortTimeout)
 	defer cancel()
 	out, err := http.NewRequestWithContext(ctx, r.Method, b.Installation.WebhookURL, bytes.NewReader(body))
 	if err != nil {
@@ -189,42 +189,42 @@ func (b *Bot) post(r *http.Request, body []byte) (status int, answer string, err
 	return res.StatusCode, string(raw), err
 }
 
-// settle returns when all that is due has arrived.
+// settle waits until no operation and no event is in flight.
 func (b *Bot) settle() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), slowest+patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), longTimeout+shortTimeout)
 	defer cancel()
 	if err := b.Cloud.Settle(ctx); err != nil {
-		b.t.Fatalf("hitltest: Botpress has not come to rest: %v", err)
+		b.t.Fatalf("hitltest: operations are still in flight: %v", err)
 	}
 }
 
-// EndUser makes somebody who talks to the bot, in a new conversation, without an e-mail address.
+// EndUser returns a new end user, in a new conversation with the bot, without an e-mail address.
 func (b *Bot) EndUser(name string) *EndUser {
 	return &EndUser{EndUser: b.Installation.NewEndUser(botpresstest.Profile{Name: name}), bot: b}
 }
 
-// EndUser is somebody who talks to the bot. Its own methods fail the test instead of returning errors; those that they
-// hide, for refusals that a test expects, are in the embedded field.
+// EndUser talks to the bot. Its methods fail the test instead of returning errors. To expect an error, call the methods of the
+// embedded field.
 type EndUser struct {
 	*botpresstest.EndUser
 
 	bot *Bot
 }
 
-// Say says a text: to the bot, or to the agent while a session is active.
+// Say sends a text: to the bot, or to the agent while a session is active.
 func (u *EndUser) Say(text string) {
 	u.bot.t.Helper()
 	u.Send(message.Text{Text: text})
 }
 
-// Send says any message, and returns when the integration has taken it, if it is one that the plugin relays.
+// Send sends a message. If the plugin relays it, Send returns when the integration has accepted it.
 func (u *EndUser) Send(m message.Message) {
 	u.bot.t.Helper()
-	u.settles(shorten("say "+message.PlainText(m)), func(ctx context.Context) error { return u.EndUser.Say(ctx, m) })
+	u.settles(truncate("say "+message.PlainText(m)), func(ctx context.Context) error { return u.EndUser.Say(ctx, m) })
 }
 
-// Escalate lets the bot hand the conversation over, and returns when the session is active.
+// Escalate starts a session, and returns when it is active.
 func (u *EndUser) Escalate(title string) {
 	u.bot.t.Helper()
 	u.escalate(botpresstest.Escalation{Title: title})
@@ -235,16 +235,16 @@ func (u *EndUser) escalate(e botpresstest.Escalation) {
 	u.settles("escalate", func(ctx context.Context) error { return u.EndUser.Escalate(ctx, e) })
 }
 
-// End ends the session, as end users do.
+// End ends the session as the end user.
 func (u *EndUser) End() {
 	u.bot.t.Helper()
 	u.settles("end the session", u.EndUser.End)
 }
 
-// settles does something, and insists that the integration takes all that it leads to.
+// settles does something, waits for its effects, and fails the test if the integration rejects an operation.
 func (u *EndUser) settles(what string, do func(context.Context) error) {
 	u.bot.t.Helper()
-	ctx, cancel := context.WithTimeout(u.bot.t.Context(), slowest+patience)
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), longTimeout+shortTimeout)
 	defer cancel()
 	before := u.bot.lastCall()
 	if err := do(ctx); err != nil {
@@ -256,7 +256,7 @@ func (u *EndUser) settles(what string, do func(context.Context) error) {
 	}
 }
 
-// lastCall is the number of the latest call.
+// lastCall is the sequence number of the latest call.
 func (b *Bot) lastCall() uint64 {
 	calls := b.Cloud.Calls()
 	if len(calls) == 0 {
@@ -265,9 +265,9 @@ func (b *Bot) lastCall() uint64 {
 	return calls[len(calls)-1].Seq
 }
 
-// refused is an error if the integration has refused something since a call, and did not take it later.
+// refused returns an error if the integration has rejected an operation since a call, and no retry succeeded.
 func (b *Bot) refused(since uint64) error {
-	last := map[string]botpresstest.Call{} // By trace: attempts at one thing share it.
+	last := map[string]botpresstest.Call{} // By trace id, which all attempts share.
 	for _, c := range b.Cloud.Calls() {
 		if c.Seq > since && c.Kind == botpresstest.DispatchCall {
 			last[c.TraceID] = c
@@ -282,18 +282,18 @@ func (b *Bot) refused(since uint64) error {
 	return errors.Join(errs...)
 }
 
-// Sees waits until the end user is shown something, as in "Alice Agent: How can I help?"; what the bot says begins with
-// "bot: ". What was shown before, and not waited for, is skipped. The test fails if it does not come.
+// Sees waits until the end user receives a message, written as "Alice Agent: How can I help?"; messages of the bot begin with
+// "bot: ". It skips the messages before. The test fails if the message does not come.
 func (u *EndUser) Sees(line string) {
 	u.bot.t.Helper()
 	if !u.sees(func(r botpresstest.Received) bool { return lineOf(r) == line }) {
-		u.bot.t.Fatalf("hitltest: the end user was not shown %q within %s; all that they were shown: %q", line, patience, u.lines())
+		u.bot.t.Fatalf("hitltest: the end user did not receive %q within %s, but: %q", line, shortTimeout, u.lines())
 	}
 }
 
-// sees takes what the end user is shown until something is it.
+// sees reads the messages to the end user until one matches.
 func (u *EndUser) sees(is func(botpresstest.Received) bool) bool {
-	ctx, cancel := context.WithTimeout(u.bot.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), shortTimeout)
 	defer cancel()
 	for {
 		r, err := u.Next(ctx)
@@ -306,7 +306,7 @@ func (u *EndUser) sees(is func(botpresstest.Received) bool) bool {
 	}
 }
 
-// lines are all that the end user was shown.
+// lines are all messages to the end user.
 func (u *EndUser) lines() (lines []string) {
 	for _, r := range u.Received() {
 		lines = append(lines, lineOf(r))
@@ -318,7 +318,7 @@ func lineOf(r botpresstest.Received) string {
 	return cmp.Or(r.Name, string(r.From)) + ": " + message.PlainText(r.Message)
 }
 
-// Session returns the end user's latest session, as the integration knows it: zero before the first.
+// Session returns the end user's latest session, or the zero value before the first.
 func (u *EndUser) Session() Session {
 	for _, c := range u.bot.Cloud.Conversations() {
 		if c.ID == u.DownstreamID() && c.ID != "" {
@@ -328,14 +328,14 @@ func (u *EndUser) Session() Session {
 	return Session{}
 }
 
-// Session names a session: the desk's name, which is what StartHitl returned, and the conversation in Botpress.
+// Session identifies a session: by the Ref that StartHitl returned, and by the conversation in Botpress.
 type Session struct {
 	hitl.Ref
 
 	ConversationID string
 }
 
-// ref is what StartHitl returned, read from the tags of a conversation as the bot sees them.
+// ref returns what StartHitl returned, from the tags of a conversation as the bot sees them.
 func (b *Bot) ref(tags map[string]string) hitl.Ref {
 	ref := hitl.Ref{ID: tags[b.Installation.Alias+":id"]}
 	for _, tag := range b.tags {

@@ -16,7 +16,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// shout is a desk and its adapter in one: it hears what is sent, and its webhooks are forms.
+// shout is a desk and its adapter in one. Its webhooks are forms.
 type shout struct {
 	mu    *sync.Mutex
 	heard *[]string

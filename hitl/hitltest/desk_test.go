@@ -163,7 +163,7 @@ func (d *deskAPI) replied(s Session, text string) *http.Request {
 	return d.post(event{Kind: "message", Session: s.ID, Author: &alice, Message: &deskText{Text: text, Public: true}})
 }
 
-// desk is all that the suite can do with it.
+// desk implements all fields of [Desk].
 func (d *deskAPI) desk(wire *Wire) Desk {
 	return Desk{
 		Agent:    hitl.Agent{ID: alice.ID, Name: alice.Name},
@@ -195,7 +195,7 @@ func (d *deskAPI) desk(wire *Wire) Desk {
 	}
 }
 
-// config, ticket and quirky are what an author writes. A quirk is a rule that the adapter breaks.
+// config, ticket and quirky are an adapter. A quirk is the rule that it breaks.
 type config struct {
 	URL string `json:"url"`
 }
@@ -381,7 +381,7 @@ func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webho
 	return hitl.Webhook{Events: out}, nil
 }
 
-// knows asks Botpress for a session, which is there only after StartHitl.
+// knows reports whether Botpress has a session, which it has only after StartHitl.
 func (q *quirky) knows(ctx context.Context, session string) bool {
 	for range q.in.Client.ListConversations(ctx, botpress.ListConversationsParams{Tags: botpress.Tags{"id": session}}) {
 		return true

@@ -1,7 +1,7 @@
 // Package hitltest tests adapters: implementations of [hitl.Integration].
 //
-// [Run] checks an adapter against the rules that every adapter must keep, each a subtest of its own. It needs a desk to
-// test with, usually a fake of its API, and a few functions that make the desk's webhook requests:
+// [Run] checks an adapter against the rules for all adapters, each in a subtest. It needs a test desk, usually a fake of its
+// API, and a few functions that make the desk's webhook requests:
 //
 //	func TestRules(t *testing.T) {
 //		desk := newFakeDesk(t)
@@ -15,11 +15,11 @@
 //		})
 //	}
 //
-// A failure says which rule was broken and why it is one, what the adapter was asked, what it asked the desk, and where
-// to read more. What a case cannot offer, such as Heard, leaves the rules that need it unchecked: their subtests are
-// skipped and say so, and Run lists them at the end.
+// A failure shows the rule and its reason, the calls of the adapter, its requests to the desk, what the server logged, and a
+// link to the documentation. A case may leave out fields of [Desk], such as Heard: the rules that need them are skipped, and
+// Run lists them at the end.
 //
-// [NewBot] is for tests of one's own: it drives the server of an integration as Botpress and its HITL plugin do.
+// [NewBot] is for other tests: it calls the server of an integration as Botpress and its HITL plugin do.
 //
 //	bot := hitltest.NewBot(t, definition, connect, Config{URL: desk.URL, Token: "t0ken"})
 //	jane := bot.EndUser("Jane")
@@ -28,6 +28,6 @@
 //	bot.Webhook(desk.reply(jane.Session().ID, "How can I help?"))
 //	jane.Sees("Alice Agent: How can I help?")
 //
-// Everything is real except Botpress: HTTP servers on the loopback interface, signatures, retries. So the package does not fit into a
-// bubble of testing/synctest.
+// Everything but Botpress is real: HTTP servers on the loopback interface, signatures, retries. So the package cannot run in
+// a bubble of testing/synctest.
 package hitltest

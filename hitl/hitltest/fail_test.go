@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// TestBotFails looks at what tests with a bot say when they fail.
+// TestBotFails checks the failures of tests with a bot.
 func TestBotFails(t *testing.T) {
 	asIs := func(h http.Handler) http.Handler { return h }
 	for _, test := range []struct {
@@ -45,8 +46,8 @@ func TestBotFails(t *testing.T) {
 	}
 }
 
-// TestUnchecked runs the suite on a case that can offer nothing: what is not checked is said, not left out.
-func TestUnchecked(t *testing.T) {
+// TestSkipped: the suite says which rules it skips, and why.
+func TestSkipped(t *testing.T) {
 	_, url := newDesk(t, func(h http.Handler) http.Handler { return h })
 	watched := watch(t, func(t runner) {
 		run(t, connectQuirky("", nil), Case[config, ticket]{
@@ -70,12 +71,12 @@ func TestUnchecked(t *testing.T) {
 	if diff := cmp.Diff(want, checked); diff != "" {
 		t.Errorf("checked (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{`hitltest: there is no rule "no-such-rule" to be waived`}, watched.failures); diff != "" {
+	if diff := cmp.Diff([]string{`hitltest: Case.Waive: there is no rule "no-such-rule"`}, watched.failures); diff != "" {
 		t.Errorf("the suite's own failures (-want +got):\n%s", diff)
 	}
 	summary := strings.Join(watched.log, "\n")
 	for _, want := range append(skipped,
-		"14 of 27 rules were not checked",
+		"14 of 27 rules were skipped",
 		"user-apart: users of this desk have names only",
 		"webhook-forged: the case has no Desk.Sign and no Desk.Replied",
 	) {
@@ -85,23 +86,56 @@ func TestUnchecked(t *testing.T) {
 	}
 }
 
-// TestInstallFirst: without an installation no rule is checked, and none is said to be broken.
+// TestInstallFirst: without an installation no rule is checked.
 func TestInstallFirst(t *testing.T) {
 	watched := watch(t, func(t runner) { run(t, connectQuirky("", nil), Case[config, ticket]{Definition: definition}, quick) })
 	if len(watched.tests) > 0 {
 		t.Errorf("%d rules were checked", len(watched.tests))
 	}
-	for _, want := range []string{"The configuration needs a URL.", install.says, docs + "install"} {
+	for _, want := range []string{"The configuration needs a URL.", install.text, docs + "install"} {
 		if got := strings.Join(watched.failures, "\n"); !strings.Contains(got, want) {
 			t.Errorf("the failure does not say %q:\n%s", want, got)
 		}
 	}
+	if got := watched.output.String(); !strings.Contains(got, "operation=register") {
+		t.Errorf("the server's log of the installation is not shown:\n%s", got)
+	}
 }
 
-// TestBadCase: a mistake of the case's is not blamed on the adapter.
+// TestLog: the log of the server is in the output of the failing rule, and nowhere else.
+func TestLog(t *testing.T) {
+	desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
+	offer := desk.desk(&Wire{})
+	offer.Wire = nil
+	lines := func(r *recorder) []string {
+		return slices.DeleteFunc(strings.Split(r.output.String(), "\n"), func(line string) bool { return line == "" })
+	}
+	watched := watch(t, func(t runner) {
+		run(t, connectQuirky("agent-name", nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer}, quick)
+	})
+	if diff := cmp.Diff([]string{"agent-name"}, watched.failed()); diff != "" {
+		t.Fatalf("the rules that failed (-want +got):\n%s", diff)
+	}
+	for _, sub := range append(watched.tests, watched) {
+		switch got := lines(sub); {
+		case sub.name != "agent-name":
+			if len(got) > 0 {
+				t.Errorf("%s has passed, and %d lines are shown, such as %s", sub.name, len(got), got[0])
+			}
+		case len(got) == 0:
+			t.Error("the failing rule shows nothing of the server's log")
+		default:
+			if n := strings.Count(strings.Join(got, "\n"), "action=startHitl"); n != 1 {
+				t.Errorf("the failing rule has one session, and %d are shown:\n%s", n, strings.Join(got, "\n"))
+			}
+		}
+	}
+}
+
+// TestBadCase: a mistake in the case is not reported as one of the adapter.
 func TestBadCase(t *testing.T) {
 	desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
-	offer := desk.desk(&Wire{}) // It is between nobody.
+	offer := desk.desk(&Wire{}) // Nothing is connected to it.
 	offer.Note = func(Session, string) *http.Request { return nil }
 	watched := watch(t, func(t runner) {
 		run(t, connectQuirky("", nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer}, quick)
@@ -111,8 +145,8 @@ func TestBadCase(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"notes":     "A function of the case's Desk returned no request.",
-		"cancelled": "No request of the adapter has gone over Desk.Wire",
-		"desk-down": "No request of the adapter has gone over Desk.Wire",
+		"cancelled": "No request of the adapter has passed Desk.Wire",
+		"desk-down": "No request of the adapter has passed Desk.Wire",
 	} {
 		if got := watched.of(name); !strings.Contains(got, want) {
 			t.Errorf("the failure of %s does not say %q:\n%s", name, want, got)
@@ -120,7 +154,7 @@ func TestBadCase(t *testing.T) {
 	}
 }
 
-// TestDocs compares the rules with what is written about them.
+// TestDocs: each rule has a heading in the documentation.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/adapter-rules.md")
 	if err != nil {
@@ -143,15 +177,15 @@ func TestAttempt(t *testing.T) {
 	_, err := attempt(t.Context(), trial, "StartHitl", hitl.StartHitlRequest[any]{Title: strings.Repeat("long ", 100)}, func(context.Context) (hitl.Ref, error) {
 		return hitl.Ref{}, errors.New("no")
 	})
-	if err == nil || isBroken(err) {
+	if err == nil || isAborted(err) {
 		t.Errorf("an error became %v", err)
 	}
 	_, err = attempt(t.Context(), trial, "StopHitl", "", func(context.Context) (hitl.Ref, error) { panic("boom") })
-	if !isBroken(err) || !strings.Contains(err.Error(), "StopHitl panicked: boom") {
+	if !isAborted(err) || !strings.Contains(err.Error(), "StopHitl panicked: boom") {
 		t.Errorf("a panic became %v", err)
 	}
 	want := []string{`StartHitl {"Title":"long long long long long long long long … (500 bytes)"} → error: no`, "StopHitl  → (no answer)"}
-	if diff := cmp.Diff(want, trial.asked); diff != "" {
+	if diff := cmp.Diff(want, trial.calls); diff != "" {
 		t.Errorf("noted (-want +got):\n%s", diff)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// media serves small files until the trial ends, and returns its address.
+// media serves small files until the trial ends, and returns their base URL.
 func (t *trial) media() string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind, ok := map[string]string{"/a.png": "image/png", "/a.mp3": "audio/mpeg", "/a.mp4": "video/mp4", "/a.pdf": "application/pdf"}[r.URL.Path]
@@ -30,8 +30,8 @@ func messageTypes(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
 	for _, m := range t.everyMessage() {
-		if _, err := t.sendMessage(a, said(s, m)); err != nil && !final(err) {
-			t.Errorf("A message of the type %q was neither taken nor refused for good: %v", m.Type(), err)
+		if _, err := t.sendMessage(a, newMessage(s, m)); err != nil && !permanent(err) {
+			t.Errorf("A message of the type %q was neither accepted nor rejected with a *hitl.Error: %v", m.Type(), err)
 		}
 	}
 }
@@ -39,8 +39,8 @@ func messageTypes(t *trial) {
 func messageParts(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
-	r := said(s, nil)
-	ids := map[string]string{} // What was sent, by the desk's id.
+	r := newMessage(s, nil)
+	ids := map[string]string{} // The texts sent, by the desk's id.
 	for part := range 3 {
 		word := unique("part")
 		r.Part, r.Message = part, message.Text{Text: word}
@@ -57,7 +57,7 @@ func messageParts(t *trial) {
 		}
 	}
 	word := unique("another")
-	if ref := t.mustSend(a, said(s, message.Text{Text: word})); ref.ID != "" && ids[ref.ID] != "" {
+	if ref := t.mustSend(a, newMessage(s, message.Text{Text: word})); ref.ID != "" && ids[ref.ID] != "" {
 		t.Errorf("The messages %s and %s are both %q in the desk.", ids[ref.ID], word, ref.ID)
 	}
 }
@@ -66,7 +66,7 @@ func messageTwice(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
 	word := unique("twice")
-	r := said(s, message.Text{Text: word})
+	r := newMessage(s, message.Text{Text: word})
 	var ids []string
 	send := func(a adapter) error {
 		ref, err := t.sendMessage(a, r)
@@ -75,10 +75,10 @@ func messageTwice(t *trial) {
 		}
 		return err
 	}
-	t.losing(func() { _ = send(a) })
+	t.withLostAnswers(func() { _ = send(a) })
 	for range 2 {
 		if err := send(t.replica()); err != nil {
-			t.Fatalf("SendMessage failed when it was asked once more: %v", err)
+			t.Fatalf("SendMessage failed when it was retried: %v", err)
 		}
 	}
 	for _, id := range ids {
@@ -101,13 +101,13 @@ func botSpeaks(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
 	words := func(text, name string) hitl.SendMessageRequest {
-		r := said(s, message.Text{Text: text})
+		r := newMessage(s, message.Text{Text: text})
 		r.UserID, r.Author, r.BotName = "", hitl.Ref{}, name
 		return r
 	}
 	for _, name := range []string{"Botty", ""} {
 		if _, err := t.sendMessage(a, words("I am still here.", name)); err != nil {
-			t.Errorf("The bot cannot speak when its name is %q: %v", name, err)
+			t.Errorf("A message of the bot failed when the bot's name is %q: %v", name, err)
 		}
 	}
 	if err := t.stopHitl(a, s.Session); err != nil {
@@ -116,7 +116,7 @@ func botSpeaks(t *trial) {
 	last := words("( The user has ended the session. )", "Botty")
 	last.Stopped = true
 	if _, err := t.sendMessage(a, last); err != nil {
-		t.Errorf("The bot's last words came after the end, and were an error: %v", err)
+		t.Errorf("A message of the bot after the end of the session failed: %v", err)
 	}
 }
 
@@ -129,10 +129,10 @@ func longText(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
 	before := len(t.suite.desk.Heard(s.Session))
-	_, err := t.sendMessage(a, said(s, message.Text{Text: text.String()}))
+	_, err := t.sendMessage(a, newMessage(s, message.Text{Text: text.String()}))
 	if err != nil {
-		if !final(err) {
-			t.Errorf("A text of %d bytes was neither taken nor refused for good: %v", text.Len(), err)
+		if !permanent(err) {
+			t.Errorf("A text of %d bytes was neither accepted nor rejected with a *hitl.Error: %v", text.Len(), err)
 		}
 		return
 	}
@@ -142,7 +142,7 @@ func longText(t *trial) {
 		word := fmt.Sprintf("word%05d", i)
 		_, rest, found := strings.Cut(all, word)
 		if !found {
-			t.Errorf("Of a text of %d bytes, the desk has no more than the first %d words of %d.", text.Len(), i, words)
+			t.Errorf("Of a text of %d bytes, the desk has only the first %d words of %d.", text.Len(), i, words)
 			return
 		}
 		all = rest
@@ -162,23 +162,23 @@ func strangeText(t *trial) {
 		{"templates and queries", `{{ticket.id}} ${x} %s %d \n \u0041 '; DROP TABLE tickets; --`},
 	} {
 		s := t.mustOpen(a)
-		if _, err := t.sendMessage(a, said(s, message.Text{Text: strange.text})); err != nil {
-			t.Errorf("A text with %s was not taken: %v", strange.what, err)
+		if _, err := t.sendMessage(a, newMessage(s, message.Text{Text: strange.text})); err != nil {
+			t.Errorf("A text with %s was rejected: %v", strange.what, err)
 			continue
 		}
-		want, lines := legible(strange.text), t.suite.desk.Heard(s.Session)
-		if !strings.Contains(legible(strings.Join(lines, "\n")), want) {
+		want, lines := normalized(strange.text), t.suite.desk.Heard(s.Session)
+		if !strings.Contains(normalized(strings.Join(lines, "\n")), want) {
 			last := ""
 			if len(lines) > 0 {
 				last = lines[len(lines)-1]
 			}
-			t.Errorf("A text with %s did not arrive as it was written.\nsent:  %+q\nheard: %+q", strange.what, strange.text, last)
+			t.Errorf("A text with %s was changed.\nsent:  %+q\nheard: %+q", strange.what, strange.text, last)
 		}
 	}
 }
 
-// legible is a text without what desks may change: characters that nobody sees, and how wide a gap is.
-func legible(s string) string {
+// normalized is a text without what desks may change: invisible characters, and the width of white space.
+func normalized(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,9 +12,9 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail: it only remembers.
+// recorder is a test that records its failures.
 type recorder struct {
-	t    *testing.T // For what a recorder shares with a real test.
+	t    *testing.T // The test that runs it.
 	name string
 
 	mu       sync.Mutex
@@ -22,9 +23,10 @@ type recorder struct {
 	log      []string
 	cleanups []func()
 	tests    []*recorder
+	output   bytes.Buffer
 }
 
-// watch runs something as a test that may fail.
+// watch runs a function as a test, which may fail.
 func watch(t *testing.T, f func(runner)) *recorder {
 	t.Helper()
 	root := &recorder{t: t}
@@ -34,7 +36,22 @@ func watch(t *testing.T, f func(runner)) *recorder {
 
 func (r *recorder) Helper()                  {}
 func (r *recorder) Context() context.Context { return r.t.Context() }
-func (r *recorder) Output() io.Writer        { return io.Discard }
+func (r *recorder) Output() io.Writer        { return (*recorded)(r) }
+
+// recorded is the output of a recorder.
+type recorded recorder
+
+func (r *recorded) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.output.Write(b)
+}
+
+func (r *recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.failures) > 0
+}
 
 func (r *recorder) Cleanup(f func()) {
 	r.mu.Lock()
@@ -93,7 +110,7 @@ func (r *recorder) failed() (names []string) {
 	return names
 }
 
-// of is what a subtest said when it failed.
+// of returns the failures of a subtest.
 func (r *recorder) of(name string) string {
 	i := slices.IndexFunc(r.tests, func(sub *recorder) bool { return sub.name == name })
 	if i < 0 {

@@ -1,140 +1,140 @@
 package hitltest
 
-// install comes before all rules, and has no subtest of its own.
+// install comes before all rules, and has no subtest.
 var install = rule{
 	name: "install",
-	says: "The integration can be installed: Definition and types are good, connect takes the Config, and so does Register, if there is one.",
+	text: "The integration can be installed: Definition and types are valid, connect accepts the Config, and Register, if there is one, succeeds.",
 }
 
-// rules are all rules, in the order in which they are checked.
+// rules are all rules in the order of their checks.
 var rules = []rule{
 	{
 		name: "refs", check: refs,
-		says: "A Ref fits into tags: users and sessions have an ID, no value has more than 500 characters, and the names of the tags " +
-			"are declared in the Definition. Otherwise Botpress cannot keep it, and nothing can be found again.",
+		text: "Botpress stores a Ref as tags: users and sessions have an ID, no value has more than 500 characters, and the Definition " +
+			"declares the names of the tags.",
 	},
 	{
 		name: "user-twice", check: userTwice,
-		says: "CreateUser is called before each session, and again when an answer was lost, perhaps on another replica. The same UserID " +
-			"must give the same user of the desk, under whatever name. Store the UserID in the desk, or look for what you stored.",
+		text: "CreateUser is called before each session, and retried when its answer was lost, perhaps on another replica. The same UserID " +
+			"must return the same user of the desk, under whatever name. Store the UserID in the desk, and look for it first.",
 	},
 	{
 		name: "user-apart", check: userApart,
-		says: "Two end users are two users of the desk, even if they have the same name and no e-mail address. Never look anybody up by " +
-			"something that is empty or that others have, too: one would read the other's conversation.",
+		text: "Two end users are two users of the desk, even if they have the same name and no e-mail address. Never look users up by " +
+			"a value that may be empty or shared: one user would read the other's conversation.",
 	},
 	{
 		name: "start-twice", check: startTwice,
-		says: "StartHitl is called again when its answer was lost, perhaps on another replica. The same ConversationID must give the same " +
+		text: "StartHitl is retried when its answer was lost, perhaps on another replica. The same ConversationID must return the same " +
 			"session. Store the ConversationID in the desk when the session is opened, and look for it before you open one.",
 	},
 	{
 		name: "start-apart", check: startApart,
-		says: "Another ConversationID is another session, also when the same end user has one that is still open.",
+		text: "Another ConversationID is another session, even if the same end user has one that is still open.",
 	},
 	{
 		name: "start-anything", check: startAnything,
-		says: "Nothing that is said, or left unsaid, before a session may keep it from being opened: the end user has been promised a " +
-			"human by then. Title, description and history may be empty or longer than the desk takes; see StartHitlRequest.Transcript.",
+		text: "StartHitl succeeds with any title, description and history, also if they are empty or longer than the desk accepts: by then " +
+			"the end user has been promised a human. See StartHitlRequest.Transcript.",
 	},
 	{
 		name: "stop-twice", check: stopTwice,
-		says: "A session that is over is no error of StopHitl: the request may come again, and an agent may have been faster.",
+		text: "StopHitl succeeds if the session is over already: the request may be a retry, and an agent may have been faster.",
 	},
 	{
 		name: "stop-unknown", check: stopUnknown,
-		says: "A session that is not in the desk any more is no error of StopHitl. Otherwise the end user is never told that it is over.",
+		text: "StopHitl succeeds if the desk no longer has the session. Otherwise the end user is never notified of its end.",
 	},
 	{
 		name: "message-types", check: messageTypes,
-		says: "SendMessage takes every type of message, or refuses it with a *hitl.Error; types of tomorrow arrive as message.Unknown. Any other " +
-			"error has the message sent again and again, and a panic is a bug. message.PlainText makes text of any message.",
+		text: "SendMessage accepts every type of message, or rejects it with a *hitl.Error; future types arrive as message.Unknown. Any other " +
+			"error is retried again and again, and a panic is a bug. message.PlainText converts any message to text.",
 	},
 	{
 		name: "message-parts", check: messageParts,
-		says: "The items of a bloc arrive as messages with the same MessageID and another Part, and each must get to the desk. An idempotency " +
-			"key made of the MessageID alone swallows all but the first. Message ids of the desk are unique, or empty.",
+		text: "The items of a bloc arrive as messages with the same MessageID and another Part, and each must reach the desk. An idempotency " +
+			"key of the MessageID alone drops all but the first. The message ids that SendMessage returns are unique, or empty.",
 	},
 	{
 		name: "message-twice", check: messageTwice,
-		says: "SendMessage is called again when its answer was lost, perhaps on another replica. The desk must have the message once. Use " +
-			"MessageID and Part as idempotency key, or look whether the message is there; if the desk has no way to tell, waive this rule.",
+		text: "SendMessage is retried when its answer was lost, perhaps on another replica. The desk must have the message once. Use " +
+			"MessageID and Part as idempotency key, or check whether the message exists; if the desk supports neither, waive this rule.",
 	},
 	{
 		name: "bot-speaks", check: botSpeaks,
-		says: "The bot speaks, too: then UserID and Author are zero, and BotName may be empty. Its last words often come after the session " +
-			"is over (Stopped), and are no error then.",
+		text: "The bot sends messages, too: UserID and Author are zero then, and BotName may be empty. Its last message often comes after " +
+			"the end of the session (Stopped), and must not fail then.",
 	},
 	{
 		name: "long-text", check: longText, needs: []string{"Heard"},
-		says: "A long text arrives in full, in as many messages as it takes, or is refused with a *hitl.Error. What is cut silently is lost.",
+		text: "A long text arrives in full, in one message or several, or is rejected with a *hitl.Error. Text that is cut off silently is lost.",
 	},
 	{
 		name: "strange-text", check: strangeText, needs: []string{"Heard"},
-		says: "Text arrives as it was written: emoji in one piece, scripts from right to left, line breaks, and whatever looks like markup. " +
-			"Control characters may go. Cut between characters, and escape for the format that the desk takes.",
+		text: "Text arrives unchanged: emoji, right-to-left scripts, line breaks, and whatever looks like markup. Control characters may be " +
+			"removed. Split between characters, and escape for the format of the desk.",
 	},
 	{
 		name: "whole-session", check: wholeSession, needs: []string{"Replied"}, after: "refs", live: true,
-		says: "What end user and agent do gets to the other: events name the session by the ID that StartHitl returned, or by the " +
+		text: "What end user and agent do reaches the other. Events name the session by the ID that StartHitl returned, or by the " +
 			"ConversationID that the desk has stored, and agents by an ID.",
 	},
 	{
 		name: "agent-name", check: agentName, needs: []string{"Replied"}, after: "whole-session", live: true,
-		says: "An agent's name gets to the end user, with Assigned or with Replied. The desk may have to be asked for it.",
+		text: "An agent's name reaches the end user, with Assigned or with Replied. The adapter may have to ask the desk for it.",
 	},
 	{
 		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"}, after: "whole-session", live: true,
-		says: "Desks send the same webhook twice. Both must give the same Replied.ID: by it the end user gets the message once. The ID is the " +
-			"message's in the desk, never a random number, a time, or the delivery's. Without one, leave it empty.",
+		text: "Desks deliver webhooks at least once. A redelivery must have the same Replied.ID, by which the server deduplicates. The ID is " +
+			"that of the message in the desk, never a random number, a time, or the id of the delivery. Without one, leave it empty.",
 	},
 	{
 		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"}, after: "whole-session", live: true,
-		says: "Webhooks overtake each other. Each must be complete in itself: a reply that comes late, or before the one that was written " +
-			"first, or after the end, is neither lost nor repeated nor an error.",
+		text: "Webhooks arrive out of order. Each must be complete in itself: a reply that comes late, before an earlier one, or after the " +
+			"end is neither lost nor repeated nor an error.",
 	},
 	{
 		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, after: "whole-session", early: true,
-		says: "A desk may report what happens in a session before StartHitl has returned. The adapter must not depend on having stored the " +
-			"session then: name it by the desk's id or by the ConversationID that the desk has, and leave the rest to the server.",
+		text: "A desk may send webhooks about a session before StartHitl has returned. HandleWebhook must not depend on anything that StartHitl " +
+			"stores afterwards: name the session by the desk's id or by the ConversationID in the desk. The server does the rest.",
 	},
 	{
 		name: "webhook-garbage", check: webhookGarbage,
-		says: "Anybody can send anything to a webhook. HandleWebhook answers with an error or with no events, and never panics: look at nothing " +
-			"that you have not found to be there.",
+		text: "Anybody can send anything to a webhook. HandleWebhook returns an error or no events, and never panics: check that a field " +
+			"exists before you use it.",
 	},
 	{
 		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"}, after: "whole-session", live: true,
-		says: "A request that is not signed, or wrongly, is refused, before anything in it is believed: else anybody can write to end users as " +
-			"an agent. Package verify has the schemes of many desks.",
+		text: "A request without a valid signature is rejected before it is read. Otherwise anybody can write to end users as an agent. " +
+			"Package verify has the signature schemes of many desks.",
 	},
 	{
 		name: "notes", check: notes, needs: []string{"Note", "Replied"}, after: "whole-session", live: true,
-		says: "Internal notes are for colleagues. They are no events, or have the author hitl.System.",
+		text: "Internal notes must not reach the end user. They are no events, or have the author hitl.System.",
 	},
 	{
 		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session", live: true,
-		says: "What the end user writes in the desk itself is not an agent's: its author is hitl.Customer, or it is no event. Else the end " +
-			"user is answered with their own words.",
+		text: "What the end user writes in the desk itself is not an agent's: its author is hitl.Customer, or it is no event. Otherwise " +
+			"the end user receives their own messages.",
 	},
 	{
 		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session", live: true,
-		says: "Desks report our own messages back. They are no events, or have the author hitl.Customer or hitl.System, or as Replied.ID the ID that " +
-			"SendMessage returned. Else the end user is answered with their own words.",
+		text: "Desks send webhooks for the adapter's own messages, too. These echoes are no events, or have the author hitl.Customer or " +
+			"hitl.System, or as Replied.ID the ID that SendMessage returned. Otherwise the end user receives their own messages.",
 	},
 	{
 		name: "concurrent", check: concurrent,
-		says: "One adapter serves all sessions of an installation at once. It must not keep what belongs to one call or one session in a " +
+		text: "One adapter serves all sessions of an installation concurrently. It must not store data of one call or one session in a " +
 			"field. Run the test with -race.",
 	},
 	{
 		name: "cancelled", check: cancelled, needs: []string{"Wire"},
-		says: "When its context ends, a method returns at once, with an error. Make requests with http.NewRequestWithContext, and wait for " +
-			"nothing else than the context as well. Else a desk that hangs takes the server with it.",
+		text: "When its context ends, a method returns an error at once. Use http.NewRequestWithContext, and select on ctx.Done() in every " +
+			"wait. Otherwise a desk that hangs blocks the server, too.",
 	},
 	{
 		name: "desk-down", check: deskDown, needs: []string{"Wire"},
-		says: "When the desk is busy (429), broken (5xx) or out of reach, a method returns an error that is no *hitl.Error: then it is tried again. A " +
-			"*hitl.Error is final and no error means done; either way the end user's words would be lost. Afterwards all goes on.",
+		text: "When the desk is overloaded (429), fails (5xx) or cannot be reached, a method returns an error that is no *hitl.Error: it is " +
+			"transient, and retried. A *hitl.Error is permanent, and no error means success; both would lose the end user's message.",
 	},
 }

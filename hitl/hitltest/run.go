@@ -11,31 +11,30 @@ import (
 	"github.com/hitl-go/sdk/hitl"
 )
 
-// Case is an adapter's side of the suite: how to make it, and how to work with its desk. Definition and Config are
-// required, as for [hitl.NewServer].
+// Case describes an adapter and its desk to the suite. Definition and Config are required, as for [hitl.NewServer].
 type Case[Config, Session any] struct {
 	Definition hitl.Definition
 
-	// Config must lead to a desk that is for tests only. It goes the way that a bot's configuration goes: through JSON.
+	// Config must point to a desk that is for tests only. The suite marshals it to JSON, as Botpress does.
 	Config Config
 
-	// Session is what the bot says about each session. The zero value is fine if nothing is required.
+	// Session has the parameters of each session. The zero value will do if none is required.
 	Session Session
 
 	Desk Desk
 
-	// Waive leaves rules unchecked, by their names, with the reason why the adapter cannot keep them.
+	// Waive skips rules, by name, with the reason why the adapter cannot keep them.
 	Waive map[string]string
 }
 
-// Desk is what the suite can do with the desk. Each field may be nil; the rules that need it are then not checked.
+// Desk gives the suite access to the desk. Each field may be nil; the rules that need it are then skipped.
 //
-// The functions that return a request make the one that the desk sends to the webhook when something happens in it, as
-// httptest.NewRequest makes requests. A desk whose webhooks say only that something happened must let it happen, too. The
-// address does not matter, except for what comes after the webhook's own. Each call is another thing that happens:
-// another message has another id. The functions are called from one goroutine at a time.
+// The functions that return a request return the webhook request that the desk sends for an event, made with
+// httptest.NewRequest. If the webhooks of the desk only notify, and the adapter fetches the event, the function must also
+// create the event in the desk. Of the URL, the suite uses the path, as one below the webhook's, and the query. Each call
+// is another event: another message has another id. The functions are not called concurrently.
 type Desk struct {
-	// Agent is who takes sessions over and writes. A name that is set must reach the end user.
+	// Agent takes sessions over and writes. Its name, if set, must reach the end user.
 	Agent hitl.Agent
 
 	// Assigned reports that the agent took the session over, Replied that the agent wrote something, and Stopped that
@@ -44,30 +43,28 @@ type Desk struct {
 	Replied  func(s Session, text string) *http.Request
 	Stopped  func(Session) *http.Request
 
-	// Note reports that the agent wrote a note that only colleagues may see, Customer that the end user wrote in the desk
-	// itself, for instance by e-mail, and Echo a message that the adapter has sent: its ID is what SendMessage
-	// returned, which may be empty.
+	// Note reports that the agent wrote an internal note, Customer that the end user wrote in the desk, for instance by
+	// e-mail, and Echo a message that the adapter has sent: sent.ID is what SendMessage returned, which may be empty.
 	Note     func(s Session, text string) *http.Request
 	Customer func(s Session, text string) *http.Request
 	Echo     func(s Session, sent hitl.Ref, text string) *http.Request
 
-	// Sign makes a request genuine: it sets the headers, or the parts of the query, by which the adapter tells the
-	// desk's requests from forged ones. It is called for each request, those that the other functions return
-	// included, with the webhook's address in URL; it may read the body.
+	// Sign signs a request as the desk does, in the header or the query. It is called for each request, including those
+	// that the other functions return, with the webhook's address in URL. It may read the body.
 	Sign func(*http.Request)
 
-	// Heard returns what end user and bot have said in a session since it was opened, as agents read it: one string for
-	// each message, oldest first. What stands around the words does not matter.
+	// Heard returns the messages of end user and bot in a session since it was opened, as agents read them: one string for
+	// each message, oldest first. It may have more text around the message.
 	Heard func(Session) []string
 
-	// Vanish removes a session from the desk. Without it, a session that never was stands in for one that vanished.
+	// Vanish deletes a session in the desk. If it is nil, the suite uses the id of a session that never existed.
 	Vanish func(Session)
 
 	// Wire is the connection between the adapter and the desk.
 	Wire *Wire
 }
 
-// has tells which fields are there, by their names.
+// has reports whether the field of this name is set.
 func (d Desk) has(field string) bool {
 	switch field {
 	case "Assigned":
@@ -93,16 +90,17 @@ func (d Desk) has(field string) bool {
 	}
 }
 
-// Run checks that the adapters made by connect keep the rules, each in a subtest that has the rule's name. All type
-// arguments are inferred. The rules, with what breaks them and how to keep them, are in docs/adapter-rules.md.
+// Run checks that the adapters made by connect keep the rules, each in a subtest with the rule's name. The rules are
+// documented in docs/adapter-rules.md. All type arguments are inferred.
 //
-// Each rule has users and sessions of its own; the desk is the same for all, and has up to three installations. The rules are
-// checked one after the other, some with many requests at once: run the test with -race.
+// Each rule has its own users and sessions; all rules share the desk, which has up to three installations. The rules run one
+// after the other, some with concurrent requests: run the test with -race. A failing rule shows what the server has logged
+// since the rule began.
 func Run[Config, Session any, I hitl.Integration[Session]](
 	t *testing.T, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session],
 ) {
 	t.Helper()
-	run(testRunner{t}, connect, c, usual)
+	run(testRunner{t}, connect, c, defaultTimes)
 }
 
 func run[Config, Session any, I hitl.Integration[Session]](
@@ -131,52 +129,67 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	s.run(t, c.Waive)
 }
 
-// suite is a case without its types.
+// suite is a [Case] without type parameters.
 type suite struct {
 	desk    Desk
 	session any
 	times   times
 	install func(t *trial, handover time.Duration) *installed
 
-	// Live sessions go through Botpress and the server. The others are unknown to the server that has live ones: desks that
-	// report all their news at once would make it wait for them.
+	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
+	// the server does not know them, and would wait for them if a desk reports the news of all sessions at once.
 	live, other *installed
+
+	log serverLog
 }
 
 func (s *suite) run(t runner, waived map[string]string) {
 	t.Helper()
 	for name := range waived {
 		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
-			t.Errorf("hitltest: there is no rule %q to be waived", name)
+			t.Errorf("hitltest: Case.Waive: there is no rule %q", name)
 		}
 	}
-	first := &trial{runner: t, rule: install, suite: s}
-	s.live, s.other = s.install(first, handover), s.install(first, handover)
-	var unchecked []string
+	s.installAll(t)
+	var skipped []string
 	broken := map[string]bool{}
 	for _, r := range rules {
 		passed := t.Run(r.name, func(t runner) {
 			t.Helper()
 			trial := &trial{runner: t, rule: r, suite: s}
-			trial.skipped = func(why string) { unchecked = append(unchecked, r.name+": "+why) }
+			trial.skipped = func(why string) { skipped = append(skipped, r.name+": "+why) }
 			switch {
 			case waived[r.name] != "":
 				trial.skip(waived[r.name])
 			case s.lacks(r) != "":
 				trial.skip(s.lacks(r))
 			case broken[r.after]:
-				trial.skip("the rule " + r.after + " is broken, on which this one depends")
+				trial.skip("the rule " + r.after + ", on which this one depends, is broken")
 			}
 			trial.run()
 		})
 		broken[r.name] = !passed || broken[r.after]
 	}
-	if len(unchecked) > 0 {
-		t.Logf("hitltest: %d of %d rules were not checked:\n\t%s", len(unchecked), len(rules), strings.Join(unchecked, "\n\t"))
+	if len(skipped) > 0 {
+		t.Logf("hitltest: %d of %d rules were skipped:\n\t%s", len(skipped), len(rules), strings.Join(skipped, "\n\t"))
 	}
 }
 
-// lacks says what the case would have to offer for a rule to be checked.
+// installAll makes the installations that all rules share.
+func (s *suite) installAll(t runner) {
+	t.Helper()
+	first := &trial{runner: t, rule: install, suite: s}
+	done := false
+	defer func() { // Fatalf exits the goroutine.
+		if !done {
+			s.log.copyTo(t.Output())
+		}
+	}()
+	s.live, s.other = s.install(first, handover), s.install(first, handover)
+	done = true
+}
+
+// lacks names the fields of Desk that a rule needs and the case leaves out.
 func (s *suite) lacks(r rule) string {
 	missing := slices.DeleteFunc(slices.Clone(r.needs), s.desk.has)
 	if len(missing) == 0 {
@@ -185,9 +198,10 @@ func (s *suite) lacks(r rule) string {
 	return "the case has no Desk." + strings.Join(missing, " and no Desk.")
 }
 
-// runner is a test that can have subtests. It is a [testing.T], except in the suite's own tests, which watch it fail.
+// runner is a test that can have subtests. It is a [testing.T], or a recorder in the tests of this package.
 type runner interface {
 	tb
+	Failed() bool
 	Skipf(format string, args ...any)
 	Run(name string, f func(runner)) bool
 }

@@ -29,16 +29,16 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// quick is for desks that are never really slow.
+// quick is for fake desks.
 var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond}
 
-// TestBroken runs the suite on adapters that break one rule each: that rule must fail, and no other.
+// TestBroken runs the suite on adapters that break one rule each. Only that rule must fail.
 func TestBroken(t *testing.T) {
-	says := map[string]string{
+	texts := map[string]string{
 		"refs":            `the tag "priority"`,
-		"user-twice":      "in the desk, and then, asked with the same request, on another replica,",
+		"user-twice":      "in the desk, and then, called with the same request, on another replica,",
 		"user-apart":      "Two end users with the same name and no e-mail address are both",
-		"start-twice":     "The same conversation was given the sessions",
+		"start-twice":     "The same conversation became the sessions",
 		"start-apart":     "Two conversations of an end user are both the session",
 		"start-anything":  "A session with nothing but the end user was not opened: A ticket needs a title.",
 		"stop-twice":      "StopHitl failed when the session was over already: the desk answered 409",
@@ -46,21 +46,21 @@ func TestBroken(t *testing.T) {
 		"message-types":   "SendMessage panicked: no such message: tomorrow",
 		"message-parts":   "Part 1 of a bloc",
 		"message-twice":   "was sent again after its answer was lost, and is in the desk 3 times",
-		"bot-speaks":      `The bot cannot speak when its name is "Botty": the message has no author`,
-		"long-text":       "Of a text of 100000 bytes, the desk has no more than the first 1000 words of 10000.",
-		"strange-text":    "A text with emoji did not arrive as it was written.",
-		"whole-session":   `The request, read once more, means: []hitl.Event{hitl.Replied{SessionID:"ticket/session-`,
-		"agent-name":      `The agent is called "Alice Agent", and the end user was shown:`,
+		"bot-speaks":      `A message of the bot failed when the bot's name is "Botty": the message has no author`,
+		"long-text":       "Of a text of 100000 bytes, the desk has only the first 1000 words of 10000.",
+		"strange-text":    "A text with emoji was changed.",
+		"whole-session":   `HandleWebhook reads the request as: []hitl.Event{hitl.Replied{SessionID:"ticket/session-`,
+		"agent-name":      `The agent is called "Alice Agent", and the end user received:`,
 		"webhook-twice":   "The same request was read twice, and the messages in it had the ids",
-		"webhook-order":   "Three replies were reported, the last one first, and the end user was shown",
-		"webhook-early":   "before StartHitl had returned, and the end user was shown it 0 times",
+		"webhook-order":   "Three replies were reported, the last one first, and the end user received",
+		"webhook-early":   "before StartHitl had returned, and the end user received it 0 times",
 		"webhook-garbage": "HandleWebhook panicked: runtime error: invalid memory address",
-		"webhook-forged":  "A request without a signature was not refused, and became []hitl.Event{hitl.Replied{",
+		"webhook-forged":  "A request without a signature was not rejected, and became []hitl.Event{hitl.Replied{",
 		"notes":           "An internal note was shown to the end user",
 		"customers":       "What the end user wrote in the desk was shown to the end user",
 		"echoes":          "What the adapter sent to the desk itself was shown to the end user",
-		"concurrent":      "Of 24 messages sent at once",
-		"cancelled":       "The desk hung, the context of CreateUser was cancelled, and 400ms later it had not returned.",
+		"concurrent":      "Of 24 messages sent concurrently",
+		"cancelled":       "The desk did not answer, the context of CreateUser was cancelled, and after 400ms it had not returned.",
 		"desk-down":       "While the desk answers 429, CreateUser returned the *hitl.Error",
 	}
 	watched := make([]*recorder, len(rules))
@@ -89,7 +89,7 @@ func TestBroken(t *testing.T) {
 				}
 			}
 			got := watched[i].of(r.name)
-			for _, want := range []string{says[r.name], r.says, docs + r.name, "The adapter was asked:"} {
+			for _, want := range []string{texts[r.name], r.text, docs + r.name, "Calls of the adapter:"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("the explanation has no %q:\n%s", want, got)
 				}

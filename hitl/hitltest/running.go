@@ -16,22 +16,22 @@ func concurrent(t *trial) {
 	a := t.replica()
 	const people, texts = 8, 3
 	type scene struct {
-		create hitl.CreateUserRequest
-		start  hitl.StartHitlRequest[any]
-		talk   talk
-		words  []string
-		reply  *report
+		create  hitl.CreateUserRequest
+		start   hitl.StartHitlRequest[any]
+		session openSession
+		words   []string
+		reply   *report
 	}
 	scenes := make([]scene, people)
 	for i := range scenes {
 		s := &scenes[i]
-		s.create = t.stranger()
+		s.create = t.newUser()
 		s.start = t.start(person{id: s.create.UserID})
 		for range texts {
 			s.words = append(s.words, unique("word"))
 		}
 	}
-	t.atOnce(people, func(ctx context.Context, i int) error {
+	t.concurrently(people, func(ctx context.Context, i int) error {
 		s := &scenes[i]
 		user, err := attempt(ctx, t, "CreateUser", s.create, func(ctx context.Context) (hitl.Ref, error) { return a.CreateUser(ctx, s.create) })
 		if err != nil {
@@ -39,19 +39,19 @@ func concurrent(t *trial) {
 		}
 		s.start.User = user
 		ref, err := attempt(ctx, t, "StartHitl", s.start, func(ctx context.Context) (hitl.Ref, error) { return a.StartHitl(ctx, s.start) })
-		s.talk = talk{Session{ref, s.start.ConversationID}, person{s.create.UserID, user}}
+		s.session = openSession{Session{ref, s.start.ConversationID}, person{s.create.UserID, user}}
 		return err
 	})
 	if desk.Replied != nil {
 		for i := range scenes {
-			rep := t.report(desk.Replied(scenes[i].talk.Session, unique("reply")))
+			rep := t.report(desk.Replied(scenes[i].session.Session, unique("reply")))
 			scenes[i].reply = &rep
 		}
 	}
-	t.atOnce(people*(texts+1), func(ctx context.Context, i int) error {
+	t.concurrently(people*(texts+1), func(ctx context.Context, i int) error {
 		s := &scenes[i%people]
 		if n := i / people; n < texts {
-			r := said(s.talk, message.Text{Text: s.words[n]})
+			r := newMessage(s.session, message.Text{Text: s.words[n]})
 			_, err := attempt(ctx, t, "SendMessage", r, func(ctx context.Context) (hitl.Ref, error) { return a.SendMessage(ctx, r) })
 			return err
 		}
@@ -65,28 +65,28 @@ func concurrent(t *trial) {
 	})
 	seen := map[string]string{}
 	for _, s := range scenes {
-		if other := seen[s.talk.ID]; other != "" {
-			t.Errorf("The conversations %s and %s, started at once, are both the session %q.", other, s.talk.ConversationID, s.talk.ID)
+		if other := seen[s.session.ID]; other != "" {
+			t.Errorf("The conversations %s and %s, started concurrently, are both the session %q.", other, s.session.ConversationID, s.session.ID)
 		}
-		seen[s.talk.ID] = s.talk.ConversationID
+		seen[s.session.ID] = s.session.ConversationID
 		for _, word := range s.words {
 			if desk.Heard == nil {
 				break
 			}
-			if n := t.heard(s.talk.Session, word); n != 1 {
-				t.Errorf("Of %d messages sent at once, %q is in its session %q %d times.", people*texts, word, s.talk.ID, n)
+			if n := t.heard(s.session.Session, word); n != 1 {
+				t.Errorf("Of %d messages sent concurrently, %q is in its session %q %d times.", people*texts, word, s.session.ID, n)
 			}
 		}
 	}
-	t.atOnce(people, func(ctx context.Context, i int) error {
-		r := hitl.StopHitlRequest{ConversationID: scenes[i].talk.ConversationID, Session: scenes[i].talk.Ref}
+	t.concurrently(people, func(ctx context.Context, i int) error {
+		r := hitl.StopHitlRequest{ConversationID: scenes[i].session.ConversationID, Session: scenes[i].session.Ref}
 		_, err := attempt(ctx, t, "StopHitl", r, func(ctx context.Context) (ok string, err error) { return "ok", a.StopHitl(ctx, r) })
 		return err
 	})
 }
 
-// atOnce does something n times at the same time, and ends the trial if it fails once.
-func (t *trial) atOnce(n int, do func(ctx context.Context, i int) error) {
+// concurrently does something n times at the same time, and ends the trial if one fails.
+func (t *trial) concurrently(n int, do func(ctx context.Context, i int) error) {
 	t.Helper()
 	errs := make([]error, n)
 	var all sync.WaitGroup
@@ -95,22 +95,22 @@ func (t *trial) atOnce(n int, do func(ctx context.Context, i int) error) {
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
-		t.Fatalf("Calls at the same time failed: %v", err)
+		t.Fatalf("Concurrent calls failed: %v", err)
 	}
 }
 
-// job is a call of a method that somebody waits for.
+// job is a call of a method that sends requests to the desk.
 type job struct {
 	method string
 	run    func(context.Context, adapter) error
 }
 
-// jobs are one call of each method that asks something of the desk: new ones each time. The session is the last one's.
-func (t *trial) jobs(a adapter) (all []job, s talk, word string) {
+// jobs returns a call of each such method, with new users and sessions each time. The last one is StopHitl for the session.
+func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 	t.Helper()
 	s = t.mustOpen(a)
 	word = unique("word")
-	create, start, send := t.stranger(), t.start(s.with), said(s, message.Text{Text: word})
+	create, start, send := t.newUser(), t.start(s.owner), newMessage(s, message.Text{Text: word})
 	stop := hitl.StopHitlRequest{ConversationID: s.ConversationID, Session: s.Ref}
 	add := func(method string, request any, call func(context.Context, adapter) (hitl.Ref, error)) {
 		all = append(all, job{method, func(ctx context.Context, a adapter) error {
@@ -132,14 +132,14 @@ func cancelled(t *trial) {
 	jobs, _, _ := t.jobs(a)
 	asked := false
 	for _, j := range jobs {
-		mend := wire.set(fault{kind: hang})
+		repair := wire.set(fault{kind: hang})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- j.run(ctx, a) }()
 		select {
-		case <-done: // It asked nothing of the desk.
+		case <-done: // It sent no request.
 			cancel()
-			mend()
+			repair()
 			continue
 		case <-wire.hanging():
 		}
@@ -150,17 +150,17 @@ func cancelled(t *trial) {
 		case err := <-done:
 			switch {
 			case err == nil:
-				t.Errorf("The desk hung, the context of %s was cancelled, and it returned no error.", j.method)
-			case isBroken(err):
+				t.Errorf("The desk did not answer, the context of %s was cancelled, and it returned no error.", j.method)
+			case isAborted(err):
 				t.Errorf("%v", err)
 			}
 		case <-late.C:
-			t.Errorf("The desk hung, the context of %s was cancelled, and %s later it had not returned.", j.method, prompt)
-			mend()
+			t.Errorf("The desk did not answer, the context of %s was cancelled, and after %s it had not returned.", j.method, prompt)
+			repair()
 			<-done
 		}
 		late.Stop()
-		mend()
+		repair()
 	}
 	t.mustHaveAsked(asked)
 }
@@ -180,23 +180,23 @@ func deskDown(t *trial) {
 			down, err := t.whileDown(f, j, a)
 			asked = asked || down
 			switch {
-			case !down: // It asked nothing of the desk.
+			case !down: // It sent no request.
 			case err == nil:
 				t.Errorf("While %s, %s returned no error.", f, j.method)
-			case isBroken(err):
+			case isAborted(err):
 				t.Errorf("%v", err)
-			case final(err):
-				t.Errorf("While %s, %s returned the *hitl.Error %q, which is final.", f, j.method, err)
+			case permanent(err):
+				t.Errorf("While %s, %s returned the *hitl.Error %q, which is permanent.", f, j.method, err)
 			}
 		}
 		for _, j := range jobs {
 			if err := t.eventually(j); err != nil {
-				t.Errorf("While %s, %s failed; afterwards, asked again, it still did: %v", f, j.method, err)
+				t.Errorf("While %s, %s failed; a retry afterwards failed, too: %v", f, j.method, err)
 			}
 		}
 		if t.suite.desk.Heard != nil {
 			if n := t.heard(s.Session, word); n != 1 {
-				t.Errorf("While %s, SendMessage failed; afterwards it was asked again, and the message is in the desk %d times.", f, n)
+				t.Errorf("While %s, SendMessage failed; after a retry the message is in the desk %d times.", f, n)
 			}
 		}
 	}
@@ -206,33 +206,33 @@ func deskDown(t *trial) {
 func (t *trial) mustHaveAsked(asked bool) {
 	t.Helper()
 	if !asked {
-		t.Fatalf("No request of the adapter has gone over Desk.Wire, so nothing is known: put it between the adapter and the desk.")
+		t.Fatalf("No request of the adapter has passed Desk.Wire: put it between the adapter and the desk.")
 	}
 }
 
-// whileDown does a job while the desk does not do its own. A job that outlasts its context, which is for another rule to
-// mind, ends when the connection does.
+// whileDown does a job during a fault of the desk. A job that outlasts its context, which another rule checks, ends with the
+// fault.
 func (t *trial) whileDown(f fault, j job, a adapter) (asked bool, err error) {
 	wire, enough := t.suite.desk.Wire, t.suite.times.down
 	before := wire.count()
-	mend := wire.set(f)
-	defer mend()
+	repair := wire.set(f)
+	defer repair()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	defer cancel()
-	cut := time.AfterFunc(2*enough, mend)
+	cut := time.AfterFunc(2*enough, repair)
 	defer cut.Stop()
 	err = j.run(ctx, a)
 	return wire.count() > before, err
 }
 
-// eventually does a job on other replicas until it succeeds: an adapter may hold back for a while.
+// eventually retries a job on new replicas until it succeeds: an adapter may be in a backoff.
 func (t *trial) eventually(j job) error {
 	t.Helper()
-	give, cancel := context.WithTimeout(t.Context(), patience/2)
+	give, cancel := context.WithTimeout(t.Context(), shortTimeout/2)
 	defer cancel()
 	for {
 		err := j.run(t.Context(), t.replica())
-		if err == nil || final(err) {
+		if err == nil || permanent(err) {
 			return err
 		}
 		again := time.NewTimer(100 * time.Millisecond)

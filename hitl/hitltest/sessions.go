@@ -8,8 +8,8 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// losing runs something while the desk's answers are lost, as far as the case can do that.
-func (t *trial) losing(do func()) {
+// withLostAnswers runs something while the answers of the desk are lost, if the case has a Wire.
+func (t *trial) withLostAnswers(do func()) {
 	if w := t.suite.desk.Wire; w != nil {
 		defer w.set(fault{kind: lose})()
 	}
@@ -18,7 +18,7 @@ func (t *trial) losing(do func()) {
 
 func startTwice(t *trial) {
 	a := t.replica()
-	r := t.start(t.mustMeet(a))
+	r := t.start(t.mustCreatePerson(a))
 	var ids []string
 	start := func(a adapter) error {
 		ref, err := t.startHitl(a, r)
@@ -27,22 +27,22 @@ func startTwice(t *trial) {
 		}
 		return err
 	}
-	t.losing(func() { _ = start(a) }) // It may know what it did, or not.
+	t.withLostAnswers(func() { _ = start(a) }) // An error is fine.
 	for range 2 {
 		if err := start(t.replica()); err != nil {
-			t.Fatalf("StartHitl failed when it was asked once more: %v", err)
+			t.Fatalf("StartHitl failed when it was retried: %v", err)
 		}
 	}
 	for _, id := range ids {
 		if id != ids[0] {
-			t.Fatalf("The same conversation was given the sessions %q.", ids)
+			t.Fatalf("The same conversation became the sessions %q.", ids)
 		}
 	}
 }
 
 func startApart(t *trial) {
 	a := t.replica()
-	p := t.mustMeet(a)
+	p := t.mustCreatePerson(a)
 	one, other := t.mustStart(a, t.start(p)), t.mustStart(a, t.start(p))
 	if one.ID == other.ID {
 		t.Errorf("Two conversations of an end user are both the session %q.", one.ID)
@@ -51,7 +51,7 @@ func startApart(t *trial) {
 
 func startAnything(t *trial) {
 	a := t.replica()
-	p := t.mustMeet(a)
+	p := t.mustCreatePerson(a)
 	var everything, long []message.Turn
 	for i, m := range t.everyMessage() {
 		everything = append(everything, message.Turn{UserID: []string{p.id, ""}[i%2], Message: m})
@@ -101,7 +101,7 @@ func stopUnknown(t *trial) {
 	}
 }
 
-// unknownID is an id of the same form that hopefully nothing has.
+// unknownID is an id of the same form, but of no session.
 func unknownID(id string) string {
 	other := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -115,7 +115,7 @@ func unknownID(id string) string {
 	return other
 }
 
-// everyMessage has each type of message but the bloc, and what nobody expects. Media are where they can be fetched.
+// everyMessage has each type of message but the bloc, and unusual ones. Their media can be downloaded.
 func (t *trial) everyMessage() []message.Message {
 	at := t.media()
 	card := message.Card{Title: "Card", Subtitle: "Sub", ImageURL: at + "/a.png", Actions: []message.Action{

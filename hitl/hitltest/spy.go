@@ -9,10 +9,10 @@ import (
 	"github.com/hitl-go/sdk/hitl"
 )
 
-// adapter is an author's adapter without its type.
+// adapter is an adapter without its type parameter.
 type adapter = hitl.Integration[any]
 
-// untyped starts all sessions with the same session parameters.
+// untyped passes the same session parameters to each StartHitl.
 type untyped[Session any] struct {
 	hitl.Integration[Session]
 
@@ -26,7 +26,7 @@ func (u untyped[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest
 	})
 }
 
-// installed is the integration in a bot, with a spy between the server and the adapter.
+// installed is an installation of the integration, with a spy between the server and the adapter.
 type installed struct {
 	bot *Bot
 
@@ -37,21 +37,21 @@ type installed struct {
 	handled func()
 }
 
-// connected is told how the server's adapter was made, so that others can be made like it.
+// connected stores how the server's adapter was made, so that replicas can be made.
 func (in *installed) connected(api *botpress.Client, connect func(context.Context) (adapter, error)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.api, in.connect = api, connect
 }
 
-// client calls Botpress as the integration does.
+// client is the Botpress client of the integration.
 func (in *installed) client() *botpress.Client {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.api
 }
 
-// replica makes another adapter, as another process would have it: what the first one knows, it does not.
+// replica makes another adapter, as another process has it: it shares no memory with the first one.
 func (in *installed) replica(ctx context.Context) (adapter, error) {
 	in.mu.Lock()
 	connect := in.connect
@@ -59,8 +59,8 @@ func (in *installed) replica(ctx context.Context) (adapter, error) {
 	return connect(ctx)
 }
 
-// watch sets what is called when the server's adapter has opened a session, and when it has read a webhook. Nil functions
-// are not called.
+// watch sets the functions that are called after the server's adapter has opened a session, and after it has read a webhook.
+// They may be nil.
 func (in *installed) watch(started func(ref hitl.Ref, conversationID string), handled func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *spy[Session]) HandleWebhook(ctx context.Context, r *http.Request) (hitl
 	return hook, err
 }
 
-// Register and Unregister do what they do without a spy: nothing, if the adapter is no [hitl.Registrar].
+// Register and Unregister do nothing if the adapter is no [hitl.Registrar].
 
 func (s *spy[Session]) Register(ctx context.Context, webhookURL string) error {
 	if r, ok := s.Integration.(hitl.Registrar); ok {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -13,32 +14,32 @@ import (
 	"github.com/hitl-go/sdk/hitl"
 )
 
-// rule is what an adapter must keep. Its name is that of a subtest and of a heading in docs/adapter-rules.md, so it
-// never changes.
+// rule is a rule for adapters. Its name is the name of a subtest and a heading in docs/adapter-rules.md, so it never
+// changes.
 type rule struct {
 	name  string
-	says  string   // The rule and its reason, for who has broken it.
+	text  string   // The rule and its reason, as failures show them.
 	needs []string // Fields of Desk.
-	after string   // A rule without which this one has no chance.
+	after string   // The rule on which this one depends.
 	live  bool     // Its sessions go through Botpress and the server.
-	early bool     // Like live, but things happen before the plugin is ready for them, and must be held back for long enough.
+	early bool     // Like live, but with events before the plugin is ready for them: the handover is longer.
 	check func(*trial)
 }
 
-// times are how long the suite waits for nothing to happen.
+// times are the waits of the suite that a correct adapter does not shorten.
 type times struct {
-	prompt   time.Duration // How soon a method must return when its context has ended.
-	down     time.Duration // For how long methods may try while the desk is down.
-	handover time.Duration // For rules with early: it must outlast whatever keeps the plugin from being ready.
+	prompt   time.Duration // Within which a method must return when its context has ended.
+	down     time.Duration // The deadline of methods while the desk is down.
+	handover time.Duration // For rules with early: it must outlast the start of the session.
 }
 
-var usual = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second}
+var defaultTimes = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second}
 
-// docs is where the rules are explained.
+// docs is the address of the documentation of the rules.
 const docs = "https://github.com/hitl-go/sdk/blob/main/docs/adapter-rules.md#"
 
-// trial is one rule being checked. It is the subtest that the check and the bot see, and adds to each failure what whoever
-// has to mend the adapter must know.
+// trial is the check of one rule. It is the test for the check and the bot, and adds to each failure what an author needs to
+// fix the adapter.
 type trial struct {
 	runner
 
@@ -47,18 +48,24 @@ type trial struct {
 	skipped func(why string)
 	in      *installed
 	bot     *Bot
-	mark    int // Of the wire, when the trial began.
+	mark    int // The wire's, at the beginning of the trial.
 
 	mu        sync.Mutex // Guards what follows.
-	asked     []string   // Requests and answers, as failures show them.
+	calls     []string   // Calls of the adapter, as failures show them.
 	explained bool
 }
 
 func (t *trial) run() {
 	t.Helper()
+	t.suite.log.clear()
+	t.Cleanup(func() { // After the other cleanups.
+		if t.Failed() {
+			t.suite.log.copyTo(t.runner.Output())
+		}
+	})
 	if w := t.suite.desk.Wire; w != nil {
 		t.mark = w.mark()
-		defer func() { w.set(fault{}) }() // Before anything is cleaned up, which may need the desk.
+		defer func() { w.set(fault{}) }() // Before the cleanup, which may need the desk.
 	}
 	switch {
 	case t.rule.early:
@@ -69,19 +76,22 @@ func (t *trial) run() {
 		t.in = t.suite.other
 	}
 	bot := *t.in.bot
-	bot.t = t // Its failures are this trial's.
+	bot.t = t // Its failures fail this trial.
 	t.bot = &bot
 	t.rule.check(t)
 }
 
-// skip ends the trial, and leaves the rule unchecked.
+// Output is the log of the servers.
+func (t *trial) Output() io.Writer { return &t.suite.log }
+
+// skip skips the trial.
 func (t *trial) skip(why string) {
 	t.Helper()
 	t.skipped(why)
-	t.Skipf("not checked: %s\n\nThe rule: %s\n%s%s", why, t.rule.says, docs, t.rule.name)
+	t.Skipf("skipped: %s\n\nThe rule: %s\n%s%s", why, t.rule.text, docs, t.rule.name)
 }
 
-// Errorf and Fatalf report that the rule is broken.
+// Errorf and Fatalf explain the failure.
 
 func (t *trial) Errorf(format string, args ...any) {
 	t.Helper()
@@ -93,9 +103,9 @@ func (t *trial) Fatalf(format string, args ...any) {
 	t.runner.Fatalf("%s", t.explain(fmt.Sprintf(format, args...)))
 }
 
-const shown = 6 // How many requests of each kind a failure shows.
+const shown = 6 // Calls, and requests to the desk, in a failure.
 
-// explain adds to a failure what whoever has to mend the adapter must know, and to further ones only what they are about.
+// explain adds the rule, the calls and the requests to the first failure, and only the last call to others.
 func (t *trial) explain(what string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,18 +121,18 @@ func (t *trial) explain(what string) string {
 		}
 	}
 	if t.explained {
-		section("The adapter was asked:", t.asked, 1)
+		section("Calls of the adapter:", t.calls, 1)
 		return b.String()
 	}
 	t.explained = true
-	fmt.Fprintf(&b, "    The rule: %s\n", t.rule.says)
-	section("The adapter was asked:", t.asked, shown)
+	fmt.Fprintf(&b, "    The rule: %s\n", t.rule.text)
+	section("Calls of the adapter:", t.calls, shown)
 	if w := t.suite.desk.Wire; w != nil {
 		var lines []string
 		for _, e := range w.since(t.mark) {
 			lines = append(lines, e.String())
 		}
-		section("The desk was asked:", lines, shown)
+		section("Requests to the desk:", lines, shown)
 	}
 	fmt.Fprintf(&b, "    Read more: %s%s\n", docs, t.rule.name)
 	return b.String()
@@ -131,7 +141,7 @@ func (t *trial) explain(what string) string {
 func (t *trial) note(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asked = append(t.asked, fmt.Sprintf(format, args...))
+	t.calls = append(t.calls, fmt.Sprintf(format, args...))
 }
 
 // replica makes another adapter.
@@ -139,24 +149,24 @@ func (t *trial) replica() adapter {
 	t.Helper()
 	a, err := t.in.replica(t.Context())
 	if err != nil {
-		t.Fatalf("The adapter was made once, but not a second time: %v", err)
+		t.Fatalf("connect succeeded once, but not a second time: %v", err)
 	}
 	return a
 }
 
-// broken is the error of a call that did not come to a regular end. No adapter may do that.
-type broken struct{ how string }
+// aborted is the error of a call that panicked or did not return. It is always a failure.
+type aborted struct{ how string }
 
-func (b *broken) Error() string { return b.how }
+func (a *aborted) Error() string { return a.how }
 
-func isBroken(err error) bool {
-	var b *broken
-	return errors.As(err, &b)
+func isAborted(err error) bool {
+	var a *aborted
+	return errors.As(err, &a)
 }
 
-// attempt calls a method of an adapter and notes what came of it. It may be called by several goroutines at once.
+// attempt calls a method of an adapter and records the result. It is safe for concurrent use.
 func attempt[T any](ctx context.Context, t *trial, method string, request any, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, slowest)
+	ctx, cancel := context.WithTimeout(ctx, longTimeout)
 	defer cancel()
 	type result struct {
 		value T
@@ -167,72 +177,72 @@ func attempt[T any](ctx context.Context, t *trial, method string, request any, c
 		var r result
 		defer func() {
 			if v := recover(); v != nil {
-				r.err = &broken{fmt.Sprintf("%s panicked: %v\n%s", method, v, debug.Stack())}
+				r.err = &aborted{fmt.Sprintf("%s panicked: %v\n%s", method, v, debug.Stack())}
 			}
 			results <- r
 		}()
 		r.value, r.err = call(ctx)
 	}()
-	late := time.NewTimer(slowest + patience)
+	late := time.NewTimer(longTimeout + shortTimeout)
 	defer late.Stop()
 	var r result
 	select {
 	case r = <-results:
 	case <-late.C:
-		r.err = &broken{fmt.Sprintf("%s did not return, though its context ended after %s.", method, slowest)}
+		r.err = &aborted{fmt.Sprintf("%s did not return, though its context ended after %s.", method, longTimeout)}
 	}
 	switch {
-	case isBroken(r.err):
-		t.note("%s %s → (no answer)", method, sketch(request))
+	case isAborted(r.err):
+		t.note("%s %s → (no answer)", method, summary(request))
 	case r.err != nil:
-		t.note("%s %s → error: %v", method, sketch(request), r.err)
+		t.note("%s %s → error: %v", method, summary(request), r.err)
 	default:
-		t.note("%s %s → %s", method, sketch(request), sketch(r.value))
+		t.note("%s %s → %s", method, summary(request), summary(r.value))
 	}
 	return r.value, r.err
 }
 
-// ask is attempt on the trial's own goroutine: it ends the trial if the method does not come to a regular end.
+// ask is attempt on the goroutine of the trial: it ends the trial if the method panics or does not return.
 func ask[T any](t *trial, method string, request any, call func(context.Context) (T, error)) (T, error) {
 	t.Helper()
 	v, err := attempt(t.Context(), t, method, request, call)
-	if isBroken(err) {
+	if isAborted(err) {
 		t.Fatalf("%v", err)
 	}
 	return v, err
 }
 
-// final tells an error that keeps Botpress from trying again.
-func final(err error) bool {
+// permanent reports whether an error keeps Botpress from retrying.
+func permanent(err error) bool {
 	var e *hitl.Error
 	return errors.As(err, &e)
 }
 
-// sketch is a value as failures show it: without what is empty.
-func sketch(v any) string {
+// summary is a value as failures show it: short, and without empty fields.
+func summary(v any) string {
 	switch v := v.(type) {
 	case string:
-		return shorten(v)
+		return truncate(v)
 	case hitl.Webhook:
-		return shorten(fmt.Sprintf("%#v", v.Events))
+		return truncate(fmt.Sprintf("%#v", v.Events))
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return shorten(fmt.Sprintf("%+v", v))
+		return truncate(fmt.Sprintf("%+v", v))
 	}
 	var parts any
 	if err := json.Unmarshal(raw, &parts); err != nil {
-		return shorten(string(raw))
+		return truncate(string(raw))
 	}
-	raw, err = json.Marshal(filled(parts))
+	raw, err = json.Marshal(withoutEmpty(parts))
 	if err != nil {
 		return err.Error() // It was JSON before.
 	}
-	return shorten(string(raw))
+	return truncate(string(raw))
 }
 
-// filled is a JSON value without empty parts, whose texts are short.
-func filled(v any) any {
+// withoutEmpty is a JSON value without empty fields and with truncated texts.
+func withoutEmpty(v any) any {
 	switch v := v.(type) {
 	case string:
 		const most = 80
@@ -242,7 +252,7 @@ func filled(v any) any {
 		return v
 	case map[string]any:
 		for name, part := range v {
-			v[name] = filled(part)
+			v[name] = withoutEmpty(part)
 			switch part := v[name].(type) {
 			case nil:
 				delete(v, name)
@@ -259,7 +269,7 @@ func filled(v any) any {
 		return v
 	case []any:
 		for i := range v {
-			v[i] = filled(v[i])
+			v[i] = withoutEmpty(v[i])
 		}
 		return v
 	default:
@@ -267,8 +277,8 @@ func filled(v any) any {
 	}
 }
 
-// shorten leaves out the middle of what is too long to read, and control characters.
-func shorten(s string) string {
+// truncate removes the middle of a long text, and control characters.
+func truncate(s string) string {
 	const most = 500
 	if len(s) > most {
 		s = fmt.Sprintf("%s … (%d bytes) … %s", s[:most/2], len(s), s[len(s)-most/2:])

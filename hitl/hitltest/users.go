@@ -10,7 +10,7 @@ import (
 )
 
 func refs(t *trial) {
-	const most = 500 // Characters that Botpress keeps of a tag.
+	const most = 500 // The longest tag value of Botpress, in characters.
 	def := t.bot.Server.Describe()
 	channel := def.Channels[t.bot.Installation.Names.Channel]
 	check := func(method string, ref hitl.Ref, needsID bool, declared []string) {
@@ -32,13 +32,13 @@ func refs(t *trial) {
 	}
 	a := t.replica()
 	s := t.mustOpen(a)
-	check("CreateUser", s.with.ref, true, slices.Sorted(maps.Keys(def.User.Tags)))
+	check("CreateUser", s.owner.ref, true, slices.Sorted(maps.Keys(def.User.Tags)))
 	check("StartHitl", s.Ref, true, slices.Sorted(maps.Keys(channel.Conversation.Tags)))
-	check("SendMessage", t.mustSend(a, said(s, message.Text{Text: "Hello"})), false, slices.Sorted(maps.Keys(channel.Message.Tags)))
+	check("SendMessage", t.mustSend(a, newMessage(s, message.Text{Text: "Hello"})), false, slices.Sorted(maps.Keys(channel.Message.Tags)))
 }
 
 func userTwice(t *trial) {
-	r := t.stranger()
+	r := t.newUser()
 	first := t.mustCreateUser(t.replica(), r)
 	for _, again := range []struct {
 		when string
@@ -49,14 +49,14 @@ func userTwice(t *trial) {
 		{"under another name", hitl.CreateUserRequest{UserID: r.UserID, User: first, Name: "Jane Q. Doe", Email: r.Email}},
 	} {
 		if ref := t.mustCreateUser(t.replica(), again.r); ref.ID != first.ID {
-			t.Fatalf("The user was %q in the desk, and then, asked %s, %q.", first.ID, again.when, ref.ID)
+			t.Fatalf("The user was %q in the desk, and then, called %s, %q.", first.ID, again.when, ref.ID)
 		}
 	}
 }
 
 func userApart(t *trial) {
 	a := t.replica()
-	jane, joan := t.stranger(), t.stranger()
+	jane, joan := t.newUser(), t.newUser()
 	jane.Email, joan.Email = "", ""
 	one, other := t.mustCreateUser(a, jane), t.mustCreateUser(a, joan)
 	if one.ID == other.ID {

@@ -29,28 +29,28 @@ func wholeSession(t *trial) {
 		}
 	}
 	if desk.Assigned != nil {
-		t.tells(u, desk.Assigned(s), "(assigned)", "The agent took the session over")
+		t.mustNotify(u, desk.Assigned(s), "(assigned)", "The agent took the session over")
 	}
 	word := unique("help")
 	t.mustDeliver(t.report(desk.Replied(s, word)))
-	if lines := t.hears(u); count(lines, word) != 1 {
-		t.Errorf("The agent replied %q, and the end user was shown it %d times: %q", word, count(lines, word), lines)
+	if lines := t.linesOf(u); count(lines, word) != 1 {
+		t.Errorf("The agent replied %q, and the end user received it %d times: %q", word, count(lines, word), lines)
 	}
 	if desk.Stopped != nil {
-		t.tells(u, desk.Stopped(s), "(stopped)", "The agent closed the session")
+		t.mustNotify(u, desk.Stopped(s), "(stopped)", "The agent closed the session")
 	}
 }
 
-// tells reports something of which the plugin has to tell the end user.
-func (t *trial) tells(u *EndUser, r *http.Request, text, what string) {
+// mustNotify reports an event of which the plugin notifies the end user.
+func (t *trial) mustNotify(u *EndUser, r *http.Request, text, what string) {
 	t.Helper()
 	rep := t.report(r)
 	t.mustDeliver(rep)
 	if !u.sees(func(r botpresstest.Received) bool {
 		return r.From == botpresstest.FromBot && message.PlainText(r.Message) == text
 	}) {
-		t.Errorf("%s, and the end user was not told within %s. The session is %s. The request, read once more, means: %s",
-			what, patience, sketch(u.Session()), t.meaning(rep))
+		t.Errorf("%s, and the end user was not notified within %s. The session is %s. HandleWebhook reads the request as: %s",
+			what, shortTimeout, summary(u.Session()), t.meaning(rep))
 	}
 }
 
@@ -63,8 +63,8 @@ func agentName(t *trial) {
 	if desk.Assigned != nil {
 		t.mustDeliver(t.report(desk.Assigned(u.Session())))
 	}
-	if lines := t.hears(u); count(lines, desk.Agent.Name+": ") == 0 {
-		t.Errorf("The agent is called %q, and the end user was shown: %q", desk.Agent.Name, lines)
+	if lines := t.linesOf(u); count(lines, desk.Agent.Name+": ") == 0 {
+		t.Errorf("The agent is called %q, and the end user received: %q", desk.Agent.Name, lines)
 	}
 }
 
@@ -91,12 +91,12 @@ func webhookTwice(t *trial) {
 
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { _ = t.deliver(rep) }) // The desk tries again if it fails.
+		both.Go(func() { _ = t.deliver(rep) }) // A desk retries.
 	}
 	both.Wait()
 	t.mustDeliver(rep)
-	if lines := t.hears(u); count(lines, word) != 1 {
-		t.Errorf("The desk sent the same webhook three times, and the end user was shown the message %d times: %q", count(lines, word), lines)
+	if lines := t.linesOf(u); count(lines, word) != 1 {
+		t.Errorf("The desk sent the same webhook three times, and the end user received the message %d times: %q", count(lines, word), lines)
 	}
 }
 
@@ -115,10 +115,10 @@ func webhookOrder(t *trial) {
 	if desk.Assigned != nil {
 		t.mustDeliver(t.report(desk.Assigned(s)))
 	}
-	lines := t.hears(u)
+	lines := t.linesOf(u)
 	for _, word := range words {
 		if n := count(lines, word); n != 1 {
-			t.Errorf("Three replies were reported, the last one first, and the end user was shown %q %d times: %q", word, n, lines)
+			t.Errorf("Three replies were reported, the last one first, and the end user received %q %d times: %q", word, n, lines)
 		}
 	}
 	if desk.Stopped == nil {
@@ -128,7 +128,7 @@ func webhookOrder(t *trial) {
 	over := t.report(desk.Stopped(s))
 	for _, rep := range []report{over, late, over} {
 		if err := t.deliver(rep); err != nil {
-			t.Errorf("The session was reported to be over, then a reply, then the end once more, and a webhook was not taken: %v", err)
+			t.Errorf("The desk reported the end of the session, then a reply, then the end again, and a webhook was rejected: %v", err)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func webhookEarly(t *trial) {
 		if desk.Assigned != nil {
 			reps = append(reps, t.report(desk.Assigned(s)))
 		}
-		late := time.NewTimer(patience / 2)
+		late := time.NewTimer(shortTimeout / 2)
 		defer late.Stop()
 		for _, rep := range reps {
 			answers.Go(func() error {
@@ -163,24 +163,24 @@ func webhookEarly(t *trial) {
 	handled := func() {
 		select {
 		case read <- struct{}{}:
-		default: // The desk has sent more than we did.
+		default: // The desk has sent more webhooks than the suite.
 		}
 	}
 	t.in.watch(func(ref hitl.Ref, conversationID string) { first.Do(func() { started(ref, conversationID) }) }, handled)
 	u := t.escalate()
 	t.in.watch(nil, nil)
 	if err := answers.Wait(); err != nil {
-		t.Fatalf("A webhook that came before StartHitl had returned was not taken: %v", err)
+		t.Fatalf("A webhook before StartHitl had returned was rejected: %v", err)
 	}
-	if lines := t.hears(u); count(lines, word) != 1 {
-		t.Errorf("The desk reported the reply %q before StartHitl had returned, and the end user was shown it %d times: %q", word, count(lines, word), lines)
+	if lines := t.linesOf(u); count(lines, word) != 1 {
+		t.Errorf("The desk reported the reply %q before StartHitl had returned, and the end user received it %d times: %q", word, count(lines, word), lines)
 	}
 	if desk.Assigned != nil && !t.assigned(u) {
-		t.Errorf("The desk reported an assignment before StartHitl had returned, and the bot was not told.")
+		t.Errorf("The desk reported an assignment before StartHitl had returned, and the bot was not notified.")
 	}
 }
 
-// assigned tells whether the plugin was told of an agent.
+// assigned reports whether the plugin has processed the assignment.
 func (t *trial) assigned(u *EndUser) bool {
 	in := t.bot.Installation
 	return slices.ContainsFunc(t.bot.Cloud.Events(), func(e botpresstest.Event) bool {
@@ -207,19 +207,19 @@ func webhookGarbage(t *trial) {
 	}
 	for _, rep := range garbage {
 		if hook, err := t.handleWebhook(a, rep); err == nil && slices.ContainsFunc(hook.Events, named) {
-			t.Errorf("A request without a meaning became %s.", sketch(hook))
+			t.Errorf("A meaningless request became %s.", summary(hook))
 		}
 	}
 	for _, rep := range t.genuine() {
-		for _, body := range mutilated(rep.body) {
+		for _, body := range mutations(rep.body) {
 			rep.body = body
-			// It may still mean something; ask ends the trial if the adapter panics.
+			// The result does not matter; ask ends the trial if the adapter panics.
 			_, _ = t.handleWebhook(a, t.signed(rep))
 		}
 	}
 }
 
-// named tells whether an event names a session. Without that it has no effect.
+// named reports whether an event names a session. An event without one has no effect.
 func named(e hitl.Event) bool {
 	switch e := e.(type) {
 	case hitl.Assigned:
@@ -229,11 +229,11 @@ func named(e hitl.Event) bool {
 	case hitl.Stopped:
 		return e.SessionID+e.ConversationID != ""
 	default:
-		return true // A nil event is an error of the server's.
+		return true // The server rejects a nil event.
 	}
 }
 
-// genuine are the requests that the case can make, unsigned.
+// genuine are the unsigned requests of the case.
 func (t *trial) genuine() (all []report) {
 	desk := t.suite.desk
 	s := t.mustOpen(t.replica()).Session
@@ -249,8 +249,8 @@ func (t *trial) genuine() (all []report) {
 	return all
 }
 
-// mutilated are variants of a body: cut off, and, if it is JSON, with each of its parts missing or of another kind.
-func mutilated(body []byte) (all [][]byte) {
+// mutations are variants of a body: truncated, and, if it is JSON, with each value replaced.
+func mutations(body []byte) (all [][]byte) {
 	for i := 1; i < 4; i++ {
 		all = append(all, body[:len(body)*i/4])
 	}
@@ -258,7 +258,7 @@ func mutilated(body []byte) (all [][]byte) {
 	if json.Unmarshal(body, &v) != nil {
 		return all
 	}
-	mutilate(v, func(set func(any)) {
+	mutate(v, func(set func(any)) {
 		for _, other := range []any{nil, true, -1.5, "", "a", []any{}, []any{nil}, map[string]any{}, map[string]any{"id": nil}} {
 			set(other)
 			if changed, err := json.Marshal(v); err == nil {
@@ -269,20 +269,20 @@ func mutilated(body []byte) (all [][]byte) {
 	return all
 }
 
-// mutilate visits each part of v, which visit may set to something else; afterwards it is as before.
-func mutilate(v any, visit func(set func(any))) {
+// mutate calls visit for each value within v. Visit may replace the value; mutate restores it.
+func mutate(v any, visit func(set func(any))) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, old := range v {
 			visit(func(other any) { v[name] = other })
 			v[name] = old
-			mutilate(old, visit)
+			mutate(old, visit)
 		}
 	case []any:
 		for i, old := range v {
 			visit(func(other any) { v[i] = other })
 			v[i] = old
-			mutilate(old, visit)
+			mutate(old, visit)
 		}
 	}
 }
@@ -292,18 +292,18 @@ func webhookForged(t *trial) {
 	unsigned := t.read(t.suite.desk.Replied(t.escalate().Session(), "Hello"))
 	signed := t.signed(unsigned)
 	if hook, err := t.handleWebhook(a, signed); err != nil || len(hook.Events) == 0 {
-		t.Fatalf("A request that the case has signed was not taken (%v), so nothing is known of others.", err)
+		t.Fatalf("A request with the case's signature was rejected (%v), so others prove nothing.", err)
 	}
-	refused := func(rep report) (bool, hitl.Webhook) {
+	rejected := func(rep report) (bool, hitl.Webhook) {
 		hook, err := t.handleWebhook(a, rep)
 		return (err != nil || hook.Reply != nil && hook.Reply.Status >= 400) && len(hook.Events) == 0, hook
 	}
-	mustRefuse := func(how string, rep report) {
-		if ok, hook := refused(rep); !ok {
-			t.Errorf("A request %s was not refused, and became %s.", how, sketch(hook))
+	mustReject := func(how string, rep report) {
+		if ok, hook := rejected(rep); !ok {
+			t.Errorf("A request %s was not rejected, and became %s.", how, summary(hook))
 		}
 	}
-	mustRefuse("without a signature", unsigned)
+	mustReject("without a signature", unsigned)
 	for _, name := range slices.Sorted(maps.Keys(signed.header)) {
 		value := signed.header.Get(name)
 		with := func(value string) report {
@@ -312,22 +312,22 @@ func webhookForged(t *trial) {
 			rep.header.Set(name, value)
 			return rep
 		}
-		if ok, _ := refused(with("")); !ok {
+		if ok, _ := rejected(with("")); !ok {
 			continue // The signature is somewhere else.
 		}
-		mustRefuse("with a wrong "+name, with(spoil(value)))
-		mustRefuse("with half of the "+name, with(value[:len(value)/2]))
+		mustReject("with a wrong "+name, with(corrupt(value)))
+		mustReject("with half of the "+name, with(value[:len(value)/2]))
 	}
 	if query := signed.url.RawQuery; query != unsigned.url.RawQuery {
 		rep, u := signed, *signed.url
-		u.RawQuery = spoil(query)
+		u.RawQuery = corrupt(query)
 		rep.url = &u
-		mustRefuse("with a wrong query", rep)
+		mustReject("with a wrong query", rep)
 	}
 }
 
-// spoil changes the last letter or digit.
-func spoil(s string) string {
+// corrupt changes the last letter or digit.
+func corrupt(s string) string {
 	i := strings.LastIndexFunc(s, func(r rune) bool { return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' })
 	if i < 0 {
 		return s + "x"
@@ -342,13 +342,13 @@ func spoil(s string) string {
 func notes(t *trial) {
 	u := t.escalate()
 	word := unique("secret")
-	t.unheard(u, word, t.suite.desk.Note(u.Session(), word), "An internal note")
+	t.mustNotShow(u, word, t.suite.desk.Note(u.Session(), word), "An internal note")
 }
 
 func customers(t *trial) {
 	u := t.escalate()
 	word := unique("mail")
-	t.unheard(u, word, t.suite.desk.Customer(u.Session(), word), "What the end user wrote in the desk")
+	t.mustNotShow(u, word, t.suite.desk.Customer(u.Session(), word), "What the end user wrote in the desk")
 }
 
 func echoes(t *trial) {
@@ -361,15 +361,15 @@ func echoes(t *trial) {
 			sent.ID = m.Tags[t.bot.Installation.Alias+":id"]
 		}
 	}
-	t.unheard(u, word, t.suite.desk.Echo(u.Session(), sent, word), "What the adapter sent to the desk itself")
+	t.mustNotShow(u, word, t.suite.desk.Echo(u.Session(), sent, word), "What the adapter sent to the desk itself")
 }
 
-// unheard reports something that the end user must not be shown.
-func (t *trial) unheard(u *EndUser, word string, r *http.Request, what string) {
+// mustNotShow reports a message that must not reach the end user.
+func (t *trial) mustNotShow(u *EndUser, word string, r *http.Request, what string) {
 	t.Helper()
 	rep := t.report(r)
 	t.mustDeliver(rep)
-	if lines := t.hears(u); count(lines, word) > 0 {
-		t.Errorf("%s was shown to the end user: %q\nThe request, read once more, means: %s", what, lines, t.meaning(rep))
+	if lines := t.linesOf(u); count(lines, word) > 0 {
+		t.Errorf("%s was shown to the end user: %q\nHandleWebhook reads the request as: %s", what, lines, t.meaning(rep))
 	}
 }

@@ -13,20 +13,20 @@ import (
 	"syscall"
 )
 
-// Wire stands between an adapter and its desk, so that [Run] can break the connection. Put it in front of a fake desk with
-// [Wire.Handler], or under the adapter's HTTP client with [Wire.RoundTripper], and into [Desk]. It lets everything through
-// while nothing is broken. The zero value is ready; it is safe for concurrent use and must not be copied.
+// Wire is the connection between an adapter and its desk, on which [Run] injects faults. Put it in front of a fake desk with
+// [Wire.Handler], or under the adapter's HTTP client with [Wire.RoundTripper], and set it in [Desk]. Without a fault it
+// passes everything on. The zero value is ready to use; it is safe for concurrent use and must not be copied.
 type Wire struct {
 	mu      sync.Mutex
 	fault   fault
 	lifted  chan struct{} // Closed when the fault ends.
-	stuck   chan struct{} // Has a value once a request hangs.
-	passed  int           // How many requests there were.
+	stuck   chan struct{} // Holds a value while a request hangs.
+	passed  int           // The number of requests.
 	latest  []exchange    // At most maxExchanges.
-	skipped int           // How many of them were forgotten.
+	skipped int           // How many were dropped from latest.
 }
 
-// fault is a way in which the desk does not answer. The zero value is none.
+// fault is a fault of the connection. The zero value is none.
 type fault struct {
 	kind   faultKind
 	status int // For refuse.
@@ -36,10 +36,10 @@ type faultKind int
 
 const (
 	none   faultKind = iota
-	refuse           // The desk answers a status, and does nothing.
+	refuse           // The desk answers with a status, and does nothing.
 	reset            // The connection is reset before the desk has read the request.
 	hang             // The desk does not answer before the caller gives up.
-	lose             // The desk does what it is asked, but its answer does not arrive. Reading is not disturbed.
+	lose             // The desk does what it is asked, but its answer is lost. GET and HEAD are not affected.
 )
 
 func (f fault) String() string {
@@ -57,14 +57,14 @@ func (f fault) String() string {
 	}
 }
 
-// exchange is a request that an adapter has sent, as failures show it.
+// exchange is a request of an adapter and its outcome, as failures show them.
 type exchange struct {
 	method, target, body string
 	outcome              string
 }
 
 func (e exchange) String() string {
-	return shorten(fmt.Sprintf("%s %s %s", e.method, e.target, e.body)) + " → " + e.outcome
+	return truncate(fmt.Sprintf("%s %s %s", e.method, e.target, e.body)) + " → " + e.outcome
 }
 
 const maxExchanges = 100
@@ -72,7 +72,7 @@ const maxExchanges = 100
 // Handler puts the wire in front of a desk.
 func (w *Wire) Handler(desk http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		// The body must be read in any case: only then does a server notice that its client has gone.
+		// Read the body in any case: only then does the server notice that its client has closed the connection.
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler)
@@ -86,12 +86,12 @@ func (w *Wire) Handler(desk http.Handler) http.Handler {
 			w.note(r, body, http.StatusText(seen.status), seen.status)
 			return
 		case refuse:
-			w.note(r, body, "the suite refused it", f.status)
+			w.note(r, body, "refused by the suite", f.status)
 			writeRefusal(rw.Header())
 			rw.WriteHeader(f.status)
 			return
 		case hang:
-			w.note(r, body, "the suite let it hang", 0)
+			w.note(r, body, "left unanswered by the suite", 0)
 			select {
 			case <-r.Context().Done():
 			case <-lifted:
@@ -99,9 +99,9 @@ func (w *Wire) Handler(desk http.Handler) http.Handler {
 		case lose:
 			answer := httptest.NewRecorder()
 			desk.ServeHTTP(answer, r)
-			w.note(r, body, "the suite lost the answer", answer.Code)
+			w.note(r, body, "answer dropped by the suite", answer.Code)
 		case reset:
-			w.note(r, body, "the suite reset the connection", 0)
+			w.note(r, body, "reset by the suite", 0)
 			resetConn(rw)
 		}
 		panic(http.ErrAbortHandler)
@@ -127,13 +127,13 @@ func (w *Wire) RoundTripper(next http.RoundTripper) http.RoundTripper {
 		f, lifted := w.next(r)
 		switch f.kind {
 		case refuse:
-			w.note(r, body, "the suite refused it", f.status)
+			w.note(r, body, "refused by the suite", f.status)
 			return refusal(r, f.status), nil
 		case reset:
-			w.note(r, body, "the suite reset the connection", 0)
+			w.note(r, body, "reset by the suite", 0)
 			return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 		case hang:
-			w.note(r, body, "the suite let it hang", 0)
+			w.note(r, body, "left unanswered by the suite", 0)
 			select {
 			case <-r.Context().Done():
 				return nil, context.Cause(r.Context())
@@ -146,7 +146,7 @@ func (w *Wire) RoundTripper(next http.RoundTripper) http.RoundTripper {
 				return nil, err
 			}
 			_ = res.Body.Close() // Nobody reads it.
-			w.note(r, body, "the suite lost the answer", res.StatusCode)
+			w.note(r, body, "answer dropped by the suite", res.StatusCode)
 			return nil, io.ErrUnexpectedEOF
 		default:
 			res, err := next.RoundTrip(r)
@@ -165,7 +165,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func writeRefusal(h http.Header) {
-	h.Set("Content-Type", "text/html") // As proxies do, whatever the client wants.
+	h.Set("Content-Type", "text/html") // As proxies answer, whatever the client accepts.
 	h.Set("Retry-After", "1")
 }
 
@@ -181,7 +181,7 @@ func refusal(r *http.Request, status int) *http.Response {
 func resetConn(rw http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(rw).Hijack()
 	if err != nil {
-		return // It will be closed, if not reset.
+		return // The caller closes the connection.
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // Closing then resets.
@@ -189,7 +189,7 @@ func resetConn(rw http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// statusRecorder remembers the status that a handler answers.
+// statusRecorder records the status of a response.
 type statusRecorder struct {
 	http.ResponseWriter
 
@@ -201,11 +201,11 @@ func (s *statusRecorder) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets [http.ResponseController] find what is underneath.
+// Unwrap is for [http.ResponseController].
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// set breaks the connection until mend is called, or something else is set.
-func (w *Wire) set(f fault) (mend func()) {
+// set injects a fault until repair is called, or another fault is set.
+func (w *Wire) set(f fault) (repair func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	lifted := make(chan struct{})
@@ -219,7 +219,7 @@ func (w *Wire) set(f fault) (mend func()) {
 	}
 }
 
-// become ends a fault and begins another. Hold w.mu.
+// become replaces the fault. Hold w.mu.
 func (w *Wire) become(f fault, lifted chan struct{}) {
 	if w.lifted != nil {
 		close(w.lifted)
@@ -227,14 +227,14 @@ func (w *Wire) become(f fault, lifted chan struct{}) {
 	w.fault, w.lifted, w.stuck = f, lifted, make(chan struct{}, 1)
 }
 
-// hanging has a value once a request hangs.
+// hanging receives a value when a request hangs.
 func (w *Wire) hanging() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stuck
 }
 
-// next counts a request and says what befalls it, until when.
+// next counts a request, and returns its fault and when the fault ends.
 func (w *Wire) next(r *http.Request) (fault, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -242,7 +242,7 @@ func (w *Wire) next(r *http.Request) (fault, <-chan struct{}) {
 	f := w.fault
 	switch {
 	case f.kind == lose && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		f = fault{} // Else nothing would ever be done.
+		f = fault{} // Otherwise the adapter could do nothing.
 	case f.kind == hang:
 		select {
 		case w.stuck <- struct{}{}:
@@ -265,21 +265,21 @@ func (w *Wire) note(r *http.Request, body []byte, outcome string, status int) {
 	w.latest = append(w.latest, exchange{r.Method, r.URL.RequestURI(), string(body), outcome})
 }
 
-// count is how many requests there were.
+// count is the number of requests.
 func (w *Wire) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.passed
 }
 
-// mark is a moment in the wire's history, for since.
+// mark is the current position in the history, for since.
 func (w *Wire) mark() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.skipped + len(w.latest)
 }
 
-// since returns the exchanges after a mark, as far as they are remembered.
+// since returns the exchanges after a mark, at most maxExchanges.
 func (w *Wire) since(mark int) []exchange {
 	w.mu.Lock()
 	defer w.mu.Unlock()

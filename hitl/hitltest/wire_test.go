@@ -64,9 +64,9 @@ func TestWire(t *testing.T) {
 				{fault{}, http.MethodPost, 201, true},
 			} {
 				before := worked
-				mend := wire.set(step.fault)
+				repair := wire.set(step.fault)
 				status, body, err := call(step.method)
-				mend()
+				repair()
 				if status != step.status || (err == nil) != (step.status != 0) || (worked > before) != step.works {
 					t.Errorf("%s while %s: %d, %v, and the desk did it %d times", step.method, step.fault, status, err, worked-before)
 				}
@@ -82,10 +82,10 @@ func TestWire(t *testing.T) {
 				noted = append(noted, e.String())
 			}
 			want := []string{
-				"POST /a?b=c hello → 503 the suite refused it",
-				"POST /a?b=c hello → the suite reset the connection",
-				"POST /a?b=c hello → the suite let it hang",
-				"POST /a?b=c hello → 201 the suite lost the answer",
+				"POST /a?b=c hello → 503 refused by the suite",
+				"POST /a?b=c hello → reset by the suite",
+				"POST /a?b=c hello → left unanswered by the suite",
+				"POST /a?b=c hello → 201 answer dropped by the suite",
 				"GET /a?b=c hello → 201 Created",
 				"POST /a?b=c hello → 201 Created",
 			}
@@ -96,15 +96,15 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// TestWireMend: mending what is not broken any more does not mend what is.
-func TestWireMend(t *testing.T) {
+// TestWireRepair: repairing an old fault does not end the current one.
+func TestWireRepair(t *testing.T) {
 	wire := &Wire{}
 	first := wire.set(fault{kind: reset})
 	second := wire.set(fault{kind: hang})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	first()
 	if f, _ := wire.next(r); f.kind != hang {
-		t.Errorf("after the first fault was mended, %s", f)
+		t.Errorf("after the first fault was repaired, %s", f)
 	}
 	select {
 	case <-wire.hanging():
@@ -114,11 +114,11 @@ func TestWireMend(t *testing.T) {
 	second()
 	second()
 	if f, _ := wire.next(r); f.kind != none {
-		t.Errorf("after both faults were mended, %s", f)
+		t.Errorf("after both faults were repaired, %s", f)
 	}
 }
 
-func TestWireForgets(t *testing.T) {
+func TestWireHistory(t *testing.T) {
 	wire := &Wire{}
 	srv := httptest.NewServer(wire.Handler(http.NotFoundHandler()))
 	defer srv.Close()
@@ -132,7 +132,7 @@ func TestWireForgets(t *testing.T) {
 		_ = res.Body.Close()
 	}
 	if n := len(wire.since(0)); n != maxExchanges {
-		t.Errorf("%d requests are remembered, want %d", n, maxExchanges)
+		t.Errorf("%d requests are kept, want %d", n, maxExchanges)
 	}
 	if n := len(wire.since(mark)); n != 1 {
 		t.Errorf("%d requests since the last mark, want 1", n)

@@ -6,7 +6,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// answer is the bot.
+// answer returns the answers of the bot to a message.
 func (p *playground) answer(m message.Message) []message.Message {
 	if p.opts.Bot != nil {
 		return p.opts.Bot(m)
@@ -14,10 +14,10 @@ func (p *playground) answer(m message.Message) []message.Message {
 	return bot(m)
 }
 
-// bot is an unimaginative bot that knows every type of message, so that there are all of them in a history.
+// bot is the default bot. It has answers of every type of message, so that a history can have all of them.
 func bot(m message.Message) []message.Message {
 	if wantsHuman(m) {
-		return nil // The HITL plugin speaks now.
+		return nil // The HITL plugin answers.
 	}
 	said := strings.ToLower(message.PlainText(m))
 	var answers []message.Message

@@ -13,7 +13,7 @@ import (
 
 const pictures = "../../.cache/screenshots"
 
-// visit opens a page in a browser, or skips the test if there is none.
+// visit opens a page in a browser, or skips the test without one.
 func visit(t *testing.T, address string) *chromium.Visitor {
 	t.Helper()
 	path, ok := chromium.Path()
@@ -38,7 +38,7 @@ func visit(t *testing.T, address string) *chromium.Visitor {
 	return &chromium.Visitor{T: t, Page: page, Context: ctx, Pictures: pictures}
 }
 
-// A session with a desk that nobody has written a page for: its webhooks are written by hand.
+// A session without Options.Desk: the test sends the webhooks.
 func TestByHandInBrowser(t *testing.T) {
 	w := newWorld(t)
 	v := visit(t, w.url)
@@ -69,7 +69,7 @@ func TestByHandInBrowser(t *testing.T) {
 	}
 }
 
-// The page stays quick when it is as full as it gets. What it takes is in the test's log.
+// The page stays fast at its limits. The measurements are in the test's log.
 func TestFullPageInBrowser(t *testing.T) {
 	w := newWorld(t)
 	v := visit(t, w.url)
@@ -77,10 +77,10 @@ func TestFullPageInBrowser(t *testing.T) {
 	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows))
 	v.SeesWithin(10*time.Second, "chat-log", fmt.Sprintf("Message %d ", maxMessages-1))
 	v.Eval(`document.getElementById("wire-count").textContent = "", location.reload()`, nil)
-	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows)) // All of it at once.
+	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows)) // The whole state at once.
 	v.Picture("full")
 
-	// What is said now is seen, and how soon: from the message's own time until a frame with it has been drawn.
+	// The delay of a new message: from its time until a frame with it has been drawn.
 	v.Eval(`window.delays = [];
 		window.observer = new MutationObserver((changes) => {
 			const said = changes.flatMap((change) => [...change.addedNodes]).map((node) => Date.parse(node.querySelector("time").dateTime));
@@ -104,7 +104,7 @@ func TestFullPageInBrowser(t *testing.T) {
 		observer.disconnect();
 		const frame = () => new Promise(requestAnimationFrame);
 		const log = document.getElementById("chat-log"), rows = document.getElementById("rows"), appends = [], frames = [];
-		for (let i = 0; i < 60; i++) { // What one more message costs: its element, the one that goes, and the layout of them all.
+		for (let i = 0; i < 60; i++) { // The cost of one more message: its element, the removed one, and the layout.
 			await frame();
 			const begin = performance.now(), entries = log.getElementsByClassName("entry");
 			log.append(entries[entries.length - 1].cloneNode(true));
@@ -113,7 +113,7 @@ func TestFullPageInBrowser(t *testing.T) {
 			appends.push(performance.now() - begin);
 		}
 		rows.scrollTop = 0;
-		for (let i = 0, before = await frame(); i < 120; i++) { // Somebody looks through all requests.
+		for (let i = 0, before = await frame(); i < 120; i++) { // Somebody scrolls through all requests.
 			rows.scrollTop += rows.scrollHeight / 120;
 			const now = await frame();
 			frames.push(now - before);
@@ -139,7 +139,7 @@ func TestFullPageInBrowser(t *testing.T) {
 	}
 }
 
-// fill makes the page full: messages in the chat and in a ticket, and requests on the wire.
+// fill adds messages to the chat and to a ticket, and requests to the list.
 func fill(w *world, messages, requests int) {
 	for range requests {
 		seq := w.view.begin(exchange{
@@ -149,7 +149,7 @@ func fill(w *world, messages, requests int) {
 	}
 	const ticket = "full"
 	known := w.view.setTicket(Ticket{ID: ticket, Subject: "A long story"})
-	user := w.present().UserID()
+	user := w.currentUser().UserID()
 	for i := range messages {
 		n := known + i
 		said := message.Text{Text: fmt.Sprintf("Message %d is a little longer, so that it needs more than one line on most screens.", n)}

@@ -8,22 +8,22 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// Desk is a help desk as the agent's side of the page shows it, usually one in memory. Its methods are called
-// concurrently. An error is shown on the page as it is.
+// Desk is a help desk, usually an in-memory one, as the agent's side of the page shows it. Its methods must be safe for
+// concurrent use. The page shows their errors.
 type Desk interface {
-	// Agents are the names of the people who work there; at least one.
+	// Agents are the names of the agents; at least one.
 	Agents() []string
 
 	// Tickets are all tickets, oldest first.
 	Tickets(context.Context) ([]Ticket, error)
 
-	// Transcript is what was written in a ticket, oldest first, from the entry with this index on.
+	// Transcript returns the entries of a ticket, oldest first, from this index on.
 	Transcript(ctx context.Context, ticket string, from int) ([]Entry, error)
 
-	// Assign gives a ticket to an agent.
+	// Assign assigns a ticket to an agent.
 	Assign(ctx context.Context, ticket, agent string) error
 
-	// Reply writes to the end user, Note to the other agents only.
+	// Reply adds a reply to the end user, Note an internal note.
 	Reply(ctx context.Context, ticket, agent, text string) error
 	Note(ctx context.Context, ticket, agent, text string) error
 
@@ -31,19 +31,19 @@ type Desk interface {
 	Resolve(ctx context.Context, ticket, agent string) error
 }
 
-// Ticket is a session in the desk, whatever the desk calls it.
+// Ticket is a session in the desk.
 type Ticket struct {
 	ID       string `json:"id"`
 	Subject  string `json:"subject"`
-	Status   string `json:"status"` // In the desk's own word.
-	Over     bool   `json:"over"`   // Nobody needs to work on it any more.
+	Status   string `json:"status"` // As the desk calls it.
+	Over     bool   `json:"over"`   // The session has ended.
 	From     string `json:"from"`   // The end user's name.
 	Assignee string `json:"assignee,omitempty"`
 	Priority string `json:"priority,omitempty"`
-	Entries  int    `json:"entries"` // How many there are.
+	Entries  int    `json:"entries"` // Their number.
 }
 
-// Entry is something that was written in a ticket. Entries never change.
+// Entry is a message or note in a ticket. Entries never change.
 type Entry struct {
 	Author  string
 	By      Role
@@ -52,7 +52,7 @@ type Entry struct {
 	At      time.Time
 }
 
-// Role is what an [Entry]'s author is to the session.
+// Role is the role of an [Entry]'s author in the session.
 type Role string
 
 // The roles.
@@ -63,13 +63,13 @@ const (
 	System  Role = "system" // The desk itself.
 )
 
-// errByHand is the answer to who works in a desk that is not there.
-var errByHand = errors.New("the playground does not know this desk: send its webhooks instead")
+// errNoDesk is the error of an agent's actions without [Options.Desk].
+var errNoDesk = errors.New("the playground has no access to this desk; send its webhooks instead")
 
-// refreshPause bounds how often the desk is looked at.
+// refreshPause is the shortest time between two reads of the desk.
 const refreshPause = 30 * time.Millisecond
 
-// watch shows what has changed in the desk and in the session, each time when something has gone over the wire.
+// watch updates the page with the state of desk and session after each exchange on the wire.
 func (p *playground) watch() {
 	ctx := p.running
 	for {
@@ -80,7 +80,7 @@ func (p *playground) watch() {
 		}
 		problem := ""
 		if err := p.refresh(ctx); err != nil {
-			problem = "The desk cannot be read: " + err.Error()
+			problem = "Reading the desk failed: " + err.Error()
 		}
 		p.view.report(problem)
 		select {
@@ -91,7 +91,7 @@ func (p *playground) watch() {
 	}
 }
 
-// refresh looks at the desk and at the session. Only watch calls it: two at once would show entries twice.
+// refresh reads desk and session. Only watch calls it: concurrent calls would show entries twice.
 func (p *playground) refresh(ctx context.Context) error {
 	p.view.setSession(p.session())
 	tickets, err := p.desk.Tickets(ctx)

@@ -9,8 +9,8 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// downstream stands for a desk that the playground does not know: it shows the sessions as Botpress sees them. Who wants
-// to work in it writes webhooks.
+// downstream replaces [Options.Desk] if there is none: it shows the sessions as Botpress has them. People play the agent by
+// sending webhooks.
 type downstream struct {
 	cloud *botpresstest.Server
 	in    *botpresstest.Installation
@@ -18,7 +18,7 @@ type downstream struct {
 
 func (d *downstream) Agents() []string { return nil }
 
-// Tickets are the conversations with the integration, under the ids that they have in Botpress.
+// Tickets are the conversations with the integration, by their ids in Botpress.
 func (d *downstream) Tickets(context.Context) ([]Ticket, error) {
 	var all []Ticket
 	for _, c := range d.cloud.Conversations() {
@@ -37,10 +37,10 @@ func (d *downstream) Tickets(context.Context) ([]Ticket, error) {
 	return all, nil
 }
 
-// id is a session's id in the desk, if the integration has told it.
+// id is a session's id in the desk, empty before the integration has set it.
 func (d *downstream) id(c botpresstest.Conversation) string { return c.Tags[d.in.Alias+":id"] }
 
-// idOf is the same for a session of which only the id in Botpress is known.
+// idOf is the same for the id of a conversation.
 func (d *downstream) idOf(conversation string) string {
 	for _, c := range d.cloud.Conversations() {
 		if c.ID == conversation {
@@ -50,7 +50,7 @@ func (d *downstream) idOf(conversation string) string {
 	return ""
 }
 
-// Transcript is what the integration was sent, and what it has sent.
+// Transcript are the messages to and from the integration.
 func (d *downstream) Transcript(_ context.Context, ticket string, from int) ([]Entry, error) {
 	messages := d.cloud.Messages(ticket)
 	names := map[string]string{}
@@ -79,7 +79,7 @@ func (d *downstream) Transcript(_ context.Context, ticket string, from int) ([]E
 	return entries, nil
 }
 
-func (d *downstream) Assign(context.Context, string, string) error        { return errByHand }
-func (d *downstream) Reply(context.Context, string, string, string) error { return errByHand }
-func (d *downstream) Note(context.Context, string, string, string) error  { return errByHand }
-func (d *downstream) Resolve(context.Context, string, string) error       { return errByHand }
+func (d *downstream) Assign(context.Context, string, string) error        { return errNoDesk }
+func (d *downstream) Reply(context.Context, string, string, string) error { return errNoDesk }
+func (d *downstream) Note(context.Context, string, string, string) error  { return errNoDesk }
+func (d *downstream) Resolve(context.Context, string, string) error       { return errNoDesk }

@@ -9,19 +9,19 @@ import (
 	protocol "github.com/hitl-go/sdk/internal/wire"
 )
 
-// row is what the list shows of a request.
+// row is a request in the list.
 type row struct {
-	Seq       uint64  `json:"seq"` // Counts all requests from 1, in order of their beginnings.
+	Seq       uint64  `json:"seq"` // The number of the request, from 1.
 	At        int64   `json:"at"`  // Unix milliseconds.
 	From      string  `json:"from"`
 	To        string  `json:"to"`
 	Operation string  `json:"operation"`
 	Detail    string  `json:"detail"`
-	Trace     string  `json:"trace,omitempty"` // Requests that are made for one another have the same.
+	Trace     string  `json:"trace,omitempty"` // The trace id: an operation and the calls it causes share it.
 	Done      bool    `json:"done"`
-	Status    int     `json:"status"` // Zero once it is done: no answer.
-	Took      float64 `json:"took"`   // Milliseconds.
-	Again     bool    `json:"again,omitempty"`
+	Status    int     `json:"status"`          // Zero in a row that is done: no answer.
+	Took      float64 `json:"took"`            // Milliseconds.
+	Again     bool    `json:"again,omitempty"` // A retry or redelivery.
 	Fault     string  `json:"fault,omitempty"`
 }
 
@@ -33,27 +33,27 @@ type exchange struct {
 	method       string
 	url          string
 	header       http.Header
-	body         []byte // At most one byte more than maxBody: then it is not shown.
+	body         []byte // At most maxBody+1 bytes. The page does not show a body of more than maxBody.
 	answerHeader http.Header
-	answer       []byte // Likewise.
-	webhookPath  string // Of a webhook's request, below its URL.
-	gone         bool   // The bodies are no longer kept.
+	answer       []byte // The same.
+	webhookPath  string // The path below the URL of the webhook, if it is one.
+	gone         bool   // The bodies were dropped.
 }
 
-// kept is what is kept of a body: of a long one just enough to see that it is too long.
-func kept(body []byte) []byte {
+// truncate keeps just enough of a long body to show that it is too long.
+func truncate(body []byte) []byte {
 	if len(body) <= maxBody+1 {
 		return body
 	}
 	return bytes.Clone(body[:maxBody+1])
 }
 
-// outcome is how a request ends.
+// outcome is the result of a request.
 type outcome struct {
 	status int
 	header http.Header
 	body   []byte
-	again  bool // It has been sent before.
+	again  bool // A retry or redelivery.
 	fault  string
 }
 
@@ -62,8 +62,8 @@ type ring struct {
 	all    []*exchange // The one with the sequence number n is at (n-1) % limit.
 	limit  uint64
 	seq    uint64
-	kept   int    // Bytes of bodies.
-	oldest uint64 // Exchanges up to this one have lost their bodies.
+	kept   int    // The size of all bodies, in bytes.
+	oldest uint64 // Exchanges up to this one have no bodies any more.
 }
 
 func newRing(limit int) ring { return ring{limit: uint64(limit)} }
@@ -88,7 +88,7 @@ func (r *ring) add(x *exchange) {
 	r.keep(x.size())
 }
 
-// keep counts bytes, and lets the oldest go if there are too many.
+// keep adds to the size of all bodies, and drops the oldest bodies above the limit.
 func (r *ring) keep(size int) {
 	r.kept += size
 	for r.kept > maxKept && r.oldest < r.seq {
@@ -110,10 +110,10 @@ func (r *ring) rows() []row {
 	return rows
 }
 
-// begin shows that a request is under way.
+// begin adds a request in flight.
 func (v *view) begin(x exchange) (seq uint64) {
 	x.start = time.Now()
-	x.At, x.body = x.start.UnixMilli(), kept(x.body)
+	x.At, x.body = x.start.UnixMilli(), truncate(x.body)
 	if parts := strings.Split(x.header.Get(protocol.HeaderTraceParent), "-"); len(parts) == 4 {
 		x.Trace = parts[1]
 	}
@@ -124,14 +124,14 @@ func (v *view) begin(x exchange) (seq uint64) {
 	return x.Seq
 }
 
-// end shows how it has ended.
+// end adds its result.
 func (v *view) end(seq uint64, o outcome) {
 	v.mu.Lock()
 	if x := v.rows.get(seq); x != nil {
-		x.Done, x.Status, x.Again, x.Fault, x.Took = true, o.status, o.again, o.fault, since(x.start, time.Now())
+		x.Done, x.Status, x.Again, x.Fault, x.Took = true, o.status, o.again, o.fault, milliseconds(x.start, time.Now())
 		x.answerHeader = o.header
 		if !x.gone {
-			x.answer = kept(o.body)
+			x.answer = truncate(o.body)
 			v.rows.keep(len(x.answer))
 		}
 		v.publish("row", x.row)
@@ -140,7 +140,7 @@ func (v *view) end(seq uint64, o outcome) {
 	v.touch()
 }
 
-// exchange returns a copy, as it stands now.
+// exchange returns a snapshot.
 func (v *view) exchange(seq uint64) (exchange, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

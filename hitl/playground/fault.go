@@ -12,25 +12,25 @@ import (
 
 // The faults that can be switched on.
 const (
-	faultDuplicate = "duplicate" // Every webhook reaches the integration twice.
-	faultRetry     = "retry"     // The answer to every action is lost once, so Botpress sends it again.
-	faultOutage    = "outage"    // Botpress refuses every call with 503.
-	faultSlow      = "slow"      // Every request takes the desk longer.
+	faultDuplicate = "duplicate" // Botpress delivers every webhook twice.
+	faultRetry     = "retry"     // The first answer to every action is lost, so Botpress retries it.
+	faultOutage    = "outage"    // Botpress answers 503 to every call.
+	faultSlow      = "slow"      // Every request to the desk is delayed.
 )
 
-// slowness is how much longer.
-const slowness = 1500 * time.Millisecond
+// slowDelay is the delay of faultSlow.
+const slowDelay = 1500 * time.Millisecond
 
-// faults are the switches. Some of them are the in-memory Botpress' own.
+// faults are the faults that the page can switch on. The in-memory Botpress implements some of them.
 type faults struct {
 	cloud  *botpresstest.Server
-	tapped bool // Requests to the desk can be held up; otherwise the integration as a whole is slow.
+	tapped bool // There is a tap, which delays requests to the desk. Otherwise operations are delayed.
 
 	mu    sync.Mutex // Guards what follows.
 	on    map[string]bool
 	lifts map[string]func()
-	seen  map[string]bool // Operations that were sent, by their traces.
-	order []string        // Of seen, so that it can be bounded.
+	seen  map[string]bool // Operations that were sent, by trace id.
+	order []string        // The keys of seen, oldest first.
 }
 
 // set switches a fault on or off.
@@ -64,10 +64,10 @@ func (f *faults) set(name string, on bool) error {
 	return nil
 }
 
-// lift switches all off.
+// lift switches all faults off.
 func (f *faults) lift() {
 	for _, name := range []string{faultDuplicate, faultRetry, faultOutage, faultSlow} {
-		_ = f.set(name, false) // There are all of them.
+		_ = f.set(name, false) // They all exist.
 	}
 }
 
@@ -77,11 +77,11 @@ func (f *faults) is(name string) bool {
 	return f.on[name]
 }
 
-// maxSeen bounds how many operations are remembered.
+// maxSeen bounds seen.
 const maxSeen = 1_000
 
-// sent notes that an operation is sent to the integration, and says whether it has been before: all attempts and
-// duplicates of an operation have one trace.
+// sent records that an operation is sent to the integration, and reports whether it was sent before: all attempts and
+// duplicates of an operation share a trace id.
 func (f *faults) sent(trace string) (again bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,12 +99,12 @@ func (f *faults) sent(trace string) (again bool) {
 	return false
 }
 
-// loses says whether the first answer to an operation is to be lost.
+// loses reports whether the first answer to an operation is lost.
 func (f *faults) loses(operation string) bool {
 	return operation == string(protocol.ActionTriggered) && f.is(faultRetry)
 }
 
-// delayOperation holds up what makes the integration call the desk, unless the requests to the desk can be.
+// delayOperation delays an operation that makes the integration call the desk, if there is no tap to delay the call.
 func (f *faults) delayOperation(ctx context.Context, operation string) error {
 	if f.tapped || operation != string(protocol.ActionTriggered) && operation != string(protocol.MessageCreated) {
 		return nil
@@ -112,13 +112,13 @@ func (f *faults) delayOperation(ctx context.Context, operation string) error {
 	return f.delay(ctx)
 }
 
-// delay holds up a request to the desk.
+// delay delays a request to the desk.
 func (f *faults) delay(ctx context.Context) error {
 	if !f.is(faultSlow) {
 		return nil
 	}
 	select {
-	case <-time.After(slowness):
+	case <-time.After(slowDelay):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

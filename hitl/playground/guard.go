@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// guarded keeps strangers out: other sites that the same browser has open, and those that make their own name point to
-// this computer.
-func guarded(next http.Handler) http.Handler {
+// protected rejects requests of other sites in the same browser (CSRF), and of host names that resolve to this computer (DNS
+// rebinding).
+func protected(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -26,10 +26,10 @@ func guarded(next http.Handler) http.Handler {
 			host = name
 		}
 		if !loopback(strings.Trim(host, "[]")) {
-			refuse(w, http.StatusMisdirectedRequest, errors.New("the playground is served to this computer only: open it as localhost"))
+			refuse(w, http.StatusMisdirectedRequest, errors.New("the playground serves this computer only; open it as localhost"))
 			return
 		}
-		// Orders are checked by the protection above; this is for what is read.
+		// CrossOriginProtection checks POST requests only. This one checks GET.
 		if site := r.Header.Get("Sec-Fetch-Site"); strings.HasPrefix(r.URL.Path, "/api/") && (site == "cross-site" || site == "same-site") {
 			refuse(w, http.StatusForbidden, errors.New("the request comes from another site"))
 			return
@@ -38,7 +38,7 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// loopback says whether a host is this computer, by a name that nobody can point elsewhere.
+// loopback reports whether a host is this computer, by a name that DNS cannot change.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

@@ -2,13 +2,13 @@ package playground
 
 import "net/http"
 
-// operation is what the official OpenAPI calls an operation of the API.
+// operation is the name of an API operation in the official OpenAPI document.
 type operation string
 
-// ServeHTTP does nothing: the mux of operations is only asked who would serve a request.
+// ServeHTTP does nothing: only the routing of the mux is used.
 func (operation) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// operations knows the names of the API's operations.
+// operations routes requests to the names of operations.
 func operations() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, name := range map[string]operation{

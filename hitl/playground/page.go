@@ -20,16 +20,16 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// heartbeat is how often an open page is told at least something, so that a connection that has died is noticed.
+// heartbeat is the interval of comments to an open page, by which a dead connection is noticed.
 const heartbeat = 15 * time.Second
 
-// about is what a page needs to know once.
+// about is what does not change while the playground runs.
 type about struct {
 	Title    string          `json:"title"`             // The integration's.
-	Agents   []string        `json:"agents,omitempty"`  // Empty: the desk is played by hand.
+	Agents   []string        `json:"agents,omitempty"`  // Empty without Options.Desk.
 	Session  json.RawMessage `json:"session,omitempty"` // The schema of a session's parameters.
 	Webhooks []Webhook       `json:"webhooks,omitempty"`
-	Messages int             `json:"messages"` // How many are kept.
+	Messages int             `json:"messages"` // How many the page keeps.
 	Rows     int             `json:"rows"`
 }
 
@@ -51,12 +51,12 @@ func (p *playground) servePage(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &http.Server{
-		Handler: guarded(p.routes()), ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return ctx }, // Streams of events end with it.
+		Handler: protected(p.routes()), ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // Event streams end with it.
 	}
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		stopped <- errors.Join(s.Shutdown(last), s.Close())
 	})
@@ -77,21 +77,22 @@ func (p *playground) routes() http.Handler {
 		panic(err) // The folder is embedded.
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /", typed(http.FileServerFS(files)))
+	mux.Handle("GET /", withContentType(http.FileServerFS(files)))
 	mux.HandleFunc("GET /api/about", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.about) })
 	mux.HandleFunc("GET /api/events", p.serveEvents)
 	mux.HandleFunc("GET /api/wire/{seq}", p.serveExchange)
-	for name, do := range map[string]order{
-		"say": silent(p.doSay), "escalate": silent(p.doEscalate), "restart": silent(p.doRestart), "desk": silent(p.doDesk),
-		"faults": silent(p.doFaults), "webhook": p.doWebhook, "again": p.doAgain,
+	for name, do := range map[string]command{
+		"say": withoutAnswer(p.doSay), "escalate": withoutAnswer(p.doEscalate), "restart": withoutAnswer(p.doRestart), "desk": withoutAnswer(p.doDesk),
+		"faults": withoutAnswer(p.doFaults), "webhook": p.doWebhook, "again": p.doAgain,
 	} {
-		mux.HandleFunc("POST /api/"+name, func(w http.ResponseWriter, r *http.Request) { serveOrder(w, r, do) })
+		mux.HandleFunc("POST /api/"+name, func(w http.ResponseWriter, r *http.Request) { serveCommand(w, r, do) })
 	}
 	return mux
 }
 
-// typed says what the files are. Left to itself, the file server asks the system, and some know scripts as plain text.
-func typed(files http.Handler) http.Handler {
+// withContentType sets the content types. The file server takes them from the system, and some systems serve scripts as plain
+// text.
+func withContentType(files http.Handler) http.Handler {
 	types := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if kind := types[path.Ext(r.URL.Path)]; kind != "" {
@@ -108,10 +109,10 @@ func refuse(w http.ResponseWriter, status int, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // The page has gone if this fails.
+	_ = json.NewEncoder(w).Encode(v) // The page is closed if this fails.
 }
 
-// serveEvents tells a page everything, and then what changes.
+// serveEvents sends the whole state, and then the changes.
 func (p *playground) serveEvents(w http.ResponseWriter, r *http.Request) {
 	watcher, leave := p.view.watch()
 	defer leave()
@@ -139,12 +140,12 @@ func (p *playground) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveExchange shows one request in full.
+// serveExchange sends a request and its response in full.
 func (p *playground) serveExchange(w http.ResponseWriter, r *http.Request) {
 	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
 	x, ok := p.view.exchange(seq)
 	if err != nil || !ok {
-		refuse(w, http.StatusNotFound, errors.New("this request is no longer kept"))
+		refuse(w, http.StatusNotFound, errors.New("this request is no longer available"))
 		return
 	}
 	type half struct {

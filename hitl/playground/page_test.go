@@ -14,7 +14,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// Strangers get nothing: neither other sites nor those who reach this computer by another name.
+// Requests of other sites and with other host names are rejected.
 func TestGuard(t *testing.T) {
 	w := newWorld(t)
 	host := strings.TrimPrefix(w.url, "http://")
@@ -31,17 +31,17 @@ func TestGuard(t *testing.T) {
 		{"the page, by a name that points here", "GET", "/", "evil.example:" + port, nil, 421},
 		{"events, by a name that points here", "GET", "/api/about", "evil.example", nil, 421},
 		{"a name that looks like an address", "GET", "/", "127.0.0.1.evil.example", nil, 421},
-		{"an order", "POST", "/api/say", host, nil, 204},
-		{"an order of the page", "POST", "/api/say", host, map[string]string{"Origin": w.url, "Sec-Fetch-Site": "same-origin"}, 204},
-		{"an order of another site", "POST", "/api/say", host, map[string]string{"Origin": "https://evil.example"}, 403},
-		{"an order of another port", "POST", "/api/say", host, map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
-		{"an order of a page without an origin", "POST", "/api/say", host, map[string]string{"Origin": "null"}, 403},
-		{"an order that the browser calls foreign", "POST", "/api/say", host, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		{"an order by a name that points here", "POST", "/api/say", "evil.example", map[string]string{"Origin": "http://evil.example"}, 421},
-		{"an order as a form sends it", "POST", "/api/say", host, map[string]string{"Content-Type": "text/plain"}, 415},
+		{"a command", "POST", "/api/say", host, nil, 204},
+		{"a command of the page", "POST", "/api/say", host, map[string]string{"Origin": w.url, "Sec-Fetch-Site": "same-origin"}, 204},
+		{"a command of another site", "POST", "/api/say", host, map[string]string{"Origin": "https://evil.example"}, 403},
+		{"a command of another port", "POST", "/api/say", host, map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
+		{"a command of a page without an origin", "POST", "/api/say", host, map[string]string{"Origin": "null"}, 403},
+		{"a command that the browser calls foreign", "POST", "/api/say", host, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"a command by a name that points here", "POST", "/api/say", "evil.example", map[string]string{"Origin": "http://evil.example"}, 421},
+		{"a command as a form sends it", "POST", "/api/say", host, map[string]string{"Content-Type": "text/plain"}, 415},
 		{"something read by another site", "GET", "/api/about", host, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"a link on another site", "GET", "/", host, map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200},
-		{"an order in the address", "GET", "/api/say", host, nil, 404},
+		{"a command in the address", "GET", "/api/say", host, nil, 404},
 		{"a folder", "GET", "/..%2fpage.go", host, nil, 404},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// The page says what it is, and what it is made of needs nothing from elsewhere.
+// The page says that it is a simulation, and loads nothing from other hosts.
 func TestAssets(t *testing.T) {
 	w := newWorld(t)
 	for path, kind := range map[string]string{
@@ -104,7 +104,7 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// A page is told everything, and then what changes.
+// A page receives the whole state, and then the changes.
 func TestEvents(t *testing.T) {
 	w := newWorld(t)
 	w.says("Show me a card")
@@ -150,7 +150,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// What the page can read of a request has everything but the secrets.
+// The page shows requests in full, with the secrets redacted.
 func TestSecrets(t *testing.T) {
 	w := newWorld(t)
 	w.must("escalate", map[string]any{"title": "Help"})
@@ -235,7 +235,7 @@ func TestSecretsInBodies(t *testing.T) {
 	}
 }
 
-// A webhook can be sent again from the wire, as it was; nothing else can.
+// A webhook of the list can be redelivered unchanged; other requests cannot.
 func TestAgain(t *testing.T) {
 	w := newWorld(t)
 	w.must("escalate", map[string]any{"title": "Help"})
@@ -276,7 +276,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// A webhook reaches the integration by the method, the path and the query that were written.
+// A webhook reaches the integration with the method, the path and the query of its form.
 func TestWebhookByHand(t *testing.T) {
 	w := newWorld(t)
 	w.must("webhook", map[string]any{"method": "GET", "path": "/tickets?open=1", "header": map[string]string{"X-Test": "yes"}})
@@ -295,7 +295,7 @@ func TestWebhookByHand(t *testing.T) {
 	}
 }
 
-// The page's memory is bounded, and a page that cannot keep up is told everything anew.
+// The memory is bounded, and a page that is too slow receives the whole state again.
 func TestBounds(t *testing.T) {
 	v := newView()
 	v.clearChat(session{UserID: "user"})
@@ -356,7 +356,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// What is overwritten no longer counts.
+// Overwritten bodies no longer count.
 func TestRing(t *testing.T) {
 	v := newView()
 	v.rows = newRing(3)
@@ -373,13 +373,13 @@ func TestRing(t *testing.T) {
 	if fmt.Sprint(shown) != "[8 9 10]" {
 		t.Errorf("the rows are %v", shown)
 	}
-	v.end(7, outcome{body: make([]byte, 100)}) // Too late for the list.
+	v.end(7, outcome{body: make([]byte, 100)}) // It is no longer in the list.
 	if v.rows.kept != 3*12 {
 		t.Errorf("%d bytes are said to be kept", v.rows.kept)
 	}
 }
 
-// The desk's own API is seen through a tap, and works as without one.
+// The page shows requests through a tap, and the desk works as without one.
 func TestTap(t *testing.T) {
 	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

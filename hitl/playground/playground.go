@@ -1,6 +1,6 @@
-// Package playground is a web page on which a hand-over happens before one's eyes, without a Botpress account: on the
-// left the end user's chat with the bot, on the right the agent's desk, below every request on the wire. The integration
-// is the real one; Botpress is an in-memory one, see [botpresstest].
+// Package playground serves a web page to try an integration on, without a Botpress account: the end user's chat with the bot
+// on the left, the agent's desk on the right, and every HTTP request below. The integration is the real one; Botpress is
+// in memory, see [botpresstest].
 //
 //	err := playground.Run(ctx, playground.Options{Server: server, Configuration: config, Output: os.Stdout})
 package playground
@@ -26,34 +26,34 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// Options say what is played with. Server is required.
+// Options configure the playground. Server is required.
 type Options struct {
-	// Server is the integration. The playground serves it a second time, to its own Botpress.
+	// Server is the integration. The playground serves a copy of it, connected to the in-memory Botpress.
 	Server *hitl.Server
 
-	// Configuration is what the integration is installed with: anything that becomes a JSON object. Nil is {}.
+	// Configuration is the configuration of the installation: anything that marshals to a JSON object. Nil is {}.
 	Configuration any
 
-	// Desk is the agent's side of the page. Nil shows what the integration has been sent, and lets people play the desk by
-	// writing its webhooks.
+	// Desk is the agent's side of the page. If it is nil, the page shows the messages to and from the integration, and people
+	// send the webhooks of the desk.
 	Desk Desk
 
-	// Tap is what the integration calls instead of the desk, so that these requests are seen, too. Nil: they are not.
+	// Tap is the proxy through which the integration calls the desk. If it is nil, the page does not show these requests.
 	Tap *Tap
 
-	// Webhooks are templates for playing the desk by hand.
+	// Webhooks are templates for webhooks that people send.
 	Webhooks []Webhook
 
-	// Bot answers the end user while no session is active. Nil is a bot that shows every type of message.
+	// Bot answers the end user while no session is active. Nil means a bot with every type of message.
 	Bot func(message.Message) []message.Message
 
-	// Addr is where the page is served, on the loopback interface. Empty: 127.0.0.1:8072, or a free port if that is taken.
+	// Addr is the address of the page, on the loopback interface. Empty means 127.0.0.1:8072, or a free port if that is in use.
 	Addr string
 
 	// Open opens the page in the browser.
 	Open bool
 
-	// Output is told where the page is. Nil: nobody is told.
+	// Output receives the address of the page. Nil discards it.
 	Output io.Writer
 
 	// Logger receives the integration's log. Nil discards it.
@@ -61,15 +61,15 @@ type Options struct {
 }
 
 const (
-	defaultAddr = "127.0.0.1:8072"
-	handover    = 200 * time.Millisecond // The in-memory plugin is ready at once; this shows that there is a window at all.
-	attempts    = 8                      // With the delay below, Botpress tries for 14 seconds: time to switch a fault off again.
-	retryDelay  = 500 * time.Millisecond
-	farewell    = 3 * time.Second // What a desk that has gone away may cost at the end.
+	defaultAddr     = "127.0.0.1:8072"
+	handover        = 200 * time.Millisecond // The in-memory plugin is ready at once; this delay makes the phase visible.
+	attempts        = 8                      // With the delay below, Botpress retries for 14 seconds: enough to switch a fault off.
+	retryDelay      = 500 * time.Millisecond
+	shutdownTimeout = 3 * time.Second // A desk that does not answer must not keep the process from ending.
 )
 
-// Run serves the page until the context ends. It fails if there is nowhere to serve it, or if the integration refuses to
-// be installed, for instance because of its configuration.
+// Run serves the page until the context ends. It fails if it cannot listen, or if the integration cannot be installed, for
+// instance because of its configuration.
 func Run(ctx context.Context, opts Options) (err error) {
 	if opts.Server == nil {
 		return errors.New("playground: Options.Server is missing")
@@ -90,20 +90,20 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	if opts.Open {
 		if err := open(ctx, address); err != nil && opts.Output != nil {
-			_, _ = fmt.Fprintf(opts.Output, "The browser does not open (%v): please open the page yourself.\n", err)
+			_, _ = fmt.Fprintf(opts.Output, "The browser did not open (%v). Open the page yourself.\n", err)
 		}
 	}
 	return p.servePage(ctx, listener)
 }
 
-// listen opens the page's address, which must not be reachable from outside.
+// listen listens on the address of the page, which must be on the loopback interface.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(cmp.Or(addr, defaultAddr))
 	if err != nil {
 		return nil, fmt.Errorf("playground: the address %q needs a host and a port, such as %s: %w", addr, defaultAddr, err)
 	}
 	if !loopback(host) {
-		return nil, fmt.Errorf("playground: %s is reachable from outside: use 127.0.0.1, since whoever sees the page can act as everybody on it", host)
+		return nil, fmt.Errorf("playground: %s is reachable from outside; use 127.0.0.1, because the page needs no password", host)
 	}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", cmp.Or(addr, defaultAddr))
@@ -116,7 +116,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// playground is a running one.
+// playground is a running playground.
 type playground struct {
 	opts   Options
 	about  about
@@ -128,18 +128,18 @@ type playground struct {
 	desk   Desk // Never nil.
 	client *http.Client
 
-	running context.Context //nolint:containedctx // It ends with close, and is for the work that no request waits for.
+	running context.Context //nolint:containedctx // For background work. It ends with close.
 	stop    context.CancelFunc
 	work    sync.WaitGroup
-	served  chan error // What became of the integration's server.
+	served  chan error // The result of the integration's server.
 
-	mu     sync.Mutex // Guards what follows.
-	guest  guest
-	guests int // How many there have been.
-	closed bool
+	mu        sync.Mutex // Guards what follows.
+	chatUser  chatUser
+	chatUsers int // How many end users there were.
+	closed    bool
 }
 
-// start starts everything but the page. Nothing is left running if it fails.
+// start starts everything but the page. If it fails, it stops everything.
 func start(ctx context.Context, opts Options) (*playground, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // It never fails.
@@ -191,30 +191,30 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		spec.Configuration = json.RawMessage(configuration)
 	}
 	if p.in, err = p.cloud.Install(ctx, spec); err != nil {
-		return nil, errors.Join(fmt.Errorf("playground: the integration refuses to be installed: %w", err), p.close(ctx))
+		return nil, errors.Join(fmt.Errorf("playground: the integration was not installed: %w", err), p.close(ctx))
 	}
 	if p.desk = opts.Desk; p.desk == nil {
 		p.desk = &downstream{cloud: p.cloud, in: p.in}
 	}
-	p.invite() //nolint:contextcheck // There is somebody in the chat from now on, and not only until everything has started.
+	p.nextEndUser() //nolint:contextcheck // The end user outlives the start.
 	p.work.Go(p.watch)
 	return p, nil
 }
 
-// fromDefinition is what the in-memory Botpress needs to know of a definition.
+// fromDefinition converts a definition for the in-memory Botpress.
 func fromDefinition(d botpress.CreateIntegrationParams) (botpresstest.Integration, error) {
 	body, err := json.Marshal(d)
 	if err != nil {
-		return botpresstest.Integration{}, fmt.Errorf("playground: the definition has no JSON: %w", err)
+		return botpresstest.Integration{}, fmt.Errorf("playground: the definition cannot be written as JSON: %w", err)
 	}
 	return botpresstest.FromDefinition(body)
 }
 
-// close stops everything and waits for it, also if the context has ended.
+// close stops everything and waits for it, even if the context has ended.
 func (p *playground) close(ctx context.Context) error {
 	p.faults.lift()
 	if p.in != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		if err := p.in.Uninstall(ctx); err != nil && p.opts.Logger != nil {
 			p.opts.Logger.WarnContext(ctx, "the integration was not unregistered", "error", err)
 		}
@@ -234,7 +234,7 @@ func (p *playground) close(ctx context.Context) error {
 	return err
 }
 
-// background runs work that no request waits for; close does.
+// background runs work for which close waits.
 func (p *playground) background(work func(context.Context)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

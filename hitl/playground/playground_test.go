@@ -15,7 +15,7 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// A whole session with a desk that is played by hand.
+// A whole session without Options.Desk.
 func TestSessionByHand(t *testing.T) {
 	w := newWorld(t)
 	w.says("Where is my parcel?")
@@ -45,7 +45,7 @@ func TestSessionByHand(t *testing.T) {
 	}
 }
 
-// A refused hand-over is told in the chat, and there may be another one.
+// The chat shows a failed hand-over, and another one may succeed.
 func TestRefusedHandOver(t *testing.T) {
 	w := newWorld(t)
 	w.must("escalate", map[string]any{"session": map[string]int{"priority": 7}})
@@ -57,7 +57,7 @@ func TestRefusedHandOver(t *testing.T) {
 	w.eventually(func() bool { return w.state().Session.Active })
 }
 
-// Every type of message, and one that nobody knows, can be sent and is shown.
+// Every type of message, and an unknown one, can be sent and is shown.
 func TestEveryType(t *testing.T) {
 	w := newWorld(t)
 	for _, topic := range topics() {
@@ -80,7 +80,7 @@ func kind(m message.Message) string {
 	return string(m.Type())
 }
 
-// With every switch on, everything arrives, and nothing twice.
+// With all faults on, everything arrives exactly once.
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	w.must("faults", map[string]any{"name": faultDuplicate, "on": true})
@@ -107,7 +107,7 @@ func TestFaults(t *testing.T) {
 			again++
 		}
 	}
-	if lost != 2 || again != 3 { // createUser and startHitl are lost, and sent again as the webhook is.
+	if lost != 2 || again != 3 { // The answers to createUser and startHitl are lost, and both are retried; the webhook is duplicated.
 		t.Errorf("%d answers were lost, %d operations sent again", lost, again)
 	}
 	if status, answer := w.post("faults", map[string]any{"name": "gremlins", "on": true}); status != http.StatusBadRequest {
@@ -115,7 +115,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// What is said during an outage arrives when it is over.
+// Messages during an outage arrive after it.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
 	w.must("escalate", map[string]any{"title": "Help"})
@@ -147,13 +147,13 @@ func TestSlowDesk(t *testing.T) {
 	w.eventually(func() bool { return w.state().Session.Waiting })
 	w.eventually(func() bool { return w.state().Session.Active })
 	for _, r := range w.state().Rows {
-		if r.Operation == "action_triggered" && r.Took < float64(slowness.Milliseconds()) {
+		if r.Operation == "action_triggered" && r.Took < float64(slowDelay.Milliseconds()) {
 			t.Errorf("%s took %v ms", r.Detail, r.Took)
 		}
 	}
 }
 
-// Run serves until it is told to stop, and says where.
+// Run prints the address and serves until the context ends.
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -225,7 +225,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// The usual port may be taken: then any other will do.
+// If the default port is in use, Run takes a free one.
 func TestAnotherPort(t *testing.T) {
 	first, err := listen(t.Context(), "")
 	if err != nil {
@@ -242,7 +242,7 @@ func TestAnotherPort(t *testing.T) {
 	}
 }
 
-// The playground's server has the actions of the adapter's own, and its definition.
+// The playground's server has the definition and the actions of the adapter.
 func TestAbout(t *testing.T) {
 	opts := options(t)
 	a := describe(opts.Server.Describe(), opts)

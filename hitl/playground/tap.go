@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// Tap stands in front of a desk's API: an integration that calls the tap instead of the desk lets the playground see its
-// requests, and slow them down. Create it with [NewTap].
+// Tap is a proxy in front of a desk's API, for [Options.Tap]. The playground shows and delays the requests through it. Create
+// it with [NewTap].
 type Tap struct {
-	URL string // What the integration calls, without a trailing slash.
+	URL string // The address of the tap, for the integration, without a trailing slash.
 
 	proxy  http.Handler
-	idle   func() // Closes the connections to the desk that nobody uses.
+	idle   func() // Closes idle connections to the desk.
 	wire   atomic.Pointer[wire]
 	server *http.Server
 	served chan error
 }
 
-// NewTap starts a tap on a free port of the loopback interface, in front of the API at this address. Close it when done.
+// NewTap starts a tap for the API at this address, on a free port of the loopback interface. Call Close when done.
 func NewTap(ctx context.Context, api string) (*Tap, error) {
 	target, err := url.Parse(api)
 	if err != nil {
-		return nil, fmt.Errorf("playground: the desk's address: %w", err)
+		return nil, fmt.Errorf("playground: the desk's address is not a URL: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func NewTap(ctx context.Context, api string) (*Tap, error) {
 	return t, nil
 }
 
-// Close stops the tap: requests under way are cut.
+// Close stops the tap, and closes the connections of requests in flight.
 func (t *Tap) Close() error {
 	err := t.server.Close()
 	if stopped := <-t.served; !errors.Is(stopped, http.ErrServerClosed) {
@@ -59,7 +59,7 @@ func (t *Tap) Close() error {
 	return err
 }
 
-// ServeHTTP passes a request on to the desk.
+// ServeHTTP forwards a request to the desk.
 func (t *Tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := t.wire.Load()
 	if seen == nil {
@@ -74,5 +74,5 @@ func (t *Tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen.record(slow, deskRequest).ServeHTTP(w, r)
 }
 
-// attach lets a playground see the requests; nil, nobody.
+// attach shows the requests on a playground; nil on none.
 func (t *Tap) attach(w *wire) { t.wire.Store(w) }

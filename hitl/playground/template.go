@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Webhook is a template for a request of the desk. In its path, header and body, {{session}} stands for the session's id
-// in the desk, {{conversation}} for the one in Botpress, {{user}} for the end user in Botpress, and {{new}} for a new id.
+// Webhook is a template for a webhook request of the desk. In path, header and body, {{session}} is replaced by the session's
+// id in the desk, {{conversation}} and {{user}} by the ids of conversation and end user in Botpress, and {{new}} by a new
+// id.
 type Webhook struct {
 	Name   string            `json:"name"`
 	Method string            `json:"method"` // Empty: POST.
@@ -17,8 +18,8 @@ type Webhook struct {
 	Body   string            `json:"body"`
 }
 
-// placeholders returns what fills the placeholders of a [Webhook] in, for a ticket of the page. They stand within JSON, so
-// they are escaped for it.
+// placeholders returns a function that replaces the placeholders of a [Webhook] for a ticket. The values are escaped for
+// JSON.
 func (p *playground) placeholders(ticket string) func(string) string {
 	conversation, id := p.session().Conversation, ticket
 	if d, ok := p.desk.(*downstream); ok {
@@ -27,14 +28,14 @@ func (p *playground) placeholders(ticket string) func(string) string {
 	}
 	return func(text string) string {
 		return strings.NewReplacer(
-			"{{session}}", escaped(id), "{{conversation}}", escaped(conversation),
-			"{{user}}", escaped(p.present().DownstreamUserID()), "{{new}}", rand.Text(),
+			"{{session}}", jsonEscaped(id), "{{conversation}}", jsonEscaped(conversation),
+			"{{user}}", jsonEscaped(p.currentUser().DownstreamUserID()), "{{new}}", rand.Text(),
 		).Replace(text)
 	}
 }
 
-// escaped is a text as it stands within JSON.
-func escaped(text string) string {
-	asJSON, _ := json.Marshal(text) // A text always has a JSON.
+// jsonEscaped is a text as it occurs within JSON.
+func jsonEscaped(text string) string {
+	asJSON, _ := json.Marshal(text) // A string can always be marshalled.
 	return string(asJSON[1 : len(asJSON)-1])
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// What the page holds at most. The oldest goes first.
+// Limits of the page. The oldest items are dropped first.
 const (
 	maxMessages = 1_000 // In the chat, and in each ticket.
 	maxTickets  = 100
 	maxRows     = 5_000
-	maxPending  = 2_000 // News that a page has not fetched yet; beyond that it is told everything anew.
+	maxPending  = 2_000 // Events that a page has not received yet; beyond that it receives the whole state again.
 )
 
-// view is what every open page shows. It tells them what has changed.
+// view is the state of the page. It sends changes to all open pages.
 type view struct {
-	touched chan struct{} // Holds a value when something may have changed behind our back.
+	touched chan struct{} // Holds a value when desk or session may have changed.
 
 	mu       sync.Mutex // Guards what follows.
 	session  session
 	chat     []chatMessage
-	said     int // How many messages there have been, for their ids.
+	said     int // The number of messages, for their ids.
 	tickets  []*ticketView
 	rows     ring
 	faults   map[string]bool
@@ -41,12 +41,12 @@ type chatMessage struct {
 	At      time.Time        `json:"at"`
 }
 
-// ticketView is a ticket and what of its transcript is shown.
+// ticketView is a ticket and the part of its transcript that the page shows.
 type ticketView struct {
 	Ticket
 
 	entries []entryView
-	known   int // How many entries there have been.
+	known   int // The number of entries, including dropped ones.
 }
 
 type entryView struct {
@@ -64,7 +64,7 @@ func newView() *view {
 	}
 }
 
-// touch asks for a look at everything that does not tell by itself when it changes.
+// touch has desk and session read again, which do not report changes.
 func (v *view) touch() {
 	select {
 	case v.touched <- struct{}{}:
@@ -75,13 +75,13 @@ func (v *view) touch() {
 func (v *view) setSession(s session) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s.UserID == v.session.UserID && s != v.session { // Otherwise the next end user is there already.
+	if s.UserID == v.session.UserID && s != v.session { // Otherwise it is the session of a previous end user.
 		v.session = s
 		v.publish("session", s)
 	}
 }
 
-// clearChat begins with a new end user.
+// clearChat starts the chat of a new end user.
 func (v *view) clearChat(s session) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -100,10 +100,10 @@ func (v *view) addChat(userID string, m chatMessage) {
 		v.publish("chat", m)
 	}
 	v.mu.Unlock()
-	v.touch() // What the end user is told may mean that the session has begun or ended.
+	v.touch() // The message may have started or ended the session.
 }
 
-// topic is the first thing that the end user has said in words.
+// topic is the first text of the end user.
 func (v *view) topic() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -116,10 +116,10 @@ func (v *view) topic() string {
 	return ""
 }
 
-// maxTitle is how much of what the end user said makes a title, in characters.
+// maxTitle is the longest title, in characters.
 const maxTitle = 80
 
-// setTicket shows a ticket's data, and says how many of its entries are known.
+// setTicket adds or updates a ticket, and returns how many of its entries are known.
 func (v *view) setTicket(t Ticket) (known int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -135,7 +135,7 @@ func (v *view) setTicket(t Ticket) (known int) {
 	return shown.known
 }
 
-// addEntries shows entries of a ticket, from this index on.
+// addEntries adds entries to a ticket, from this index on.
 func (v *view) addEntries(id string, from int, entries []Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -168,7 +168,7 @@ func (v *view) setFault(name string, on bool) {
 	v.publish("faults", v.faults)
 }
 
-// report tells people what is wrong, once, until it is over: then there is no problem.
+// report shows a problem, once until it changes or is over. An empty one means that it is over.
 func (v *view) report(problem string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -178,22 +178,22 @@ func (v *view) report(problem string) {
 	v.reported = problem
 }
 
-// appendBounded appends to a list and drops the oldest beyond a limit. Dropped ones are overwritten only when the list
-// has doubled, so that appending stays cheap.
+// appendBounded appends to a list and drops the oldest item beyond the limit. It reslices instead of moving the items; the
+// next growth of the array frees the space.
 func appendBounded[T any](list []T, v T, limit int) []T {
 	if len(list) < limit {
 		return append(list, v)
 	}
 	var zero T
-	list[0] = zero // Let go of what it refers to.
+	list[0] = zero // For the garbage collector.
 	return append(list[1:], v)
 }
 
 // watcher is an open page.
 type watcher struct {
-	wake    chan struct{} // Holds a value when there is news.
+	wake    chan struct{} // Holds a value when there are events.
 	pending [][]byte
-	behind  bool // It has missed something, and needs to be told everything.
+	behind  bool // It needs the whole state.
 }
 
 func (v *view) watch() (w *watcher, leave func()) {
@@ -209,7 +209,7 @@ func (v *view) watch() (w *watcher, leave func()) {
 	}
 }
 
-// publish tells all pages. Hold v.mu.
+// publish sends an event to all pages. Hold v.mu.
 func (v *view) publish(event string, data any) {
 	if len(v.watchers) == 0 {
 		return
@@ -229,7 +229,7 @@ func (v *view) publish(event string, data any) {
 	}
 }
 
-// news is what a page does not know yet: what has happened since it was asked last, or everything.
+// news returns the events since the last call, or the whole state.
 func (v *view) news(w *watcher) [][]byte {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -249,12 +249,12 @@ func (v *view) news(w *watcher) [][]byte {
 	})}
 }
 
-// frame is a server-sent event. JSON has no line breaks of its own, so it is one line.
+// frame is a server-sent event. Marshalled JSON is one line.
 func frame(event string, data any) []byte {
 	body, err := json.Marshal(data)
-	if err != nil { // Only a message that nobody could send on has no JSON.
+	if err != nil { // Only a message that could not be sent either.
 		event = "problem"
-		body, _ = json.Marshal(fmt.Sprintf("What has happened cannot be shown: %v", err))
+		body, _ = json.Marshal(fmt.Sprintf("An event cannot be shown: %v", err))
 	}
 	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, body)
 }

@@ -15,23 +15,23 @@ import (
 	protocol "github.com/hitl-go/sdk/internal/wire"
 )
 
-// Whose requests go over the wire.
+// The parties on the wire.
 const (
 	atBotpress    = "botpress"
 	atIntegration = "integration"
 	atDesk        = "desk"
 )
 
-// Bounds of what is kept of the wire.
+// Limits of the wire.
 const (
-	maxBody = 256 << 10 // Of one body; the content of a longer one is not shown.
+	maxBody = 256 << 10 // Of one body; a longer one is not shown.
 	maxKept = 64 << 20  // Of all bodies.
 
-	maxResponse = 10 << 20 // What Botpress reads of an answer.
+	maxResponse = 10 << 20 // The longest answer that Botpress reads.
 )
 
-// wire sees every request between Botpress, the integration and the desk, and shows it. It also makes the faults that only
-// somebody on the wire can make.
+// wire shows every request between Botpress, the integration and the desk. It injects the faults that the in-memory Botpress
+// does not have.
 type wire struct {
 	view    *view
 	faults  *faults
@@ -40,7 +40,7 @@ type wire struct {
 
 func newWire(v *view, f *faults) *wire { return &wire{view: v, faults: f, secrets: &secrets{}} }
 
-// botpress stands in front of the in-memory Botpress: the integration calls its API, the desk its webhooks.
+// botpress is the middleware of the in-memory Botpress, for API calls of the integration and webhooks of the desk.
 func (w *wire) botpress(next http.Handler) http.Handler {
 	names := operations()
 	return w.record(next, func(r *http.Request, body []byte) exchange {
@@ -60,21 +60,21 @@ func (w *wire) botpress(next http.Handler) http.Handler {
 	})
 }
 
-// record shows what a handler is asked and what it answers.
+// record shows the requests and responses of a handler.
 func (w *wire) record(next http.Handler, describe func(*http.Request, []byte) exchange) http.Handler {
 	return http.HandlerFunc(func(res http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 		r.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.MultiReader(bytes.NewReader(body), failing{err}, r.Body), r.Body}
+		}{io.MultiReader(bytes.NewReader(body), errorReader{err}, r.Body), r.Body}
 
 		x := describe(r, body)
 		x.Detail = w.secrets.text(x.Detail)
 		x.method, x.url, x.header, x.body = r.Method, "http://"+r.Host+r.URL.RequestURI(), r.Header.Clone(), body
 		seq := w.view.begin(x)
 		tee := &tee{ResponseWriter: res}
-		defer func() { // Also when the connection is cut on purpose, by a panic.
+		defer func() { // Also when a fault closes the connection with a panic.
 			w.view.end(seq, outcome{status: tee.status, header: tee.Header().Clone(), body: tee.body})
 		}()
 		next.ServeHTTP(tee, r)
@@ -84,17 +84,17 @@ func (w *wire) record(next http.Handler, describe func(*http.Request, []byte) ex
 	})
 }
 
-// failing is a reader that has nothing but an error, if any.
-type failing struct{ err error }
+// errorReader is an empty reader, or one that fails.
+type errorReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) {
+func (f errorReader) Read([]byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}
 	return 0, io.EOF
 }
 
-// tee keeps what is answered.
+// tee records a response.
 type tee struct {
 	http.ResponseWriter
 
@@ -117,10 +117,10 @@ func (t *tee) Write(b []byte) (int, error) {
 	return t.ResponseWriter.Write(b)
 }
 
-// Unwrap lets the connection be taken over: a fault may reset it.
+// Unwrap is for [http.ResponseController], with which a fault resets the connection.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// dispatches is the way from Botpress to the integration.
+// dispatches is the transport of operations, from Botpress to the integration.
 func (w *wire) dispatches() http.RoundTripper {
 	return &dispatcher{wire: w, base: &http.Transport{MaxIdleConnsPerHost: 16}}
 }
@@ -130,7 +130,7 @@ type dispatcher struct {
 	base *http.Transport
 }
 
-var errLost = errors.New("the answer was lost on the way, because a switch says so")
+var errLost = errors.New("the answer was lost because this fault is switched on")
 
 // RoundTrip sends an operation to the integration.
 func (d *dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -138,7 +138,7 @@ func (d *dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = r.Body.Close() // It is a buffer.
+	_ = r.Body.Close() // It cannot fail: the body is a buffer.
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
@@ -173,7 +173,7 @@ type readResponse struct {
 	read []byte
 }
 
-// send waits as the faults say, and reads the whole answer.
+// send delays the operation if a fault is on, and reads the whole answer.
 func (d *dispatcher) send(r *http.Request) (readResponse, error) {
 	if err := d.wire.faults.delayOperation(r.Context(), r.Header.Get(protocol.HeaderOperation)); err != nil {
 		return readResponse{}, err
@@ -191,10 +191,10 @@ func (d *dispatcher) send(r *http.Request) (readResponse, error) {
 	return readResponse{res, body}, nil
 }
 
-// CloseIdleConnections makes the client's method of this name work.
+// CloseIdleConnections is for the method of http.Client.
 func (d *dispatcher) CloseIdleConnections() { d.base.CloseIdleConnections() }
 
-// subject is what an operation is about: the action, the type of the message, the webhook's path.
+// subject describes an operation: the action, the type of the message, or the webhook's path.
 func subject(op string, body []byte) string {
 	var b struct {
 		Type string `json:"type"`
@@ -203,14 +203,14 @@ func subject(op string, body []byte) string {
 			Path   string `json:"path"`
 		} `json:"req"`
 	}
-	_ = json.Unmarshal(body, &b) // Then it is about nothing.
+	_ = json.Unmarshal(body, &b) // Then the subject is empty.
 	if op == string(protocol.WebhookReceived) {
 		return b.Req.Method + " /" + strings.TrimPrefix(b.Req.Path, "/")
 	}
 	return b.Type
 }
 
-// subjectOfCall is what a call of the API is about: the type of the event or message, or the thing that its path names.
+// subjectOfCall describes an API call: the type of the event or message, or the id in its path.
 func subjectOfCall(r *http.Request, body []byte) string {
 	var b struct {
 		Type    string `json:"type"`
@@ -218,7 +218,7 @@ func subjectOfCall(r *http.Request, body []byte) string {
 			Type string `json:"type"`
 		} `json:"message"`
 	}
-	_ = json.Unmarshal(body, &b) // Then the body does not tell.
+	_ = json.Unmarshal(body, &b) // Then the path decides.
 	if kind := cmp.Or(b.Type, b.Message.Type); kind != "" {
 		return kind
 	}
@@ -235,14 +235,14 @@ func deskRequest(r *http.Request, _ []byte) exchange {
 	return exchange{row: row{From: atIntegration, To: atDesk, Operation: r.Method, Detail: r.URL.RequestURI()}}
 }
 
-// again sends a webhook that was seen on the wire once more.
-func (p *playground) again(ctx context.Context, seq uint64) (any, error) {
+// redeliver redelivers a webhook of the list.
+func (p *playground) redeliver(ctx context.Context, seq uint64) (any, error) {
 	x, ok := p.view.exchange(seq)
 	if !ok || x.webhookPath == "" {
-		return nil, errors.New("this is no webhook, or it is no longer kept")
+		return nil, errors.New("this is no webhook, or it is no longer available")
 	}
 	if len(x.body) > maxBody || x.gone {
-		return nil, errors.New("its body is not kept")
+		return nil, errors.New("its body is too long or no longer available")
 	}
 	u, err := url.Parse(x.url)
 	if err != nil {
@@ -251,10 +251,10 @@ func (p *playground) again(ctx context.Context, seq uint64) (any, error) {
 	return p.webhook(ctx, x.method, x.webhookPath+"?"+u.RawQuery, x.header, x.body)
 }
 
-// maxAnswer is how much of the answer to a webhook is told, in bytes; all of it is on the wire.
+// maxAnswer bounds the answer to a webhook next to its form, in bytes. The list has all of it.
 const maxAnswer = 300
 
-// webhook plays the desk: it calls the installation's webhook, and returns what the page shows of the answer.
+// webhook calls the installation's webhook as the desk does, and returns what the page shows of the answer.
 func (p *playground) webhook(ctx context.Context, method, path string, header http.Header, body []byte) (any, error) {
 	target := p.in.WebhookURL
 	if path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "?"); path != "" {
@@ -281,7 +281,7 @@ func (p *playground) webhook(ctx context.Context, method, path string, header ht
 	return map[string]any{"status": res.StatusCode, "body": p.wire.secrets.text(strings.ToValidUTF8(string(said), "�"))}, err
 }
 
-// since is a duration for people: milliseconds with a fraction.
-func since(start, end time.Time) float64 {
+// milliseconds returns a duration in milliseconds.
+func milliseconds(start, end time.Time) float64 {
 	return float64(end.Sub(start).Microseconds()) / 1000
 }

@@ -18,7 +18,7 @@ import (
 // apiToken is the secret of the installation's configuration.
 const apiToken = "s3cr3t-of-the-desk"
 
-// world is a playground of Acme Desk, which is played by hand.
+// world is a playground of Acme Desk without Options.Desk.
 type world struct {
 	*playground
 
@@ -33,10 +33,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := httptest.NewServer(guarded(p.routes()))
+	page := httptest.NewServer(protected(p.routes()))
 	w := &world{playground: p, t: t, url: page.URL, http: page.Client()}
 	t.Cleanup(func() {
-		page.CloseClientConnections() // Streams of events, for instance.
+		page.CloseClientConnections() // Event streams, for instance.
 		page.Close()
 		if err := p.close(t.Context()); err != nil {
 			t.Error(err)
@@ -56,7 +56,7 @@ func options(t *testing.T) Options {
 	}
 }
 
-// acmeWebhooks are templates of what Acme Desk reports.
+// acmeWebhooks are templates of Acme Desk's webhooks.
 func acmeWebhooks() []Webhook {
 	template := func(name, body string) Webhook {
 		return Webhook{Name: name, Header: map[string]string{"Content-Type": "application/json"}, Body: body}
@@ -69,7 +69,7 @@ func acmeWebhooks() []Webhook {
 	}
 }
 
-// post asks the page's server for something.
+// post sends a command to the page's server.
 func (w *world) post(what string, body any) (status int, answer string) {
 	w.t.Helper()
 	b, err := json.Marshal(body)
@@ -98,7 +98,7 @@ func (w *world) do(r *http.Request) (status int, answer string) {
 	return res.StatusCode, string(b)
 }
 
-// must is a post that is done.
+// must is a post that succeeds.
 func (w *world) must(what string, body any) {
 	w.t.Helper()
 	if status, answer := w.post(what, body); status != http.StatusNoContent && status != http.StatusOK {
@@ -111,7 +111,7 @@ func (w *world) says(text string) {
 	w.must("say", map[string]any{"type": "text", "payload": map[string]string{"text": text}})
 }
 
-// reports lets the desk send one of its webhooks about the latest session.
+// reports sends one of the desk's webhooks about the latest session.
 func (w *world) reports(template int) {
 	w.t.Helper()
 	var ticket string
@@ -128,7 +128,7 @@ func (w *world) reports(template int) {
 	w.must("webhook", map[string]any{"ticket": ticket, "header": t.Header, "body": t.Body})
 }
 
-// stateOfPage is what a page is told at first.
+// stateOfPage is the whole state, as a page receives it first.
 type stateOfPage struct {
 	Session session
 	Chat    []struct {
@@ -161,7 +161,7 @@ func (w *world) state() stateOfPage {
 	return s
 }
 
-// chat is what the end user has read and written, a line each.
+// chat is the chat, one message a line.
 func (w *world) chat() string {
 	var lines []string
 	for _, m := range w.state().Chat {
@@ -175,7 +175,7 @@ func (w *world) chat() string {
 	return strings.Join(lines, "\n")
 }
 
-// transcript is what stands in the latest session, a line each.
+// transcript is the transcript of the latest session, one message a line.
 func (w *world) transcript() string {
 	s := w.state()
 	if len(s.Tickets) == 0 {
@@ -188,7 +188,7 @@ func (w *world) transcript() string {
 	return strings.Join(lines, "\n")
 }
 
-// eventually waits until something is true, and looks whenever the page is told something.
+// eventually waits until a condition is true, and checks it after each event.
 func (w *world) eventually(is func() bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)

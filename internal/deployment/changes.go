@@ -9,24 +9,24 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// Kind says what happens to a part of an integration.
+// Kind is the kind of a [Change], as it is printed.
 type Kind string
 
-// The kinds of changes, as they are shown.
+// The kinds of changes.
 const (
 	Added   Kind = "+"
 	Changed Kind = "~"
 	Removed Kind = "-"
 )
 
-// Change is what happens to one part of an integration, such as "action startHitl".
+// Change is a change to one part of an integration, such as "action startHitl".
 type Change struct {
 	Kind Kind
 	Part string
 }
 
-// Changes lists what [Update] changes, sorted by part. It leaves out the icon and the readme: Botpress returns
-// their URLs and not their content.
+// Changes lists the changes that [Update] makes, sorted by part. It leaves out the icon and the readme: Botpress returns their
+// addresses, not their content.
 func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) ([]Change, error) {
 	now, err := parts(deployed.IntegrationDefinition)
 	if err != nil {
@@ -67,7 +67,7 @@ func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integrat
 	return changes, nil
 }
 
-// parts splits a definition into named parts.
+// parts splits a definition into the parts that a [Change] names.
 func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -92,7 +92,7 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	for _, part := range []string{"title", "description", "visibility", "configuration", "identifier"} {
 		add(part, definition[part])
 	}
-	// The name of a renamed part is also its key, and Botpress does not return it.
+	// The name of a part is its key already, and Botpress does not return it a second time.
 	for _, group := range []string{"actions", "events"} {
 		items, _ := definition[group].(map[string]any)
 		for _, item := range items {
@@ -107,27 +107,26 @@ func parts(d botpress.IntegrationDefinition) (map[string]any, error) {
 	} {
 		addEach(kind, definition[group])
 	}
-	addEach("user tag", at(definition, "user", "tags"))
+	addEach("user tag", lookup(definition, "user", "tags"))
 	channels, _ := definition["channels"].(map[string]any)
 	for name, value := range channels {
 		channel, _ := value.(map[string]any)
 		addEach("message "+name, channel["messages"])
-		addEach("conversation tag "+name, at(channel, "conversation", "tags"))
-		addEach("message tag "+name, at(channel, "message", "tags"))
+		addEach("conversation tag "+name, lookup(channel, "conversation", "tags"))
+		addEach("message tag "+name, lookup(channel, "message", "tags"))
 		all["channel "+name] = []any{channel["title"], channel["description"]}
 	}
 	return all, nil
 }
 
-// at returns the value at a path.
-func at(v map[string]any, path ...string) any {
+func lookup(v map[string]any, path ...string) any {
 	for _, key := range path[:len(path)-1] {
 		v, _ = v[key].(map[string]any)
 	}
 	return v[path[len(path)-1]]
 }
 
-// withoutEmpty removes empty values, because Botpress may omit them. It does not change schemas.
+// withoutEmpty removes empty values, which Botpress may or may not return. Schemas stay as they are.
 func withoutEmpty(v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {

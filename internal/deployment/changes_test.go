@@ -47,7 +47,7 @@ func TestChanges(t *testing.T) {
 
 func TestNoChanges(t *testing.T) {
 	same := deployed(t)
-	// What Botpress may add by itself.
+	// Botpress may add these.
 	same.Attributes = botpress.Removable{}
 	same.Configurations = map[string]*botpress.ConfigurationDefinition{}
 	same.Events["hitlStopped"].Title = ""

@@ -1,4 +1,4 @@
-// Package deployment computes how to update a deployed integration to its new definition.
+// Package deployment computes the API calls that create an integration or update a deployed one.
 package deployment
 
 import (
@@ -8,54 +8,53 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// Create returns the parameters that create an integration. It omits empty secrets. An empty visibility means
+// Create returns the parameters that create the wanted integration. Empty secrets are not sent. The default visibility is
 // private.
 func Create(wanted botpress.CreateIntegrationParams) botpress.CreateIntegrationParams {
-	wanted.Secrets = withValues(wanted.Secrets)
+	wanted.Secrets = nonEmpty(wanted.Secrets)
 	wanted.Visibility = cmp.Or(wanted.Visibility, botpress.Private)
 	return wanted
 }
 
-// Update returns the parameters that update a deployed integration to the wanted one: everything that is wanted,
-// and null for everything else that is deployed, as Botpress' own tools send it. An empty URL, visibility or
-// secret keeps the deployed one.
+// Update returns the parameters that turn the deployed integration into the wanted one. Like Botpress' own tools, it sends the
+// whole definition, and a null for each deployed part that the definition no longer has. An empty URL, visibility or
+// secret leaves the deployed one unchanged.
 func Update(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) botpress.UpdateIntegrationParams {
 	u := botpress.UpdateIntegrationParams{IntegrationDefinition: wanted.IntegrationDefinition, IntegrationSource: wanted.IntegrationSource}
 	if wanted.URL != "" {
 		u.URL = botpress.Set(wanted.URL)
 	}
-	u.Secrets = mergeSecrets(wanted.Secrets, deployed.Secrets)
-	u.Attributes = mergeRemovable(wanted.Attributes, deployed.Attributes)
+	u.Secrets = secrets(wanted.Secrets, deployed.Secrets)
+	u.Attributes = withStringRemovals(wanted.Attributes, deployed.Attributes)
 	u.Identifier = identifier(wanted.Identifier, deployed.Identifier)
 	u.Configuration = configuration(wanted.Configuration, deployed.Configuration)
-	u.Configurations = merge(wanted.Configurations, deployed.Configurations, configuration)
-	u.Entities = merge(wanted.Entities, deployed.Entities, keep)
-	u.States = merge(wanted.States, deployed.States, keep)
-	u.Interfaces = merge(wanted.Interfaces, deployed.Interfaces, keep)
-	u.User = mergeTags(wanted.User, deployed.User)
-	u.Actions = merge(wanted.Actions, deployed.Actions, func(wanted, deployed *botpress.ActionDefinition) *botpress.ActionDefinition {
+	u.Configurations = withRemovals(wanted.Configurations, deployed.Configurations, configuration)
+	u.Entities = withRemovals(wanted.Entities, deployed.Entities, keepWanted)
+	u.States = withRemovals(wanted.States, deployed.States, keepWanted)
+	u.Interfaces = withRemovals(wanted.Interfaces, deployed.Interfaces, keepWanted)
+	u.User = tagged(wanted.User, deployed.User)
+	u.Actions = withRemovals(wanted.Actions, deployed.Actions, func(wanted, deployed *botpress.ActionDefinition) *botpress.ActionDefinition {
 		a := *wanted
-		a.Attributes = mergeRemovable(a.Attributes, deployed.Attributes)
+		a.Attributes = withStringRemovals(a.Attributes, deployed.Attributes)
 		return &a
 	})
-	u.Events = merge(wanted.Events, deployed.Events, func(wanted, deployed *botpress.EventDefinition) *botpress.EventDefinition {
+	u.Events = withRemovals(wanted.Events, deployed.Events, func(wanted, deployed *botpress.EventDefinition) *botpress.EventDefinition {
 		e := *wanted
-		e.Attributes = mergeRemovable(e.Attributes, deployed.Attributes)
+		e.Attributes = withStringRemovals(e.Attributes, deployed.Attributes)
 		return &e
 	})
-	u.Channels = merge(wanted.Channels, deployed.Channels, func(wanted, deployed *botpress.ChannelDefinition) *botpress.ChannelDefinition {
+	u.Channels = withRemovals(wanted.Channels, deployed.Channels, func(wanted, deployed *botpress.ChannelDefinition) *botpress.ChannelDefinition {
 		c := *wanted
-		c.Messages = merge(c.Messages, deployed.Messages, keep)
-		c.Conversation = mergeTags(c.Conversation, deployed.Conversation)
-		c.Message = mergeTags(c.Message, deployed.Message)
+		c.Messages = withRemovals(c.Messages, deployed.Messages, keepWanted)
+		c.Conversation = tagged(c.Conversation, deployed.Conversation)
+		c.Message = tagged(c.Message, deployed.Message)
 		return &c
 	})
 	return u
 }
 
-// merge returns the wanted parts, and nil for each deployed part that is not wanted. change adapts a wanted part
-// to the deployed one of the same name.
-func merge[V any](wanted, deployed map[string]*V, change func(wanted, deployed *V) *V) map[string]*V {
+// withRemovals returns the wanted parts, merged with the deployed ones of the same name, and a nil for each other deployed part.
+func withRemovals[V any](wanted, deployed map[string]*V, merge func(wanted, deployed *V) *V) map[string]*V {
 	all := make(map[string]*V, len(wanted))
 	for name, old := range deployed {
 		switch w, ok := wanted[name]; {
@@ -64,7 +63,7 @@ func merge[V any](wanted, deployed map[string]*V, change func(wanted, deployed *
 		case old == nil:
 			all[name] = w
 		default:
-			all[name] = change(w, old)
+			all[name] = merge(w, old)
 		}
 	}
 	for name, w := range wanted {
@@ -75,11 +74,10 @@ func merge[V any](wanted, deployed map[string]*V, change func(wanted, deployed *
 	return all
 }
 
-func keep[V any](wanted, _ *V) *V { return wanted }
+func keepWanted[V any](wanted, _ *V) *V { return wanted }
 
-// mergeRemovable returns the wanted strings, and an empty one for each deployed one that is not wanted. It is sent
-// as null.
-func mergeRemovable(wanted, deployed botpress.Removable) botpress.Removable {
+// withStringRemovals returns the wanted strings, and an empty one, which is sent as null, for each other deployed string.
+func withStringRemovals(wanted, deployed botpress.Removable) botpress.Removable {
 	if wanted == nil && len(deployed) == 0 {
 		return nil
 	}
@@ -91,10 +89,9 @@ func mergeRemovable(wanted, deployed botpress.Removable) botpress.Removable {
 	return all
 }
 
-// mergeSecrets returns the secrets that have values, and an empty one, which is sent as null, for each deployed
-// secret that is no longer declared.
-func mergeSecrets(wanted botpress.Removable, deployed []string) botpress.Removable {
-	all := withValues(wanted)
+// secrets returns the values to set, and an empty one, which is sent as null, for each secret that is no longer declared.
+func secrets(wanted botpress.Removable, deployed []string) botpress.Removable {
+	all := nonEmpty(wanted)
 	for _, name := range deployed {
 		if _, declared := wanted[name]; !declared {
 			all[name] = ""
@@ -103,8 +100,8 @@ func mergeSecrets(wanted botpress.Removable, deployed []string) botpress.Removab
 	return all
 }
 
-// withValues returns the secrets that have values.
-func withValues(secrets botpress.Removable) botpress.Removable {
+// nonEmpty returns the secrets that have values.
+func nonEmpty(secrets botpress.Removable) botpress.Removable {
 	all := botpress.Removable{}
 	for name, value := range secrets {
 		if value != "" {
@@ -114,7 +111,7 @@ func withValues(secrets botpress.Removable) botpress.Removable {
 	return all
 }
 
-func mergeTags(wanted, deployed *botpress.Tagged) *botpress.Tagged {
+func tagged(wanted, deployed *botpress.Tagged) *botpress.Tagged {
 	var w, d botpress.Tagged
 	if wanted != nil {
 		w = *wanted
@@ -122,11 +119,11 @@ func mergeTags(wanted, deployed *botpress.Tagged) *botpress.Tagged {
 	if deployed != nil {
 		d = *deployed
 	}
-	w.Tags = merge(w.Tags, d.Tags, keep)
+	w.Tags = withRemovals(w.Tags, d.Tags, keepWanted)
 	return &w
 }
 
-// identifier and configuration remove deployed scripts that are not wanted, because this SDK never sets any.
+// identifier and configuration remove scripts from the deployed integration: this SDK never sends any.
 
 func identifier(wanted, deployed *botpress.IdentifierDefinition) *botpress.IdentifierDefinition {
 	if wanted == nil || deployed == nil {

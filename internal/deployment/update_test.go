@@ -12,8 +12,8 @@ import (
 	"github.com/hitl-go/sdk/internal/deployment"
 )
 
-// TestUpdateIsTheRecordedOne updates an older integration with more parts, and compares the request with the one of
-// Botpress' own tool.
+// TestUpdateIsTheRecordedOne compares the update of an older integration, which has more parts, with the request that
+// Botpress' own tool sent.
 func TestUpdateIsTheRecordedOne(t *testing.T) {
 	older := deployed(t)
 	older.Attributes = botpress.Removable{"category": "x"}
@@ -44,11 +44,11 @@ func TestUpdateOfTheSame(t *testing.T) {
 	delete(want, "version")
 	want["configurations"], want["states"] = map[string]any{}, map[string]any{}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("more is sent than what is wanted (-want +got):\n%s", diff)
+		t.Errorf("the update differs from the create (-want +got):\n%s", diff)
 	}
 }
 
-func TestUpdateTakesBackScriptsAndSecrets(t *testing.T) {
+func TestUpdateRemovesScriptsAndSecrets(t *testing.T) {
 	older, w := deployed(t), wanted(t)
 	older.Secrets = []string{"CHANGED", "KEPT", "REMOVED"}
 	older.Identifier = &botpress.IdentifierDefinition{ExtractScript: botpress.Set("x"), FallbackHandlerScript: botpress.Set("y")}
@@ -73,13 +73,13 @@ func TestUpdateKeepsURLAndVisibility(t *testing.T) {
 	}
 }
 
-// wanted has the parameters that create the recorded integration.
+// wanted are the recorded parameters of the create.
 func wanted(t *testing.T) botpress.CreateIntegrationParams {
 	t.Helper()
 	return decode[botpress.CreateIntegrationParams](t, read(t, "acme-desk.create.json"))
 }
 
-// deployed is the integration after its creation with these parameters.
+// deployed is the integration that they create.
 func deployed(t *testing.T) botpress.Integration {
 	t.Helper()
 	fields := decode[map[string]any](t, read(t, "acme-desk.create.json"))

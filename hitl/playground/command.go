@@ -12,25 +12,24 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// maxOrder bounds what a page asks for, in bytes.
-const maxOrder = 1 << 20
+// maxCommand is the largest body of a command, in bytes.
+const maxCommand = 1 << 20
 
-// order is something that a page asks for, described by a body. What comes of it is told by events, unless there is an
-// answer.
-type order func(ctx context.Context, body *json.Decoder) (answer any, err error)
+// command is a POST request of the page. Its effects reach the page as events, its answer as the response.
+type command func(ctx context.Context, body *json.Decoder) (answer any, err error)
 
-// silent is an order without an answer.
-func silent(do func(context.Context, *json.Decoder) error) order {
+// withoutAnswer makes a command that has no answer.
+func withoutAnswer(do func(context.Context, *json.Decoder) error) command {
 	return func(ctx context.Context, body *json.Decoder) (any, error) { return nil, do(ctx, body) }
 }
 
-func serveOrder(w http.ResponseWriter, r *http.Request, do order) {
-	// A form of another site cannot have this type.
+func serveCommand(w http.ResponseWriter, r *http.Request, do command) {
+	// Forms of other sites cannot have this content type.
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, errors.New("only JSON is understood here"))
+		refuse(w, http.StatusUnsupportedMediaType, errors.New("the content type must be application/json"))
 		return
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCommand))
 	switch answer, err := do(r.Context(), decoder); {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, err)
@@ -44,7 +43,7 @@ func serveOrder(w http.ResponseWriter, r *http.Request, do order) {
 func (p *playground) doSay(ctx context.Context, body *json.Decoder) error {
 	var m message.Envelope
 	if err := body.Decode(&m); err != nil {
-		return fmt.Errorf("the message is no JSON: %w", err)
+		return fmt.Errorf("the message is not valid JSON: %w", err)
 	}
 	if u, ok := m.Message.(message.Unknown); ok && u.Kind == "" {
 		return errors.New("a message needs a type and a payload")
@@ -53,99 +52,99 @@ func (p *playground) doSay(ctx context.Context, body *json.Decoder) error {
 }
 
 func (p *playground) doEscalate(ctx context.Context, body *json.Decoder) error {
-	var order struct {
+	var command struct {
 		Title       string          `json:"title"`
 		Description string          `json:"description"`
 		Session     json.RawMessage `json:"session"`
 	}
-	if err := body.Decode(&order); err != nil {
+	if err := body.Decode(&command); err != nil {
 		return err
 	}
 	if now := p.session(); now.Active || now.Waiting {
 		return errActive
 	}
-	// Without a word since the last session, the plugin does nothing.
+	// The plugin starts a session only if there was a message since the last one.
 	if err := p.sayOnly(ctx, message.Text{Text: "I would like to talk to a human."}); err != nil {
 		return err
 	}
-	e := botpresstest.Escalation{Title: order.Title, Description: order.Description}
-	if len(order.Session) > 0 {
-		e.Session = order.Session
+	e := botpresstest.Escalation{Title: command.Title, Description: command.Description}
+	if len(command.Session) > 0 {
+		e.Session = command.Session
 	}
 	return p.escalate(e)
 }
 
 func (p *playground) doRestart(context.Context, *json.Decoder) error {
-	p.invite() //nolint:contextcheck // The next one stays longer than the request.
+	p.nextEndUser() //nolint:contextcheck // The end user outlives the request.
 	p.view.touch()
 	return nil
 }
 
 func (p *playground) doDesk(ctx context.Context, body *json.Decoder) error {
-	var order struct {
+	var command struct {
 		Do     string `json:"do"`
 		Ticket string `json:"ticket"`
 		Agent  string `json:"agent"`
 		Text   string `json:"text"`
 	}
-	if err := body.Decode(&order); err != nil {
+	if err := body.Decode(&command); err != nil {
 		return err
 	}
 	defer p.view.touch()
-	switch order.Do {
+	switch command.Do {
 	case "assign":
-		return p.desk.Assign(ctx, order.Ticket, order.Agent)
+		return p.desk.Assign(ctx, command.Ticket, command.Agent)
 	case "reply":
-		return p.desk.Reply(ctx, order.Ticket, order.Agent, order.Text)
+		return p.desk.Reply(ctx, command.Ticket, command.Agent, command.Text)
 	case "note":
-		return p.desk.Note(ctx, order.Ticket, order.Agent, order.Text)
+		return p.desk.Note(ctx, command.Ticket, command.Agent, command.Text)
 	case "resolve":
-		return p.desk.Resolve(ctx, order.Ticket, order.Agent)
+		return p.desk.Resolve(ctx, command.Ticket, command.Agent)
 	}
-	return fmt.Errorf("an agent cannot %q", order.Do)
+	return fmt.Errorf("an agent cannot %q", command.Do)
 }
 
 func (p *playground) doWebhook(ctx context.Context, body *json.Decoder) (any, error) {
-	var order struct {
+	var command struct {
 		Webhook
 
 		Ticket string `json:"ticket"`
 	}
-	if err := body.Decode(&order); err != nil {
+	if err := body.Decode(&command); err != nil {
 		return nil, err
 	}
-	fill := p.placeholders(order.Ticket)
+	fill := p.placeholders(command.Ticket)
 	header := http.Header{}
-	for name, value := range order.Header {
+	for name, value := range command.Header {
 		header.Set(name, fill(value))
 	}
-	if order.Method == "" {
-		order.Method = http.MethodPost
+	if command.Method == "" {
+		command.Method = http.MethodPost
 	}
-	return p.webhook(ctx, order.Method, fill(order.Path), header, []byte(fill(order.Body)))
+	return p.webhook(ctx, command.Method, fill(command.Path), header, []byte(fill(command.Body)))
 }
 
 func (p *playground) doAgain(ctx context.Context, body *json.Decoder) (any, error) {
-	var order struct {
+	var command struct {
 		Seq uint64 `json:"seq"`
 	}
-	if err := body.Decode(&order); err != nil {
+	if err := body.Decode(&command); err != nil {
 		return nil, err
 	}
-	return p.again(ctx, order.Seq)
+	return p.redeliver(ctx, command.Seq)
 }
 
 func (p *playground) doFaults(_ context.Context, body *json.Decoder) error {
-	var order struct {
+	var command struct {
 		Name string `json:"name"`
 		On   bool   `json:"on"`
 	}
-	if err := body.Decode(&order); err != nil {
+	if err := body.Decode(&command); err != nil {
 		return err
 	}
-	if err := p.faults.set(order.Name, order.On); err != nil {
+	if err := p.faults.set(command.Name, command.On); err != nil {
 		return err
 	}
-	p.view.setFault(order.Name, order.On)
+	p.view.setFault(command.Name, command.On)
 	return nil
 }

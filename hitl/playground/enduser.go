@@ -12,45 +12,45 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// guest is the end user on the page.
-type guest struct {
+// chatUser is the end user on the page.
+type chatUser struct {
 	*botpresstest.EndUser
 
 	name    string
-	waiting bool // For the answer to startHitl.
+	waiting bool // Until startHitl returns.
 	leave   context.CancelFunc
 }
 
-// people come one after the other, and from the beginning again.
-var people = []botpresstest.Profile{
+// profiles are the end users, one after the other, and then again from the first.
+var profiles = []botpresstest.Profile{
 	{Name: "Jane Miller", Email: "jane@example.com"},
 	{Name: "Omar Haddad", Email: "omar@example.com"},
 	{Name: "Mei Tanaka", Email: "mei@example.com"},
-	{Name: "Søren Lund"}, // The plugin makes up an address.
+	{Name: "Søren Lund"}, // The plugin invents an address.
 	{Name: "Ana Sousa", Email: "ana@example.com"},
 }
 
-// invite lets the next end user in, with an empty chat. What the one before had open stays open.
-func (p *playground) invite() {
+// nextEndUser starts an empty chat with the next end user. A session of the previous one stays open.
+func (p *playground) nextEndUser() {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return
 	}
-	profile := people[p.guests%len(people)]
-	p.guests++
-	if p.guest.leave != nil {
-		p.guest.leave()
+	profile := profiles[p.chatUsers%len(profiles)]
+	p.chatUsers++
+	if p.chatUser.leave != nil {
+		p.chatUser.leave()
 	}
 	ctx, leave := context.WithCancel(p.running)
-	g := guest{EndUser: p.in.NewEndUser(profile), name: profile.Name, leave: leave}
-	p.guest = g
+	g := chatUser{EndUser: p.in.NewEndUser(profile), name: profile.Name, leave: leave}
+	p.chatUser = g
 	p.view.clearChat(p.sessionOf(g))
 	p.mu.Unlock()
 	p.background(func(context.Context) { p.listenTo(ctx, g.EndUser) })
 }
 
-// listenTo shows what an end user is told, until the next one comes.
+// listenTo shows the messages to an end user, until the next one comes.
 func (p *playground) listenTo(ctx context.Context, u *botpresstest.EndUser) {
 	for {
 		r, err := u.Next(ctx)
@@ -65,9 +65,9 @@ func (p *playground) listenTo(ctx context.Context, u *botpresstest.EndUser) {
 	}
 }
 
-// say lets the end user say something. Who asks for a human gets one, as in a bot that understands it.
+// say sends a message of the end user. If it asks for a human, it also starts a session.
 func (p *playground) say(ctx context.Context, m message.Message) error {
-	g := p.present()
+	g := p.currentUser()
 	wanted := wantsHuman(m) && !g.Active() && !g.waiting
 	title := cmp.Or(p.view.topic(), "Help for "+g.name)
 	if err := p.sayOnly(ctx, m); err != nil || !wanted {
@@ -76,34 +76,34 @@ func (p *playground) say(ctx context.Context, m message.Message) error {
 	return p.escalate(botpresstest.Escalation{Title: title})
 }
 
-// sayOnly lets the end user say something. It is shown first: the answer must not stand before it.
+// sayOnly sends a message of the end user. It is shown first, so that it stands above the answer.
 func (p *playground) sayOnly(ctx context.Context, m message.Message) error {
 	if _, _, err := message.Encode(m); err != nil {
 		return err
 	}
-	g := p.present()
+	g := p.currentUser()
 	p.view.addChat(g.UserID(), chatMessage{From: EndUser, Name: g.name, Message: message.Envelope{Message: m}, At: time.Now()})
 	return g.Say(ctx, m)
 }
 
 var errActive = errors.New("a session is active already")
 
-// escalate hands the conversation over. How that ends is seen in the chat.
+// escalate starts a session in the background. The chat shows the result.
 func (p *playground) escalate(e botpresstest.Escalation) error {
 	p.mu.Lock()
-	g := p.guest
+	g := p.chatUser
 	if g.waiting || g.Active() {
 		p.mu.Unlock()
 		return errActive
 	}
-	p.guest.waiting = true
+	p.chatUser.waiting = true
 	p.mu.Unlock()
 	p.view.touch()
 	p.background(func(ctx context.Context) {
 		err := g.Escalate(ctx, e)
 		p.mu.Lock()
-		if p.guest.EndUser == g.EndUser {
-			p.guest.waiting = false
+		if p.chatUser.EndUser == g.EndUser {
+			p.chatUser.waiting = false
 		}
 		p.mu.Unlock()
 		p.view.touch()
@@ -116,7 +116,7 @@ func (p *playground) escalate(e botpresstest.Escalation) error {
 	return nil
 }
 
-// reason is why a hand-over failed, without the words that only programs need.
+// reason is the error of an escalation, as people read it.
 func reason(err error) string {
 	var refused *botpresstest.Error
 	if errors.As(err, &refused) {
@@ -125,31 +125,31 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func (p *playground) present() guest {
+func (p *playground) currentUser() chatUser {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.guest
+	return p.chatUser
 }
 
-// session is where the end user's chat stands.
+// session is the state of the end user's session.
 type session struct {
 	User         string `json:"user"`
 	UserID       string `json:"-"`
 	Active       bool   `json:"active"`
-	Waiting      bool   `json:"waiting"`         // For the integration to open a session.
-	Agent        string `json:"agent,omitempty"` // Who has taken it over.
+	Waiting      bool   `json:"waiting"`         // Until startHitl returns.
+	Agent        string `json:"agent,omitempty"` // The assigned agent.
 	Conversation string `json:"conversation,omitempty"`
 }
 
-// tagAgent and tagEnd are what the HITL plugin notes in a conversation: the agent's name, and why the session has ended.
+// Tags that the HITL plugin sets on a conversation: the agent's name, and why the session has ended.
 const (
 	tagAgent = "hitl#humanAgentName"
 	tagEnd   = "hitl#hitlEndReason"
 )
 
-func (p *playground) session() session { return p.sessionOf(p.present()) }
+func (p *playground) session() session { return p.sessionOf(p.currentUser()) }
 
-func (p *playground) sessionOf(g guest) session {
+func (p *playground) sessionOf(g chatUser) session {
 	s := session{User: g.name, UserID: g.UserID(), Active: g.Active(), Waiting: g.waiting, Conversation: g.DownstreamID()}
 	for _, c := range p.cloud.Conversations() {
 		if s.Active && c.ID == s.Conversation {
@@ -159,7 +159,7 @@ func (p *playground) sessionOf(g guest) session {
 	return s
 }
 
-// wantsHuman says whether the end user asks for a human in so many words.
+// wantsHuman reports whether the end user asks for a human literally.
 func wantsHuman(m message.Message) bool {
 	text, ok := m.(message.Text)
 	said := strings.ToLower(text.Text)

@@ -1,0 +1,69 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
+	"github.com/hitl-go/sdk/internal/acme"
+)
+
+func TestCommands(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args           []string
+		code           int
+		stdout, stderr string // what they contain
+	}{
+		"arguments and flags":     {args: []string{"export", "--dir", "out", "T-1", "T-2"}, stdout: "[T-1 T-2] to out\n"},
+		"help of the app":         {args: []string{"--help"}, stdout: "export        Export tickets\n"},
+		"help of the command":     {args: []string{"export", "--help"}, stdout: "acme export TICKET… [flags]\n\nFlags:\n      --dir directory   directory to write to (default \".\")\n"},
+		"failure":                 {args: []string{"export", "T-3"}, code: 1, stderr: "acme: the desk is down\n"},
+		"wrong argument":          {args: []string{"export", "3"}, code: 2, stderr: "acme: \"3\" is not the id of a ticket\nSee 'acme export --help'.\n"},
+		"wrong flag":              {args: []string{"export", "--force"}, code: 2, stderr: "acme: unknown flag: --force\nSee 'acme export --help'.\n"},
+		"unwanted argument":       {args: []string{"playground", "T-1"}, code: 2, stderr: "acme: acme playground takes no arguments, and \"T-1\" is one\n"},
+		"instead of the app's":    {args: []string{"playground"}, stdout: "own playground\n"},
+		"the app's are there too": {args: []string{"version"}, stdout: "acme-desk 1.0.0\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			flags := flag.NewFlagSet("export", flag.ContinueOnError)
+			dir := flags.String("dir", ".", "`directory` to write to")
+			export := func(_ context.Context, args []string) error {
+				switch {
+				case !strings.HasPrefix(args[0], "T-"):
+					return cli.Usagef("%q is not the id of a ticket", args[0])
+				case args[0] == "T-3":
+					return errors.New("the desk is down")
+				}
+				fmt.Fprintln(&stdout, args, "to", *dir)
+				return nil
+			}
+			playground := func(ctx context.Context, _ []string) error {
+				fmt.Fprintln(&stdout, "own playground")
+				return ctx.Err()
+			}
+			app := cli.App{Server: s, Name: "acme", Args: tc.args, Stdout: &stdout, Stderr: &stderr, Commands: []cli.Command{
+				{Name: "export", Short: "Export tickets", Args: "TICKET…", Flags: flags, Run: export},
+				{Name: "playground", Run: playground},
+			}}
+			if code := app.Run(t.Context()); code != tc.code {
+				t.Errorf("exit code %d, want %d", code, tc.code)
+			}
+			for _, stream := range []struct{ name, got, want string }{{"stdout", stdout.String(), tc.stdout}, {"stderr", stderr.String(), tc.stderr}} {
+				if !strings.Contains(stream.got, stream.want) || stream.want == "" && stream.got != "" {
+					t.Errorf("%s is %q, want %q in it", stream.name, stream.got, stream.want)
+				}
+			}
+		})
+	}
+}
