@@ -27,6 +27,9 @@ type Call struct {
 	Duration time.Duration
 	// Err is the error that the caller got.
 	Err error
+	// Date is the API's time when it responded last, to the second. It is zero if
+	// there was no response, or one without a date.
+	Date time.Time
 }
 
 // request is one call of an operation.
@@ -109,7 +112,10 @@ func (c *Client) perform(ctx context.Context, r request) (res response, err erro
 	start := time.Now()
 	var attempts int
 	defer func() {
-		c.report(ctx, Call{Method: r.method, Route: r.route, Status: res.status, Attempts: attempts, Duration: time.Since(start), Err: err})
+		date, _ := http.ParseTime(res.header.Get("Date"))
+		c.report(ctx, Call{
+			Method: r.method, Route: r.route, Status: res.status, Attempts: attempts, Duration: time.Since(start), Err: err, Date: date,
+		})
 	}()
 	path, err := r.path()
 	if err != nil {

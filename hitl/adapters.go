@@ -31,21 +31,23 @@ func fingerprintOf(in Installation, configuration string) fingerprint {
 // are in use, and at shutdown.
 type adapters struct {
 	connect connectFunc
-	timeout time.Duration // of connecting
+	start   func(*connection) // runs once the connection is live
+	timeout time.Duration     // of connecting
 
 	connecting singleflight.Group
 	work       sync.WaitGroup // connects and closes
 
-	mu   sync.Mutex // of what follows, and of connection.uses
-	live *simplelru.LRU[scope, *connection]
+	mu      sync.Mutex // of what follows, and of the fields of connections that belong here
+	live    *simplelru.LRU[scope, *connection]
+	stopped bool
 }
 
 // connectFunc makes a connection. The masker hides the configuration's secrets, also in the error.
 type connectFunc func(context.Context, Installation, json.RawMessage) (*connection, *redact.Masker, error)
 
-func newAdapters(timeout time.Duration, connect connectFunc) *adapters {
-	a := &adapters{connect: connect, timeout: timeout}
-	live, err := simplelru.NewLRU(maxConnections, func(_ scope, c *connection) { a.release(c) })
+func newAdapters(timeout time.Duration, connect connectFunc, start func(*connection)) *adapters {
+	a := &adapters{connect: connect, start: start, timeout: timeout}
+	live, err := simplelru.NewLRU(maxConnections, func(_ scope, c *connection) { a.end(c) })
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -130,6 +132,36 @@ func (a *adapters) enter(in scope, want fingerprint, c *connection) {
 	}
 	a.live.Remove(in) // Add would replace it without ending it
 	a.live.Add(in, c)
+	c.background.begin = func() (end func(), ok bool) { return a.beginWork(c) }
+	if a.stopped {
+		a.live.Remove(in)
+		return
+	}
+	a.start(c)
+}
+
+// beginWork counts background work of a connection, unless it has ended.
+func (a *adapters) beginWork(c *connection) (end func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.retired {
+		return nil, false
+	}
+	c.uses++
+	a.work.Add(1)
+	return func() {
+		defer a.work.Done()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.release(c)
+	}, true
+}
+
+// end retires a connection that is no longer live. Hold a.mu.
+func (a *adapters) end(c *connection) {
+	c.retired = true
+	c.background.stop()
+	a.release(c)
 }
 
 // release counts one use less, and closes the adapter after the last one. Hold a.mu.
@@ -160,6 +192,7 @@ func closeAdapter(c io.Closer) (err error) {
 // shutdown retires all connections, and waits until their adapters are closed.
 func (a *adapters) shutdown(ctx context.Context) error {
 	a.mu.Lock()
+	a.stopped = true
 	a.live.Purge()
 	a.mu.Unlock()
 	done := make(chan struct{})

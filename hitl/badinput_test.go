@@ -49,6 +49,7 @@ func dispatch(t *testing.T, configuration, operation, body string) (status int, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	shutDown(t, server)
 	integration := httptest.NewServer(server)
 	defer integration.Close()
 	in, err := cloud.Install(t.Context(), integrationOf(t, server, integration.URL))

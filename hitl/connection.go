@@ -18,10 +18,13 @@ type connection struct {
 	toBot   *toBot
 	mask    *redact.Masker // hides the secrets of the configuration
 
+	background background
+
 	// These belong to adapters.
 	fingerprint fingerprint
 	retire      func() // ends the connection after its last operation
-	uses        int    // operations at work, and one while it is live
+	retired     bool
+	uses        int // operations and background work, and one while it is live
 }
 
 // connect makes the connection of an installation. The masker hides the configuration's secrets, also in the error.
@@ -52,29 +55,50 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	return c, mask, nil
 }
 
+// start begins what the connection does on its own initiative.
+func (s *Server) start(c *connection) {
+	if r, ok := adapterAs[Receiver](c.adapter); ok {
+		c.receive(r)
+	}
+	c.background.sweeps = s.opts.SweepEvery > 0
+	c.planSweep(sweepSoon, s.opts.SweepEvery)
+}
+
 // assemble gives each part of a connection what it works with.
 func (s *Server) assemble(in Installation, adapter Integration[any]) *connection {
 	def, api, log, scope := &s.def, in.Client, in.Logger, scopeOf(in)
 	sessions := &sessions{
-		api: api, def: def, log: log, scope: scope,
+		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
 		locks: &s.memory.conversations, starts: &s.memory.starts,
-		cache: cache[*session]{s.memory.sessions, scope}, activationDelay: s.opts.ActivationDelay,
+		cache: cache[*session]{s.memory.sessions, scope}, foreign: cache[time.Time]{s.memory.foreign, scope},
+		activationDelay: s.opts.ActivationDelay,
 	}
 	identities := &identities{
 		api: api, def: def, log: log, scope: scope, locks: &s.memory.users,
 		refs: cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
 	}
-	leases := &leases{leases: lease.Leases{API: api}, log: log, ttl: s.opts.Timeout + 10*time.Second}
+	leases := &leases{leases: lease.Leases{API: api, Now: s.clock.now}, log: log, ttl: s.opts.Timeout + 10*time.Second}
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[bool]{s.memory.seenMessages, scope}
 	toDesk := &toDesk{
 		in: in, adapter: adapter, def: def, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
 		decodeSession: s.decodeSession, timeout: s.opts.Timeout,
 		seenMessages: seen, deliveredParts: cache[int]{s.memory.deliveredParts, scope},
+		startedRefs: cache[Ref]{s.memory.startedRefs, scope},
 	}
 	toBot := &toBot{
 		def: def, api: api, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
-		desk: toDesk, seenMessages: seen,
+		desk: toDesk, seenMessages: seen, authors: cache[string]{s.memory.authors, scope},
 	}
-	return &connection{adapter: adapter, actions: s.actions, toDesk: toDesk, toBot: toBot}
+	c := &connection{adapter: adapter, actions: s.actions, toDesk: toDesk, toBot: toBot}
+	c.background.ctx, c.background.cancel = context.WithCancel(context.Background())
+	c.background.run = func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error {
+		return s.background(ctx, c, name, timeout, do)
+	}
+	toDesk.retry = func(conversationID string) {
+		if conversationID != "" {
+			c.background.retry(conversationID, c.putInOrder)
+		}
+	}
+	return c
 }

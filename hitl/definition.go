@@ -5,6 +5,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/hitlinterface"
+	"github.com/hitl-go/sdk/message"
 )
 
 // The versions of the HITL interface that can be declared.
@@ -67,6 +68,15 @@ type Definition struct {
 
 	// ExtraOperations switches optional operations of Botpress on or off, by name.
 	ExtraOperations map[string]bool
+
+	// SendOnce says that the desk has no way to recognise a repetition: no idempotency key, no external id. The server then
+	// holds a lease while it sends a message, so that two replicas never send it both.
+	SendOnce bool
+
+	// MaxText is how long a text may be that the desk takes, in TextUnit; zero means any length. The server splits longer ones
+	// into several [SendMessageRequest.Part].
+	MaxText  int
+	TextUnit message.Unit
 
 	// Secrets are the names of values that Botpress keeps for integrations that it hosts. A self-hosted one seldom
 	// needs any.

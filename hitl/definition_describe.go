@@ -114,7 +114,7 @@ func (d *Definition) describe(t types) (botpress.CreateIntegrationParams, error)
 	body.User = &botpress.Tagged{Tags: tagDefinitions(ownUserTags, d.UserTags)}
 
 	for name, state := range ownStates() {
-		put(&body.States, name, &botpress.StateDefinition{Type: botpress.StateOfConversation, Schema: c.object(name, reflect.TypeOf(state))})
+		put(&body.States, name, &botpress.StateDefinition{Type: state.scope, Schema: c.object(name, reflect.TypeOf(state.payload))})
 	}
 	for _, state := range d.States {
 		put(&body.States, state.Name, &botpress.StateDefinition{

@@ -37,7 +37,7 @@ func (stub[Session]) HandleWebhook(context.Context, *http.Request) (hitl.Webhook
 // newStub makes a server of the definition, with a configuration and a session of the given types.
 func newStub[Config, Session any](def hitl.Definition) (*hitl.Server, error) {
 	connect := func(context.Context, hitl.Installation, Config) (stub[Session], error) { return stub[Session]{}, nil }
-	return hitl.NewServer(def, connect, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "token"}})
+	return hitl.NewServer(def, connect, &hitl.Options{Insecure: true, SweepEvery: -1, Botpress: botpress.Options{Token: "token"}})
 }
 
 func TestBadDefinition(t *testing.T) {

@@ -57,6 +57,17 @@ func (s *fakeDesk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Web
 	return s.handleWebhook(ctx, r)
 }
 
+// shutDown shuts a server down when the test ends.
+func shutDown(t testing.TB, s *hitl.Server) {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+}
+
 // apiToken is a token as Botpress makes them.
 const apiToken = "bp_pat_9f8e7d6c5b4a39281706"
 
@@ -84,6 +95,7 @@ func (s *fakeDesk) server(t testing.TB, opts hitl.Options) *hitl.Server {
 	if err := server.Ready(); err != nil {
 		t.Fatal(err)
 	}
+	shutDown(t, server)
 	return server
 }
 

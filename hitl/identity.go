@@ -102,6 +102,15 @@ func (i *identities) name(ctx context.Context, userID string) (string, error) {
 	return user.Name, err
 }
 
+// botName is the name of the bot, for messages that are delivered later than they were dispatched.
+func (i *identities) botName(ctx context.Context, botUserID string) (string, error) {
+	user, err := i.api.GetUser(ctx, botUserID)
+	if err != nil && !unknownID(err) {
+		return "", fmt.Errorf("hitl: read the bot's name: %w", err)
+	}
+	return user.Name, nil
+}
+
 // syntheticEmail is what the HITL plugin generates for end users without an address: <user>@no-reply.<bot>.botpress.com.
 var syntheticEmail = regexp.MustCompile(`(?i)@no-reply\.[^@]*\.?botpress\.com$`)
 
@@ -110,11 +119,11 @@ func isSyntheticEmail(email string) bool { return syntheticEmail.MatchString(ema
 // Agents.
 
 // agent makes an agent known to Botpress as they are now, and returns the user that stands for them. The end user is shown
-// that user's name and picture. The conversation comes with the same call. It is nil if no call was needed, which fresh forbids.
-func (i *identities) agent(ctx context.Context, ses *session, a Agent, fresh bool) (userID string, conv *botpress.Conversation, err error) {
+// that user's name and picture. The conversation comes with the same call. It is nil if no call was needed.
+func (i *identities) agent(ctx context.Context, ses *session, a Agent) (userID string, conv *botpress.Conversation, err error) {
 	params := i.agentParams(ctx, ses, a)
 	profile := i.profile(params)
-	if id, ok := i.agents.get(profile...); ok && !fresh {
+	if id, ok := i.agents.get(profile...); ok {
 		return id, nil, nil
 	}
 	got, err := i.api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{ConversationID: ses.conversationID, User: &params})

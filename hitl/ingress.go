@@ -125,6 +125,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error)
 				status: http.StatusUnauthorized, kind: botpress.TypeUnauthorized, message: "the signature of the request is not valid", cause: err,
 			}
 		}
+		s.observeSignature(r.Header)
 	}
 	return body, nil
 }

@@ -409,7 +409,7 @@ func TestOnOperation(t *testing.T) {
 		"action_triggered/createUser done 200, 2 calls, error false",
 		"action_triggered/createUser refused 400, 1 calls, error true",
 		"action_triggered/ refused 400, 0 calls, error true",
-		"message_created/ failed 500, 2 calls, error true",
+		"message_created/ failed 500, 4 calls, error true",
 		"ping/ done 200, 0 calls, error false",
 		"unknown/ refused 400, 0 calls, error true",
 	}

@@ -162,7 +162,7 @@ type Response struct {
 	Body   []byte
 }
 
-// Event is something that happened in the desk: [Assigned], [Replied] or [Stopped].
+// Event is something that happened in the desk: [Assigned], [Replied], [Stopped] or [Changed].
 //
 // An event names its session by the desk's id (SessionID), or by the ConversationID that the desk stored, or by both.
 // An event of a session that Botpress does not know is ignored.
@@ -210,6 +210,13 @@ type Stopped struct {
 	ConversationID string
 }
 
+// Changed says that something happened in the session, and that the desk is to be read back: for webhooks that say little,
+// come out of order or get lost. The adapter must be a [Backfiller].
+type Changed struct {
+	SessionID      string
+	ConversationID string
+}
+
 // Author is who wrote a message in the desk: an [Agent], the [Customer] or the [System].
 //
 //sumtype:decl
@@ -248,3 +255,4 @@ type sessionKey struct{ sessionID, conversationID string }
 func (e Assigned) session() sessionKey { return sessionKey{e.SessionID, e.ConversationID} }
 func (e Replied) session() sessionKey  { return sessionKey{e.SessionID, e.ConversationID} }
 func (e Stopped) session() sessionKey  { return sessionKey{e.SessionID, e.ConversationID} }
+func (e Changed) session() sessionKey  { return sessionKey{e.SessionID, e.ConversationID} }

@@ -135,6 +135,7 @@ func TestStopHitlWaitsForMessagesInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		shutDown(t, s)
 		var inFlight sync.WaitGroup
 		inFlight.Go(func() { ask(s, request(sendMessage)) })
 		synctest.Wait()

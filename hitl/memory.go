@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"strings"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2"
 
@@ -17,9 +18,12 @@ type memory struct {
 
 	refs           *lru.Cache[string, Ref]
 	sessions       *lru.Cache[string, *session]
-	agents         *lru.Cache[string, string] // profiles of agents that Botpress has, and their users
-	seenMessages   *lru.Cache[string, bool]   // the desk's ids of messages that Botpress has, ours and theirs
-	deliveredParts *lru.Cache[string, int]    // messages whose acknowledgement failed, and how many parts of them the desk has
+	agents         *lru.Cache[string, string]    // profiles of agents that Botpress has, and their users
+	seenMessages   *lru.Cache[string, bool]      // the desk's ids of messages that Botpress has, ours and theirs
+	foreign        *lru.Cache[string, time.Time] // names of sessions that are not ours, and until when that is taken for granted
+	authors        *lru.Cache[string, string]    // authors of replies, and whether they echo
+	startedRefs    *lru.Cache[string, Ref]       // sessions that the desk has opened and Botpress does not know
+	deliveredParts *lru.Cache[string, int]       // messages whose acknowledgement failed, and how many parts of them the desk has
 }
 
 const (
@@ -36,6 +40,9 @@ func newMemory(maxWaiting int) *memory {
 		agents:         newLRU[string](maxRefs),
 		seenMessages:   newLRU[bool](maxMessages),
 		deliveredParts: newLRU[int](maxMessages),
+		foreign:        newLRU[time.Time](maxMessages),
+		authors:        newLRU[string](maxMessages),
+		startedRefs:    newLRU[Ref](maxMessages),
 	}
 	m.conversations.MaxWaiting = maxWaiting
 	m.users.MaxWaiting = maxWaiting

@@ -98,10 +98,13 @@ func observed(ctx context.Context) *observation {
 	return &observation{} // outside of an operation, nobody will look at it
 }
 
-// counting counts calls of the API for the operation that makes them.
-func counting(next func(context.Context, botpress.Call)) func(context.Context, botpress.Call) {
+// onCall counts calls of the API for the operation that makes them, and reads the API's clock.
+func (s *Server) onCall(next func(context.Context, botpress.Call)) func(context.Context, botpress.Call) {
 	return func(ctx context.Context, c botpress.Call) {
 		observed(ctx).apiCalls.Add(1)
+		if !c.Date.IsZero() {
+			s.observeClock(c.Date)
+		}
 		if next != nil {
 			next(ctx, c)
 		}

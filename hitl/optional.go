@@ -1,12 +1,65 @@
 package hitl
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// The interfaces of this file are optional: an adapter may have them besides the methods of [Integration]. One that is an
+// [io.Closer] is closed when its installation ends.
 
 // Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
 type Registrar interface {
-	// Register runs each time the installation's configuration is saved. The URL is the installation's own.
+	// Register runs each time the installation's configuration is saved, and every hour. The URL is the installation's own.
+	// It should look at what is there and write only what differs. A failure to reach the desk is shown to the bot's owner.
 	Register(ctx context.Context, webhookURL string) error
 
 	// Unregister runs when the installation is removed. It undoes only what Register did for this URL.
 	Unregister(ctx context.Context, webhookURL string) error
+}
+
+// Receiver is an [Integration] whose desk does not call: it is polled, or holds a connection of ours.
+type Receiver interface {
+	// Receive runs while the installation is served by this process, beside the other methods. When it returns it is run
+	// again, with backoff; several processes run one each. It must return when ctx ends, which it does when the installation
+	// is reconfigured, unregistered or no longer used, and at shutdown.
+	//
+	// Deliver passes events on to the bot, as those of a webhook are. When it returns nil, Botpress has them, so a cursor may
+	// move. An error means: try again. What was delivered before is recognised. It is safe for concurrent use.
+	Receive(ctx context.Context, deliver func(context.Context, ...Event) error) error
+}
+
+// Backfiller is an [Integration] whose desk can be read back. Then a webhook is only a hint: each event of a session has the
+// server read what has happened in it, so nothing is lost with a webhook that never came.
+type Backfiller interface {
+	// Backfill returns what happened in the session since then, oldest first. Too much is fine: what is known is recognised by
+	// its ID. Every message needs one. [Changed] is not among the events.
+	Backfill(ctx context.Context, r BackfillRequest) ([]Event, error)
+}
+
+// BackfillRequest names the session that is read back.
+type BackfillRequest struct {
+	ConversationID string
+	Session        Ref
+
+	// Since is a time before which everything is known. It goes by Botpress' clock, with minutes to spare for the desk's.
+	Since time.Time
+}
+
+// Notifier is an [Integration] that tells agents what they would not know, as an internal note in the session.
+type Notifier interface {
+	// Notify adds the note. It may run twice for one message. If it fails, the notice is shown to the bot's owner.
+	Notify(ctx context.Context, n Notice) error
+}
+
+// Notice is something that an agent should know.
+type Notice struct {
+	ConversationID string
+	Session        Ref
+
+	// MessageID is the agent's message that the notice is about, in the desk.
+	MessageID string
+
+	// Text says it in English.
+	Text string
 }

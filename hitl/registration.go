@@ -2,12 +2,24 @@ package hitl
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
 func (c *connection) register(ctx context.Context, body []byte) (response, error) {
-	return c.registration(ctx, body, Registrar.Register)
+	res, err := c.registration(ctx, body, Registrar.Register)
+	if err != nil {
+		return response{}, forOwner(err)
+	}
+	if c.background.sweeps {
+		c.wakeUp(ctx)
+		c.sweepNow()
+	}
+	return res, nil
 }
 
 // unregister ends the installation, and its adapter with it.
@@ -30,4 +42,23 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 		}
 	}
 	return jsonResponse(struct{}{})
+}
+
+// wakeUp asks Botpress to call register every hour, so that sessions are put in order even if nothing else happens.
+func (c *connection) wakeUp(ctx context.Context) {
+	err := c.toDesk.in.Client.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{ScheduleRegisterCall: botpress.Hourly})
+	if err != nil {
+		c.toDesk.log.WarnContext(ctx, "Botpress does not call register every hour", "error", err)
+	}
+}
+
+// forOwner is an error of register in words for the bot's owner: a wrong address is the most common mistake in a configuration.
+func forOwner(err error) error {
+	var own *Error
+	var retryable *retryableError
+	var network net.Error
+	if errors.As(err, &own) || errors.As(err, &retryable) || !errors.As(err, &network) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return &Error{Message: "The help desk cannot be reached: " + err.Error(), Err: err}
 }

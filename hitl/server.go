@@ -3,6 +3,7 @@ package hitl
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,11 @@ type Options struct {
 	// a quarter of MaxConcurrent.
 	MaxPerInstallation int
 
+	// SweepEvery is how often the server looks through the sessions of an installation that it serves, and finishes what was left
+	// undone: by the desk's outages, by webhooks that got lost, by processes that died. The default is 15 minutes; a negative
+	// number means never.
+	SweepEvery time.Duration
+
 	// ActivationDelay is how long after the answer to startHitl the HITL plugin may still be activating the session.
 	// It ignores what comes before, so events of that time are delivered after it. The default is 5 seconds.
 	ActivationDelay time.Duration
@@ -85,6 +91,8 @@ type Server struct {
 	bulkhead bulkhead
 	adapters *adapters
 	memory   *memory
+	clock    clock
+	replica  string // names this process among the replicas
 }
 
 // connector makes an author's adapter for an installation; the configuration is bound already.
@@ -148,7 +156,8 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.large = semaphore.NewWeighted(maxLarge)
 	s.bulkhead.max = opts.MaxPerInstallation
 	s.memory = newMemory(max(1, opts.MaxPerInstallation/2)) // so that one conversation cannot take all places of its installation
-	s.adapters = newAdapters(opts.Timeout, s.connect)
+	s.replica = rand.Text()[:8]
+	s.adapters = newAdapters(opts.Timeout, s.connect, s.start)
 	s.notReady = s.connectBotpress()
 	return s, nil
 }
@@ -172,6 +181,7 @@ func (o Options) withDefaults() Options {
 	o.MaxBody = cmp.Or(o.MaxBody, 10<<20)
 	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 256)
 	o.MaxPerInstallation = cmp.Or(o.MaxPerInstallation, max(1, o.MaxConcurrent/4))
+	o.SweepEvery = cmp.Or(o.SweepEvery, 15*time.Minute)
 	o.ActivationDelay = cmp.Or(o.ActivationDelay, 5*time.Second)
 	return o
 }
@@ -181,7 +191,7 @@ func (s *Server) connectBotpress() error {
 	var errs []error
 	var err error
 	api := s.opts.Botpress
-	api.OnCall = counting(api.OnCall)
+	api.OnCall = s.onCall(api.OnCall)
 	if s.client, err = botpress.New(api); err != nil {
 		errs = append(errs, err)
 	}

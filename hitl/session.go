@@ -11,8 +11,15 @@ import (
 	"github.com/hitl-go/sdk/internal/keyed"
 )
 
-// session is a snapshot of a HITL session, as its conversation in Botpress has it. Once it has started, it changes only by
-// being closed.
+// The phases of a session, as the tag phase has them. Sessions can be listed by it.
+const (
+	phaseOpening = "opening" // the desk is asked to open it
+	phaseOpen    = "open"
+	phaseClosing = "closing" // over for the end user; the desk is still to be told
+	phaseClosed  = "closed"
+)
+
+// session is a snapshot of a HITL session, as its conversation in Botpress has it.
 type session struct {
 	conversationID string
 	ref            Ref
@@ -20,6 +27,8 @@ type session struct {
 	startedAt      time.Time // zero while startHitl has not finished
 	closedAt       time.Time // zero while it is open
 	stopPending    bool      // closed, but the desk is not told yet
+	outboxPending  bool      // messages are known to be undelivered
+	phase          string    // as it is written for listings; the other fields decide
 
 	activation *activationClock // shared by all snapshots
 }
@@ -28,16 +37,33 @@ func (ses *session) closed() bool { return !ses.closedAt.IsZero() }
 
 func (ses *session) key() sessionKey { return sessionKey{ses.ref.ID, ses.conversationID} }
 
+// truePhase is the phase that follows from the other fields.
+func (ses *session) truePhase() string {
+	switch {
+	case ses.stopPending:
+		return phaseClosing
+	case ses.closed():
+		return phaseClosed
+	case !ses.startedAt.IsZero():
+		return phaseOpen
+	default:
+		return phaseOpening
+	}
+}
+
 // sessions are the sessions of an installation, as Botpress keeps them. What has started is remembered under both its names.
 type sessions struct {
 	api             *botpress.Client
 	def             *Definition
 	log             *slog.Logger
 	scope           scope
+	clock           *clock
 	locks           *keyed.Mutex
 	starts          *inflightStarts
 	cache           cache[*session]
+	foreign         cache[time.Time]
 	activationDelay time.Duration
+	replica         string // names this process among those that schedule events
 }
 
 // snapshot reads a session from its conversation.
@@ -49,6 +75,8 @@ func (s *sessions) snapshot(conv botpress.Conversation) *session {
 		startedAt:      parseTimestamp(conv.Tags[tagStartedAt]),
 		closedAt:       parseTimestamp(conv.Tags[tagClosedAt]),
 		stopPending:    conv.Tags[tagStopping] != "",
+		outboxPending:  conv.Tags[tagOutbox] != "",
+		phase:          conv.Tags[tagPhase],
 	}
 }
 
@@ -61,13 +89,13 @@ func (s *sessions) read(ctx context.Context, conversationID string) (*session, e
 	return s.snapshot(conv), nil
 }
 
-// write sets tags of a session's conversation.
-func (s *sessions) write(ctx context.Context, conversationID string, tags botpress.Tags) error {
-	_, err := s.api.UpdateConversation(ctx, conversationID, botpress.UpdateConversationParams{Tags: tags})
+// write sets tags of a session's conversation, and returns the session as it is then.
+func (s *sessions) write(ctx context.Context, conversationID string, tags botpress.Tags) (*session, error) {
+	conv, err := s.api.UpdateConversation(ctx, conversationID, botpress.UpdateConversationParams{Tags: tags})
 	if err != nil {
-		return fmt.Errorf("hitl: update conversation %s: %w", conversationID, err)
+		return nil, fmt.Errorf("hitl: update conversation %s: %w", conversationID, err)
 	}
-	return nil
+	return s.snapshot(conv), nil
 }
 
 // remember keeps the snapshot of a started session.
@@ -82,6 +110,9 @@ func (s *sessions) remember(ses *session) {
 		ses.activation = &activationClock{}
 	}
 	s.cache.put(ses, ses.conversationID)
+	for _, k := range []sessionKey{ses.key(), {sessionID: ses.ref.ID}, {conversationID: ses.conversationID}} {
+		s.foreign.remove(k.sessionID, k.conversationID)
+	}
 	other, ok := s.cache.get("desk", ses.ref.ID)
 	if ok && ses.closed() && other.conversationID != ses.conversationID {
 		return // the desk has reused its id for a later session
@@ -98,26 +129,37 @@ func (s *sessions) forget(ses *session) {
 // markClosed writes that the session has ended, and whether the desk is still to be told.
 func (s *sessions) markClosed(ctx context.Context, ses *session, stopPending bool) error {
 	over := *ses
-	over.closedAt, over.stopPending = time.Now(), stopPending
-	tags := botpress.Tags{tagClosedAt: timestamp(over.closedAt)}
+	over.stopPending = stopPending
+	if !over.closed() {
+		over.closedAt = s.clock.now()
+	}
+	over.phase = over.truePhase()
+	tags := botpress.Tags{tagClosedAt: timestamp(over.closedAt), tagPhase: over.phase, tagStopping: ""}
 	if stopPending {
 		tags[tagStopping] = "true"
 	}
-	if err := s.write(ctx, ses.conversationID, tags); err != nil {
+	if _, err := s.write(ctx, ses.conversationID, tags); err != nil {
 		return err
 	}
 	s.remember(&over)
 	return nil
 }
 
-// markStopped writes that the desk knows that the session has ended.
-func (s *sessions) markStopped(ctx context.Context, ses *session) error {
-	if err := s.write(ctx, ses.conversationID, botpress.Tags{tagStopping: ""}); err != nil {
+// markOutbox writes whether messages are known to be undelivered, for who touches the session next.
+func (s *sessions) markOutbox(ctx context.Context, ses *session, pending bool) error {
+	if ses.outboxPending == pending {
+		return nil
+	}
+	tag := ""
+	if pending {
+		tag = outboxPending
+	}
+	if _, err := s.write(ctx, ses.conversationID, botpress.Tags{tagOutbox: tag}); err != nil {
 		return err
 	}
-	told := *ses
-	told.stopPending = false
-	s.remember(&told)
+	marked := *ses
+	marked.outboxPending = pending
+	s.remember(&marked)
 	return nil
 }
 

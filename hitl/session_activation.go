@@ -1,40 +1,127 @@
 package hitl
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// activationClock hands out the times at which events of an activating session reach the plugin, each later than the last.
-type activationClock struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-// activating reports whether the plugin may not be ready for the session yet.
-func (s *sessions) activating(ses *session) bool {
-	return time.Since(ses.startedAt) < 2*s.activationDelay
-}
-
-// schedule returns when an event that happens now may reach the plugin: nil for at once.
+// The plugin ignores a session until shortly after startHitl has answered. Events of that time are scheduled behind it, and
+// events after it are sent at once. In between, in the activation window, an event must not overtake one that is scheduled.
 //
-// The plugin ignores a session until shortly after startHitl has answered. Events of that time are scheduled behind it,
-// at half speed: they keep their order and meet the present where the delay has shrunk to nothing.
-func (s *sessions) schedule(ses *session) *botpress.Schedule {
+// Botpress' scheduler may be late, by up to schedulerJitter. So events are scheduled further apart than that, on whichever
+// replica they come: each replica writes into a state of the conversation for when it has scheduled its latest event, and the
+// same call shows it those of the others. What does not fit into the window waits for its end.
+
+const (
+	schedulerJitter = time.Second
+	scheduleGap     = schedulerJitter + 200*time.Millisecond
+)
+
+// activationClock is when this process has scheduled its latest event in a session.
+type activationClock struct {
+	mu     sync.Mutex
+	last   time.Time
+	shared bool // the state is there
+}
+
+// activationRecord is the state of an activating session: when the latest event of each replica is due, and under "started",
+// when the session was started again. The times are Botpress'.
+type activationRecord map[string]string
+
+const startedAgain = "started"
+
+// activating reports whether the plugin may not be ready for the session yet, or may still get events that were scheduled.
+func (s *sessions) activating(ses *session) bool {
+	return s.clock.since(ses.startedAt) < 2*s.activationDelay
+}
+
+// slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
+// activation window. It costs a call while the session is activating.
+func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, error) {
 	if !s.activating(ses) {
-		return nil
+		return nil, nil
 	}
-	due := ses.startedAt.Add(s.activationDelay + time.Since(ses.startedAt)/2)
-	clock := ses.activation
-	clock.mu.Lock()
-	defer clock.mu.Unlock()
-	// Things due at one instant arrive in any order, and the API counts in milliseconds. More than one would overtake what
-	// another replica schedules.
-	if next := clock.last.Add(time.Millisecond); due.Before(next) {
-		due = next
+	own := ses.activation
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	startedAt, last := ses.startedAt, own.last
+	for {
+		now := s.clock.now()
+		end := startedAt.Add(2 * s.activationDelay)
+		due := latest(startedAt.Add(s.activationDelay), last.Add(scheduleGap), now)
+		if due.Add(schedulerJitter).After(end) {
+			if err := sleep(ctx, end.Sub(now)); err != nil {
+				return nil, err
+			}
+			return nil, nil
+		}
+		record, err := s.shareActivation(ctx, ses, due)
+		if err != nil {
+			return nil, err
+		}
+		others := time.Time{}
+		for replica, at := range record {
+			if replica != s.replica && replica != startedAgain {
+				others = latest(others, parseTimestamp(at))
+			}
+		}
+		again := parseTimestamp(record[startedAgain])
+		if !again.After(startedAt) && !due.Before(others.Add(scheduleGap)) {
+			own.last = due
+			return &botpress.Schedule{DateTime: due}, nil
+		}
+		startedAt, last = latest(startedAt, again), latest(last, others)
 	}
-	clock.last = due
-	return &botpress.Schedule{DateTime: due}
+}
+
+// shareActivation writes when our latest event is due, and returns the record with those of all replicas.
+func (s *sessions) shareActivation(ctx context.Context, ses *session, due time.Time) (activationRecord, error) {
+	return s.writeActivation(ctx, ses, s.replica, due)
+}
+
+func (s *sessions) writeActivation(ctx context.Context, ses *session, name string, at time.Time) (activationRecord, error) {
+	mine := activationRecord{name: timestamp(at)}
+	payload, err := json.Marshal(mine)
+	if err != nil {
+		return nil, err
+	}
+	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: ses.conversationID, Name: stateActivation}
+	var state botpress.State
+	if ses.activation.shared {
+		state, err = s.api.PatchState(ctx, key, payload)
+	} else {
+		state, err = s.api.GetOrSetState(ctx, key, botpress.SetStateParams{Payload: payload, Expiry: time.Hour})
+	}
+	if errors.Is(err, botpress.ErrNotFound) && ses.activation.shared {
+		ses.activation.shared = false
+		return s.writeActivation(ctx, ses, name, at)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
+	}
+	var record activationRecord
+	if err := json.Unmarshal(state.Payload, &record); err != nil {
+		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
+	}
+	ses.activation.shared = true
+	if record[name] != mine[name] { // another replica was first
+		return s.writeActivation(ctx, ses, name, at)
+	}
+	return record, nil
+}
+
+func latest(times ...time.Time) time.Time {
+	var t time.Time
+	for _, other := range times {
+		if other.After(t) {
+			t = other
+		}
+	}
+	return t
 }

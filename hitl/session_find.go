@@ -9,8 +9,12 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// startWait is how long an event waits for a session that is being opened, before its sender is asked to try again.
-const startWait = 15 * time.Second
+const (
+	// startWait is how long an event waits for a session that is being opened, before its sender is asked to retry.
+	startWait = 15 * time.Second
+	// foreignTTL is how long an id that belongs to no session is remembered.
+	foreignTTL = 30 * time.Second
+)
 
 // open finds a session and waits until it has started. It returns the session with its conversation locked, or nil for
 // an unknown session. The unlock function is never nil.
@@ -35,7 +39,7 @@ func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, erro
 	if current, ok := s.cache.get(ses.conversationID); ok { // whoever held the lock may have started or closed it
 		return current, nil
 	}
-	if ses.startedAt.IsZero() && time.Since(ses.createdAt) > redeliveryWindow {
+	if ses.startedAt.IsZero() && s.clock.since(ses.createdAt) > redeliveryWindow {
 		return nil, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, startWait)
@@ -53,7 +57,8 @@ func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, erro
 	return ses, nil
 }
 
-// find looks a session up by the names that the desk gave it. It creates nothing. Unknown sessions return nil.
+// find looks a session up by the names that the desk gave it. It creates nothing. Unknown sessions return nil, and are
+// remembered for a while: a desk that others use as well reports much that is not ours.
 func (s *sessions) find(ctx context.Context, k sessionKey) (*session, error) {
 	if ses, ok := s.cache.get(k.conversationID); ok {
 		return ses, nil
@@ -63,18 +68,49 @@ func (s *sessions) find(ctx context.Context, k sessionKey) (*session, error) {
 			return ses, nil
 		}
 	}
+	if until, ok := s.foreign.get(k.sessionID, k.conversationID); ok && time.Now().Before(until) {
+		return nil, nil
+	}
 	inflight := s.starts.snapshot(s.scope)
 	ses, err := s.lookUp(ctx, k)
-	if ses != nil || err != nil || len(inflight) == 0 {
+	if ses != nil || err != nil {
 		return ses, err
 	}
-	// The desk may be faster than our own request to it: an unknown session may be one that is just being opened.
-	waiting, cancel := context.WithTimeout(ctx, startWait)
-	defer cancel()
-	if err := s.starts.wait(waiting, inflight); err != nil {
-		return nil, Retryable(5*time.Second, fmt.Errorf("hitl: sessions are being opened, and this may be about one of them: %w", err))
+	// The desk may be faster than the request to it: an unknown session may be one that is just being opened.
+	if len(inflight) > 0 {
+		waiting, cancel := context.WithTimeout(ctx, startWait)
+		defer cancel()
+		if err := s.starts.wait(waiting, inflight); err != nil {
+			return nil, Retryable(5*time.Second, fmt.Errorf("hitl: sessions are being opened, and this may be about one of them: %w", err))
+		}
 	}
-	return s.lookUp(ctx, k)
+	opening, err := s.opening(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opening != "" {
+		return nil, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is being opened, and this may be about it", opening))
+	}
+	// One that was being opened when it was looked up, and no longer when that was asked, is there by now.
+	if ses, err = s.lookUp(ctx, k); ses == nil && err == nil {
+		s.foreign.put(time.Now().Add(foreignTTL), k.sessionID, k.conversationID)
+	}
+	return ses, err
+}
+
+// opening returns a conversation whose session is being opened by some replica, or an empty id.
+func (s *sessions) opening(ctx context.Context) (conversationID string, err error) {
+	for conv, err := range s.api.ListConversations(ctx, botpress.ListConversationsParams{
+		Tags: botpress.Tags{tagPhase: phaseOpening}, Channel: s.def.Channel.Name, After: s.clock.now().Add(-redeliveryWindow),
+	}) {
+		if err != nil {
+			return "", fmt.Errorf("hitl: look for sessions that are being opened: %w", err)
+		}
+		if s.snapshot(conv).startedAt.IsZero() {
+			return conv.ID, nil
+		}
+	}
+	return "", nil
 }
 
 func (s *sessions) lookUp(ctx context.Context, k sessionKey) (*session, error) {

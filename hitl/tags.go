@@ -21,14 +21,23 @@ const (
 	tagUserKey   = "userKey"   // user: finds an end user again
 	tagAgentID   = "agentId"   // user: finds an agent again
 	tagStartKey  = "startKey"  // conversation: idempotency key of startHitl
+	tagPhase     = "phase"     // conversation: opening, open, closing or closed
 	tagStartedAt = "startedAt" // conversation: when the session was opened
 	tagClosedAt  = "closedAt"  // conversation: when the session ended
 	tagStopping  = "stopping"  // conversation: the session has ended, and the desk is not told yet
-	tagSent      = "sent"      // message: how many parts of it the desk has
+	tagOutbox    = "outbox"    // conversation: messages are known to be undelivered
+	tagDelivered = "delivered" // message: how many of its parts the desk has: 1/3
+	tagFailed    = "failed"    // message: when an attempt to deliver it has failed
+	tagRefused   = "refused"   // message: why the desk will never take it
+	tagPartOf    = "partOf"    // message: it stands for a part of this one, whose id in the desk it carries
 
 	stateStart     = "hitlStart"     // conversation: lease of who opens the session
 	stateAssigned  = "hitlAssigned"  // conversation: the assignment that the bot was told of last
 	stateAssigning = "hitlAssigning" // conversation: lease of who replaces that assignment
+	stateOutbox    = "hitlOutbox"    // conversation: lease of who delivers what others have left
+
+	stateSweep      = "hitlSweep"      // integration: lease of who puts the sessions in order
+	stateActivation = "hitlActivation" // conversation: until when events are scheduled while the session is activating
 )
 
 // The server's own tags, with what the Studio shows of them.
@@ -42,19 +51,40 @@ var (
 	ownConversationTags = []Part{
 		{tagID, "External ID", "The session in the help desk"},
 		{tagStartKey, "Start key", "Finds the conversation again when the start of the session is repeated"},
+		{tagPhase, "Phase", "Whether the session is opening, open, closing or closed"},
 		{tagStartedAt, "Started at", "When the session was opened"},
 		{tagClosedAt, "Closed at", "When the session ended"},
 		{tagStopping, "Stopping", "The session has ended, and the help desk is not told yet"},
+		{tagOutbox, "Outbox", "Whether messages wait to be delivered to the help desk"},
 	}
 	ownMessageTags = []Part{
 		{tagID, "External ID", "The message in the help desk"},
-		{tagSent, "Sent", "How many parts of the message the help desk has"},
+		{tagDelivered, "Delivered", "How many parts of the message the help desk has"},
+		{tagFailed, "Failed", "When an attempt to deliver the message has failed"},
+		{tagRefused, "Refused", "Why the help desk does not take the message"},
+		{tagPartOf, "Part of", "The message of which this is a part"},
 	}
 )
 
-// ownStates are the server's states of conversations, with values of their types.
-func ownStates() map[string]any {
-	return map[string]any{stateStart: lease.Record{}, stateAssigning: lease.Record{}, stateAssigned: assignmentRecord{}}
+// outboxPending is the value of the tag outbox.
+const outboxPending = "pending"
+
+// ownState is a state that the server keeps, with a value of its type.
+type ownState struct {
+	scope   botpress.StateType
+	payload any
+}
+
+func ownStates() map[string]ownState {
+	const conversation = botpress.StateOfConversation
+	return map[string]ownState{
+		stateStart:      {conversation, lease.Record{}},
+		stateAssigning:  {conversation, lease.Record{}},
+		stateOutbox:     {conversation, lease.Record{}},
+		stateAssigned:   {conversation, assignmentRecord{}},
+		stateActivation: {conversation, activationRecord{}},
+		stateSweep:      {botpress.StateOfIntegration, lease.Record{}},
+	}
 }
 
 func hasPart(parts []Part, name string) bool {

@@ -23,13 +23,14 @@ type toBot struct {
 	desk       *toDesk
 
 	seenMessages cache[bool]
+	authors      cache[string] // whether they echo, by their ids
 }
 
 // deliver passes events on to Botpress, in order. It is the only way for events of the desk, and idempotent: an error says
 // that not all were passed on, and that the same events may be delivered again. The fallbackID names a message to which the
 // desk gave no id, by the event's index.
-func (b *toBot) deliver(ctx context.Context, list []Event, fallbackID func(int) string) error {
-	for i, e := range list {
+func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int) string) error {
+	for i, e := range events {
 		if err := b.deliverOne(ctx, e, func() string { return fallbackID(i) }); err != nil {
 			return err
 		}
@@ -37,48 +38,12 @@ func (b *toBot) deliver(ctx context.Context, list []Event, fallbackID func(int) 
 	return nil
 }
 
+// deliverOne finds the event's session and passes the event on while nothing else happens in it. Unknown sessions are ignored.
 func (b *toBot) deliverOne(ctx context.Context, e Event, fallbackID func() string) error {
-	switch e := e.(type) {
-	case Assigned:
-		if e.Agent.ID == "" {
-			return nil // taken off an agent, or given to a group
-		}
-		return b.inSession(ctx, e, func(ses *session) error { return b.assigned(ctx, ses, e) })
-	case Replied:
-		agent, ok, err := relayed(e)
-		if !ok || err != nil {
-			return err
-		}
-		if e.ID == "" {
-			e.ID = fallbackID()
-		}
-		return b.inSession(ctx, e, func(ses *session) error { return b.replied(ctx, ses, agent, e) })
-	case Stopped:
-		return b.inSession(ctx, e, func(ses *session) error { return b.stopped(ctx, ses) })
-	default:
-		return fmt.Errorf("hitl: HandleWebhook returned the event %T; events are Assigned, Replied and Stopped, as values", e)
+	relevant, err := isRelevant(e)
+	if !relevant || err != nil {
+		return err
 	}
-}
-
-// relayed reports whether the end user should hear what was written, and whose words it is.
-func relayed(e Replied) (agent Agent, ok bool, err error) {
-	switch a := e.Author.(type) {
-	case nil, Customer, System:
-		return Agent{}, false, nil
-	case Agent:
-		return a, !isEmpty(e.Message), nil
-	default:
-		return Agent{}, false, fmt.Errorf("hitl: HandleWebhook returned the author %T; authors are Agent, Customer and System, as values", a)
-	}
-}
-
-func isEmpty(m message.Message) bool {
-	text, ok := m.(message.Text)
-	return m == nil || ok && strings.TrimSpace(text.Text) == ""
-}
-
-// inSession runs do while nothing else happens in the event's session. Unknown sessions are ignored.
-func (b *toBot) inSession(ctx context.Context, e Event, do func(*session) error) error {
 	ses, unlock, err := b.sessions.open(ctx, e.session())
 	defer unlock()
 	if err != nil {
@@ -88,12 +53,79 @@ func (b *toBot) inSession(ctx context.Context, e Event, do func(*session) error)
 		b.log.DebugContext(ctx, "ignored an event of an unknown session", "event", fmt.Sprintf("%T", e))
 		return nil
 	}
-	if err := b.desk.flushPendingStop(ctx, ses); err != nil {
-		return err
+	b.desk.inOrder(ctx, ses)
+	if current, ok := b.sessions.cache.get(ses.conversationID); ok {
+		ses = current
 	}
-	err = do(ses)
-	if errors.Is(err, botpress.ErrNotFound) {
+	if err = b.hint(ctx, ses, e, fallbackID); errors.Is(err, botpress.ErrNotFound) {
 		b.sessions.forget(ses) // the conversation was deleted: for a redelivery, the session is unknown
 	}
 	return err
+}
+
+// hint passes an event on. If the desk can be read back, its record is read: the event may not be the only one.
+func (b *toBot) hint(ctx context.Context, ses *session, e Event, fallbackID func() string) error {
+	desk, ok := adapterAs[Backfiller](b.desk.adapter)
+	_, changed := e.(Changed)
+	switch {
+	case !ok && changed:
+		return fmt.Errorf("hitl: the event %T needs an adapter that is a Backfiller", e)
+	case !ok:
+		return b.apply(ctx, ses, e, fallbackID)
+	case changed:
+		return b.backfill(ctx, ses, desk, nil, fallbackID)
+	}
+	if r, ok := e.(Replied); ok {
+		if _, seen := b.seenMessages.get(tagValue(r.ID)); seen && r.ID != "" {
+			return nil
+		}
+	}
+	return b.backfill(ctx, ses, desk, e, fallbackID)
+}
+
+// apply passes one event of a session on.
+func (b *toBot) apply(ctx context.Context, ses *session, e Event, fallbackID func() string) error {
+	if relevant, err := isRelevant(e); !relevant || err != nil {
+		return err
+	}
+	switch e := e.(type) {
+	case Assigned:
+		return b.assigned(ctx, ses, e)
+	case Replied:
+		if e.ID == "" {
+			e.ID = fallbackID()
+		}
+		agent, _ := e.Author.(Agent)
+		return b.replied(ctx, ses, agent, e)
+	case Stopped:
+		return b.stopped(ctx, ses)
+	default:
+		return fmt.Errorf("hitl: Backfill returned the event %T", e)
+	}
+}
+
+// isRelevant reports whether the bot should hear of an event: whether an agent has taken over, or has said something.
+func isRelevant(e Event) (bool, error) {
+	switch e := e.(type) {
+	case Assigned:
+		return e.Agent.ID != "", nil // else taken off an agent, or given to a group
+	case Replied:
+		switch a := e.Author.(type) {
+		case nil, Customer, System:
+			return false, nil
+		case Agent:
+			return !isEmpty(e.Message), nil
+		default:
+			return false, fmt.Errorf("hitl: the adapter returned the author %T; authors are Agent, Customer and System, as values", a)
+		}
+	case Stopped, Changed:
+		return true, nil
+	default:
+		return false, fmt.Errorf("hitl: the adapter returned the event %T; events are Assigned, Replied, Stopped and Changed, as values", e)
+	}
+}
+
+func isEmpty(m message.Message) bool {
+	text, ok := m.(message.Text)
+	return m == nil || ok && strings.TrimSpace(text.Text) == ""
 }

@@ -24,6 +24,9 @@ type assignmentRecord struct {
 	Seen []string `json:"seen,omitempty"`
 }
 
+// maxAssignmentAge is how long after it was recorded an assignment that is reported again is still checked.
+const maxAssignmentAge = time.Hour
+
 // maxSeen is how many assignments back a duplicate is recognised.
 const maxSeen = 10
 
@@ -38,11 +41,11 @@ func (r assignmentRecord) after(seen []string) assignmentRecord {
 // The record is written before the event is sent, so that of two replicas only one sends it. A replica that finds another's
 // fresh record verifies that the event exists: its writer may have crashed.
 func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
-	userID, ses, err := b.agent(ctx, ses, e.Agent)
+	userID, err := b.agent(ctx, ses, e.Agent)
 	if err != nil {
 		return err
 	}
-	mine := assignmentRecord{UserID: userID, By: rand.Text(), At: time.Now()}
+	mine := assignmentRecord{UserID: userID, By: rand.Text(), At: b.sessions.clock.now()}
 	if e.ID != "" {
 		mine.Seen = []string{tagValue(e.ID)}
 	}
@@ -61,9 +64,9 @@ func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
 	if before.UserID != userID || before.Failed {
 		return b.replaceAssignment(ctx, ses, mine, event)
 	}
-	age := time.Since(before.At)
-	if age > 2*b.leases.ttl {
-		return nil // that attempt has succeeded, or was repeated since
+	age := b.sessions.clock.since(before.At)
+	if age > maxAssignmentAge {
+		return nil
 	}
 	if there, err := b.events.awaitEvent(ctx, event); there || err != nil {
 		return err
@@ -127,7 +130,8 @@ func (b *toBot) replaceAssignment(ctx context.Context, ses *session, r assignmen
 	if err != nil {
 		return err
 	}
-	superseded := !before.Failed && len(r.Seen) > 0 && slices.Contains(before.Seen, r.Seen[0]) // somebody else was assigned since
+	// A report that was seen before is only late if somebody else was assigned since. Otherwise its attempt has crashed.
+	superseded := before.UserID != r.UserID && len(r.Seen) > 0 && slices.Contains(before.Seen, r.Seen[0])
 	if superseded {
 		return nil
 	}

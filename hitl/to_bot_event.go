@@ -32,9 +32,12 @@ func (ev *events) emitStopped(ctx context.Context, ses *session) error {
 // emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so package
 // botpress does not retry it. After an unknown outcome, emit looks for the event before it retries.
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams) error {
-	e.Schedule = ev.sessions.schedule(ses)
-	since := time.Now().Add(-5 * time.Second) // our clock may be ahead of the API's
-	_, err := ev.api.CreateEvent(ctx, e)
+	var err error
+	if e.Schedule, err = ev.sessions.slot(ctx, ses); err != nil {
+		return err
+	}
+	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
+	_, err = ev.api.CreateEvent(ctx, e)
 	for backoff := 500 * time.Millisecond; err != nil; backoff *= 2 {
 		wait := max(backoff, retryAfter(err))
 		if !isTransient(err) || backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep(ctx, wait) != nil {

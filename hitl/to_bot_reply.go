@@ -16,6 +16,9 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	if _, seen := b.seenMessages.get(id); seen {
 		return nil // polling adapters re-report
 	}
+	if echo, err := b.isEcho(ctx, ses, agent, e); echo || err != nil {
+		return err
+	}
 	kind, payload, err := encodeReply(e)
 	if err != nil {
 		return err
@@ -23,17 +26,20 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	if b.sessions.activating(ses) {
 		err = b.scheduleReply(ctx, ses, agent, id, string(kind), payload)
 	} else {
-		err = b.relayReply(ctx, ses, agent, id, string(kind), payload)
+		ses, err = b.relayReply(ctx, ses, agent, id, string(kind), payload)
 	}
 	if err != nil {
 		return err
 	}
 	b.seenMessages.put(true, id)
+	if ses.closed() { // the plugin drops what comes after the end
+		b.notifyLate(ctx, ses, e)
+	}
 	return nil
 }
 
-// relayReply finds or creates the agent and the message in one call.
-func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) error {
+// relayReply finds or creates the agent and the message in one call, and returns the session as it is then.
+func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
 	user := b.identities.agentParams(ctx, ses, agent)
 	got, err := b.api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
 		ConversationID: ses.conversationID,
@@ -43,25 +49,27 @@ func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, k
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("hitl: send the agent's message %s: %w", id, err)
+		return nil, fmt.Errorf("hitl: send the agent's message %s: %w", id, err)
 	}
 	current := b.sessions.snapshot(got.Conversation) // another replica may have ended the session
 	b.sessions.remember(current)
-	if err := b.desk.flushPendingStop(ctx, current); err != nil {
-		return err
-	}
-	return b.identities.refreshAgent(ctx, got.User, user)
+	b.desk.inOrder(ctx, current)
+	return current, b.identities.refreshAgent(ctx, got.User, user)
 }
 
 // scheduleReply does the same in two calls, because only creating a message alone can be scheduled.
 func (b *toBot) scheduleReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) error {
-	userID, ses, err := b.agent(ctx, ses, agent)
+	userID, err := b.agent(ctx, ses, agent)
+	if err != nil {
+		return err
+	}
+	later, err := b.sessions.slot(ctx, ses)
 	if err != nil {
 		return err
 	}
 	_, _, err = b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
 		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload,
-		Tags: botpress.Tags{tagID: id}, DiscriminateByTags: []string{tagID}, Schedule: b.sessions.schedule(ses),
+		Tags: botpress.Tags{tagID: id}, DiscriminateByTags: []string{tagID}, Schedule: later,
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)
@@ -69,16 +77,13 @@ func (b *toBot) scheduleReply(ctx context.Context, ses *session, agent Agent, id
 	return nil
 }
 
-// agent finds or creates an agent. While the session is activating, the same call brings the session up to date: its start
-// moves when startHitl is redelivered.
-func (b *toBot) agent(ctx context.Context, ses *session, a Agent) (userID string, current *session, err error) {
-	userID, conv, err := b.identities.agent(ctx, ses, a, b.sessions.activating(ses))
-	if err != nil || conv == nil {
-		return userID, ses, err
+// agent finds or creates an agent. If that takes a call, it brings the session up to date as well.
+func (b *toBot) agent(ctx context.Context, ses *session, a Agent) (userID string, err error) {
+	userID, conv, err := b.identities.agent(ctx, ses, a)
+	if err == nil && conv != nil {
+		b.sessions.remember(b.sessions.snapshot(*conv))
 	}
-	current = b.sessions.snapshot(*conv)
-	b.sessions.remember(current)
-	return userID, current, nil
+	return userID, err
 }
 
 // relayable is the message as the HITL plugin takes it: it refuses all other types.

@@ -18,9 +18,11 @@ type toDesk struct {
 	events     *events
 
 	decodeSession  func(json.RawMessage) (any, error)
-	timeout        time.Duration // of one operation
+	timeout        time.Duration               // of one operation
+	retry          func(conversationID string) // has the session put in order later
 	seenMessages   cache[bool]
 	deliveredParts cache[int]
+	startedRefs    cache[Ref] // sessions that the desk has opened and Botpress does not know
 }
 
 // ackGrace is how long an operation may take beyond its deadline to write what it has done.

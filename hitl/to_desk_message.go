@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -15,56 +14,87 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// messageCreated hands the desk what the end user or the bot says, each part of it once.
+// messageCreated hands the desk what the end user or the bot says, after what was said before it.
 func (d *toDesk) messageCreated(ctx context.Context, body []byte) error {
 	var b wire.Message
 	if err := decode(body, &b); err != nil {
 		return err
 	}
-	msg, extras, err := d.readMessage(b)
+	target, err := d.readMessage(b)
 	if err != nil {
 		return err
 	}
-	unlock, err := d.sessions.lock(ctx, b.Conversation.ID)
+	if delivered, parts := progress(b.Message.Tags); parts > 0 && delivered >= parts {
+		return nil
+	}
+	err = d.deliver(ctx, b, target)
+	if err != nil && !isPermanent(err) {
+		d.retry(b.Conversation.ID)
+	}
+	return err
+}
+
+// deliver delivers a dispatched message. While an earlier one may be in flight at another replica, it waits for it, without
+// the lock.
+func (d *toDesk) deliver(ctx context.Context, b wire.Message, target outgoing) error {
+	waiting, cancel := context.WithTimeout(ctx, inFlightWait)
+	defer cancel()
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := d.locked(ctx, b.Conversation.ID, func() error {
+			ses, err := d.linkedSession(ctx, b)
+			if err != nil {
+				return err
+			}
+			return d.deliverThrough(ctx, ses, target)
+		})
+		if !errors.Is(err, errInFlight) {
+			return err
+		}
+		if sleep(waiting, wait) != nil {
+			return Retryable(5*time.Second, err)
+		}
+	}
+}
+
+// locked runs do while nothing else happens in the conversation.
+func (d *toDesk) locked(ctx context.Context, conversationID string, do func() error) error {
+	unlock, err := d.sessions.lock(ctx, conversationID)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-
-	parts := slices.Collect(message.Flatten(msg))
-	delivered, err := d.alreadyDelivered(ctx, b, len(parts))
-	if err != nil || delivered >= len(parts) {
-		return err
-	}
-	request, err := d.sendRequest(ctx, b, extras)
-	if err != nil {
-		return err
-	}
-	return d.send(ctx, request, parts, delivered)
+	return do()
 }
 
 // readMessage decodes a dispatched message, and checks that it is one of our channel.
-func (d *toDesk) readMessage(b wire.Message) (msg message.Message, extras wire.Extras, err error) {
+func (d *toDesk) readMessage(b wire.Message) (outgoing, error) {
+	o := outgoing{id: b.Message.ID, createdAt: b.Message.CreatedAt, tags: b.Message.Tags, dispatch: true}
 	if err := d.def.checkChannel(b.Conversation.Channel); err != nil {
-		return nil, extras, err
+		return o, err
 	}
 	if !slices.Contains(channelTypes(), message.Type(b.Type)) {
-		return nil, extras, invalidf("Message of type %s not found in channel %s", b.Type, b.Conversation.Channel)
+		return o, invalidf("Message of type %s not found in channel %s", b.Type, b.Conversation.Channel)
 	}
 	if !isID(b.Conversation.ID) || !isID(b.Message.ID) {
-		return nil, extras, invalidf("the body has no conversation or no message")
+		return o, invalidf("the body has no conversation or no message")
 	}
-	if err := decode(b.Payload, &extras); err != nil {
-		return nil, extras, err
+	if err := decode(b.Payload, &o.extras); err != nil {
+		return o, err
 	}
-	if extras.UserID != "" && !isID(extras.UserID) {
-		return nil, extras, invalidf("the payload's userId is none")
+	if o.extras.UserID != "" && !isID(o.extras.UserID) {
+		return o, invalidf("the payload's userId is none")
 	}
-	msg, err = message.Decode(message.Type(b.Type), b.Payload)
-	if err != nil {
-		return nil, extras, invalidf("the payload is not valid: %w", err)
+	var err error
+	if o.message, err = message.Decode(message.Type(b.Type), b.Payload); err != nil {
+		return o, invalidf("the payload is not valid: %w", err)
 	}
-	return msg, extras, nil
+	if o.extras.UserID == "" {
+		o.botName = b.User.Name
+	}
+	o.delivered, _ = d.deliveredParts.get(o.id)
+	delivered, _ := progress(o.tags)
+	o.delivered = max(o.delivered, delivered)
+	return o, nil
 }
 
 // channelTypes are the messages that the hitl channel has: Botpress refuses to create others in it.
@@ -85,23 +115,61 @@ func (d *Definition) checkChannel(channel string) error {
 	return nil
 }
 
-// send delivers the parts that the desk does not have yet. It acknowledges what it has delivered, also when it stops half-way:
-// the next attempt continues from there.
-func (d *toDesk) send(ctx context.Context, request SendMessageRequest, parts []message.Message, delivered int) error {
+// linkedSession finds the session of a dispatched message.
+func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, error) {
+	ses, ok := d.sessions.cache.get(b.Conversation.ID)
+	if !ok {
+		ses = d.sessions.snapshot(botpress.Conversation{ID: b.Conversation.ID, Tags: b.Conversation.Tags})
+	}
+	if ses.ref.ID == "" {
+		var err error
+		ses, err = d.sessions.read(ctx, b.Conversation.ID)
+		if err != nil && !unknownID(err) {
+			return nil, err
+		}
+		if ses == nil || ses.ref.ID == "" {
+			return nil, Errorf("The conversation %s is not linked to the help desk: call %s first", b.Conversation.ID, d.def.StartHitl.Name)
+		}
+	}
+	if closedAt := parseTimestamp(b.Conversation.Tags[tagClosedAt]); !ses.closed() && !closedAt.IsZero() {
+		over := *ses
+		over.closedAt = closedAt
+		ses = &over
+	}
+	d.sessions.remember(ses)
+	observed(ctx).works(ses.key())
+	return ses, nil
+}
+
+// send delivers the parts of a message that the desk does not have yet, and writes what has become of it.
+func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) error {
+	parts := d.parts(o.message)
+	if o.delivered >= len(parts) { // an earlier acknowledgement has failed
+		d.acknowledge(ctx, o, len(parts), len(parts), botpress.Tags{}, nil)
+		return nil
+	}
+	request, err := d.sendRequest(ctx, ses, o)
+	if err != nil {
+		return err
+	}
 	tags := botpress.Tags{}
 	var markers []botpress.ImportedMessage
-	defer func() {
-		if len(tags) > 0 {
-			d.acknowledge(ctx, request.MessageID, tags, markers)
+	delivered := o.delivered
+	defer func() { // a panic is among the ways to get here
+		if delivered > o.delivered || err != nil {
+			d.acknowledge(ctx, o, delivered, len(parts), tags, markers)
 		}
 	}()
-	for i, part := range parts[delivered:] {
-		request.Part, request.Message = delivered+i, part
-		ref, err := d.adapter.SendMessage(ctx, request)
-		if err != nil {
+	for i, part := range parts[o.delivered:] {
+		request.Part, request.Message = o.delivered+i, part
+		ref, sendErr := d.adapter.SendMessage(ctx, request)
+		if err = sendErr; err != nil {
+			if d.markFailed(ctx, ses, tags, err); isPermanent(err) {
+				tags[tagRefused] = cutRunes(failureOf(err).body.Message, maxTag)
+			}
 			return err
 		}
-		tags[tagSent] = strconv.Itoa(request.Part + 1)
+		delivered = request.Part + 1
 		if ref.ID != "" {
 			d.seenMessages.put(true, tagValue(ref.ID))
 		}
@@ -111,8 +179,8 @@ func (d *toDesk) send(ctx context.Context, request SendMessageRequest, parts []m
 			}
 			continue
 		}
-		own, err := d.def.messageTags(ref)
-		if err != nil {
+		own, tagErr := d.def.messageTags(ref)
+		if err = tagErr; err != nil {
 			return err
 		}
 		maps.Copy(tags, own)
@@ -120,7 +188,26 @@ func (d *toDesk) send(ctx context.Context, request SendMessageRequest, parts []m
 	return nil
 }
 
-// dedupeMarker is a message of the past that carries the desk's id of a later part of a bloc: a message has one such tag,
+// markFailed notes in the session that something is undelivered, and in the tags that this attempt works on it no more.
+func (d *toDesk) markFailed(ctx context.Context, ses *session, tags botpress.Tags, err error) {
+	if isPermanent(err) {
+		return
+	}
+	tags[tagFailed] = timestamp(d.sessions.clock.now())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	if err := d.sessions.markOutbox(ctx, ses, true); err != nil {
+		d.log.WarnContext(ctx, "a session with undelivered messages could not be marked", "error", err)
+	}
+}
+
+// parts are the messages that a message is sent as: the items of a bloc, and the pieces of a text that is longer than the
+// desk takes.
+func (d *toDesk) parts(m message.Message) []message.Message {
+	return slices.Collect(message.Flatten(m))
+}
+
+// dedupeMarker is a message of the past that carries the desk's id of a later part of a message: a message has one such tag,
 // and by it, the desk's echo of that part is recognised.
 func (d *toDesk) dedupeMarker(r SendMessageRequest, ref Ref) botpress.ImportedMessage {
 	kind, payload, err := message.Encode(relayable(r.Message)) // the channel has no other types
@@ -128,91 +215,62 @@ func (d *toDesk) dedupeMarker(r SendMessageRequest, ref Ref) botpress.ImportedMe
 		kind, payload = message.TypeText, json.RawMessage(`{"text":"…"}`)
 	}
 	return botpress.ImportedMessage{
-		ConversationID: r.ConversationID, UserID: d.in.BotUserID, Type: string(kind), Payload: payload, CreatedAt: time.Now(),
-		Tags: botpress.Tags{tagID: tagValue(ref.ID), tagSent: "1"}, DiscriminateByTags: []string{tagID},
+		ConversationID: r.ConversationID, UserID: d.in.BotUserID, Type: string(kind), Payload: payload, CreatedAt: d.sessions.clock.now(),
+		Tags: botpress.Tags{tagID: tagValue(ref.ID), tagPartOf: r.MessageID}, DiscriminateByTags: []string{tagID},
 	}
-}
-
-// alreadyDelivered is how many of the parts the desk has. The tags that came along may be older than an acknowledgement, so
-// the API is asked unless it is known that all are delivered.
-func (d *toDesk) alreadyDelivered(ctx context.Context, b wire.Message, parts int) (int, error) {
-	known, _ := d.deliveredParts.get(b.Message.ID)
-	if known = max(known, deliveredParts(b.Message.Tags)); known >= parts {
-		return known, nil
-	}
-	msg, err := d.in.Client.GetMessage(ctx, b.Message.ID)
-	if err != nil {
-		if unknownID(err) {
-			return known, nil // Deleted since. Still deliver the remaining parts.
-		}
-		return 0, fmt.Errorf("hitl: look whether message %s was delivered already: %w", b.Message.ID, err)
-	}
-	return max(known, deliveredParts(msg.Tags)), nil
-}
-
-func deliveredParts(tags map[string]string) int {
-	n, err := strconv.Atoi(tags[tagSent])
-	if err != nil {
-		return 0
-	}
-	return max(0, n)
 }
 
 // acknowledge writes how much of a message the desk has. If that fails the message is delivered all the same, and an error
-// would deliver it twice: so it is only logged, and this process remembers what Botpress does not know. It has a time of its
-// own, since the desk may have used up the operation's.
-func (d *toDesk) acknowledge(ctx context.Context, messageID string, tags botpress.Tags, markers []botpress.ImportedMessage) {
+// would deliver it twice: so it is only logged, this process remembers what Botpress does not know, and retries. It has a time
+// of its own, since the desk may have used up the operation's.
+func (d *toDesk) acknowledge(ctx context.Context, o outgoing, delivered, parts int, tags botpress.Tags, markers []botpress.ImportedMessage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
-	_, err := d.in.Client.UpdateMessage(ctx, messageID, botpress.UpdateMessageParams{Tags: tags})
-	if err == nil || errors.Is(err, botpress.ErrNotFound) {
-		d.deliveredParts.remove(messageID)
-	} else {
-		d.deliveredParts.put(deliveredParts(tags), messageID)
+	if delivered > 0 {
+		tags[tagDelivered] = fmt.Sprintf("%d/%d", delivered, parts)
 	}
+	if o.failed && delivered >= parts {
+		tags[tagFailed] = ""
+	}
+	var errs []error
 	for chunk := range slices.Chunk(markers, 100) { // as many as the API takes at once
-		_, importErr := d.in.Client.ImportMessages(ctx, chunk)
-		err = errors.Join(err, importErr)
+		_, err := d.in.Client.ImportMessages(ctx, chunk)
+		errs = append(errs, err)
 	}
-	if err != nil {
-		d.log.WarnContext(ctx, "the desk has the message, but Botpress did not take the acknowledgement",
-			"message", messageID, "sent", tags[tagSent], "error", err)
+	var err error
+	if len(tags) > 0 {
+		_, err = d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: tags})
+	}
+	if err == nil || errors.Is(err, botpress.ErrNotFound) {
+		d.deliveredParts.remove(o.id)
+	} else {
+		d.deliveredParts.put(delivered, o.id)
+	}
+	if err := errors.Join(append(errs, err)...); err != nil {
+		d.log.WarnContext(ctx, "Botpress did not take the acknowledgement of a message", "message", o.id, "delivered", tags[tagDelivered], "error", err)
+		d.retry(observed(ctx).on().conversationID)
 	}
 }
 
 // sendRequest gathers what all parts of a message have in common: where it goes and who speaks.
-func (d *toDesk) sendRequest(ctx context.Context, b wire.Message, extras wire.Extras) (SendMessageRequest, error) {
-	r := SendMessageRequest{ConversationID: b.Conversation.ID, MessageID: b.Message.ID, UserID: extras.UserID}
-	ses, err := d.linkedSession(ctx, b)
-	if err != nil {
-		return r, err
+func (d *toDesk) sendRequest(ctx context.Context, ses *session, o outgoing) (SendMessageRequest, error) {
+	r := SendMessageRequest{
+		ConversationID: ses.conversationID, Session: ses.ref, Stopped: ses.closed(),
+		MessageID: o.id, UserID: o.extras.UserID, BotName: o.botName,
 	}
-	d.sessions.remember(ses)
-	observed(ctx).works(ses.key())
-	r.Session, r.Stopped = ses.ref, ses.closed() || b.Conversation.Tags[tagClosedAt] != ""
-	if extras.UserID == "" {
-		r.BotName = b.User.Name
-		return r, nil
+	var err error
+	if r.UserID != "" {
+		r.Author, err = d.identities.ref(ctx, ses.conversationID, r.UserID)
+	} else if !o.dispatch {
+		r.BotName, err = d.identities.botName(ctx, d.in.BotUserID)
 	}
-	r.Author, err = d.identities.ref(ctx, b.Conversation.ID, extras.UserID)
 	return r, err
 }
 
-// linkedSession finds the session of a dispatched message.
-func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, error) {
-	if ses, ok := d.sessions.cache.get(b.Conversation.ID); ok {
-		return ses, nil
+// cutRunes truncates a text to a number of characters.
+func cutRunes(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
 	}
-	ses := d.sessions.snapshot(botpress.Conversation{ID: b.Conversation.ID, Tags: b.Conversation.Tags})
-	if ses.ref.ID != "" {
-		return ses, nil
-	}
-	ses, err := d.sessions.read(ctx, b.Conversation.ID)
-	if err != nil && !unknownID(err) {
-		return nil, err
-	}
-	if ses == nil || ses.ref.ID == "" {
-		return nil, Errorf("The conversation %s is not linked to the help desk: call %s first", b.Conversation.ID, d.def.StartHitl.Name)
-	}
-	return ses, nil
+	return s
 }

@@ -1,6 +1,7 @@
 package hitl
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -67,7 +68,9 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 // idempotencyKey is the same for each attempt to start the same session, and for no other session: the history sees to that.
 func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 	var v any
-	if err := json.Unmarshal(input, &v); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(input))
+	decoder.UseNumber() // large numbers that differ must not become one
+	if err := decoder.Decode(&v); err != nil {
 		return "", invalidf("the input is not valid: %w", err)
 	}
 	canonical, err := json.Marshal(v) // with sorted keys
@@ -82,17 +85,19 @@ func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 // redelivery window are never reused.
 func (d *toDesk) conversation(ctx context.Context, key string) (botpress.Conversation, error) {
 	for tries := 0; ; tries++ {
+		// The phase is overwritten in a conversation that is found. It is put right as soon as that is noticed.
 		conv, _, err := d.in.Client.GetOrCreateConversation(ctx, botpress.GetOrCreateConversationParams{
-			Channel: d.def.Channel.Name, Tags: botpress.Tags{tagStartKey: key}, DiscriminateByTags: []string{tagStartKey},
+			Channel: d.def.Channel.Name, Tags: botpress.Tags{tagStartKey: key, tagPhase: phaseOpening},
+			DiscriminateByTags: []string{tagStartKey},
 		})
 		if err != nil {
 			return conv, fmt.Errorf("hitl: create the conversation: %w", err)
 		}
 		ses := d.sessions.snapshot(conv)
-		if !ses.closed() || time.Since(ses.closedAt) < redeliveryWindow || tries > 0 {
+		if !ses.closed() || d.sessions.clock.since(ses.closedAt) < redeliveryWindow || tries > 0 {
 			return conv, nil
 		}
-		if err := d.sessions.write(ctx, conv.ID, botpress.Tags{tagStartKey: ""}); err != nil {
+		if _, err := d.sessions.write(ctx, conv.ID, botpress.Tags{tagStartKey: "", tagPhase: ses.truePhase()}); err != nil {
 			return conv, err
 		}
 	}
@@ -121,9 +126,12 @@ func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r S
 			d.leases.release(ctx, held)
 		}
 	}()
-	ref, err := d.adapter.StartHitl(ctx, r)
-	if err != nil {
-		return nil, err
+	ref, known := d.startedRefs.get(conv.ID)
+	if !known {
+		if ref, err = d.adapter.StartHitl(ctx, r); err != nil {
+			d.markRefused(ctx, conv.ID, err)
+			return nil, err
+		}
 	}
 	if err := d.markStarted(ctx, conv.ID, ref); err != nil {
 		return nil, err
@@ -133,33 +141,81 @@ func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r S
 	return nil, nil
 }
 
-// markStarted writes that the session is open. It is one call, so that no one sees half of it.
+// markRefused takes a session that the desk refuses out of those that are being opened: events of unknown sessions need not
+// wait for it.
+func (d *toDesk) markRefused(ctx context.Context, conversationID string, err error) {
+	if !isPermanent(err) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	if _, err := d.sessions.write(ctx, conversationID, botpress.Tags{tagPhase: ""}); err != nil {
+		d.log.WarnContext(ctx, "a session that the desk refused is still marked as opening", "error", err)
+	}
+}
+
+// markStarted writes that the session is open. It is one call, so that no one sees half of it. It has a time of its own, since
+// the desk may have used up the operation's: a ticket that nobody knows of would be an orphan. If it fails all the same, this
+// process remembers the ticket for the next attempt.
 func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref) error {
 	observed(ctx).works(sessionKey{ref.ID, conversationID})
 	tags, err := d.def.conversationTags(ref)
 	if err != nil {
 		return err
 	}
-	tags[tagStartedAt] = timestamp(time.Now())
-	if err := d.sessions.write(ctx, conversationID, tags); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	now := d.sessions.clock.now()
+	tags[tagStartedAt], tags[tagPhase] = timestamp(now), phaseOpen
+	if _, err := d.sessions.write(ctx, conversationID, tags); err != nil {
+		d.startedRefs.put(ref.clone(), conversationID)
 		return fmt.Errorf("hitl: link it with the desk's %s: %w", ref.ID, err)
 	}
-	d.sessions.remember(&session{conversationID: conversationID, ref: ref.clone(), startedAt: time.Now()})
+	d.startedRefs.remove(conversationID)
+	d.sessions.remember(&session{conversationID: conversationID, ref: ref.clone(), startedAt: now, phase: phaseOpen})
 	return nil
 }
 
-// onDuplicateStart notes that startHitl was redelivered. The plugin has not seen our answer, so for it the session is still
-// to begin. If it is over by now, the plugin must hear that later, too.
+// onDuplicateStart handles a redelivered startHitl: the plugin has not seen our answer, so for it the session is still to
+// begin. If it is over by now, the plugin must hear that later, too. But a message that the plugin has sent to the desk
+// proves that it has seen an answer: then this request is only late.
 func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session) error {
 	observed(ctx).works(ses.key())
-	if err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagStartedAt: timestamp(time.Now())}); err != nil {
+	ready, err := d.pluginIsReady(ctx, ses)
+	if err != nil {
 		return err
 	}
+	tags := botpress.Tags{tagPhase: ses.truePhase()}
 	restarted := *ses
-	restarted.startedAt = time.Now() // later than what is written if that took several attempts
+	if !ready {
+		restarted.startedAt = d.sessions.clock.now()
+		tags[tagStartedAt] = timestamp(restarted.startedAt)
+	}
+	if _, err := d.sessions.write(ctx, ses.conversationID, tags); err != nil {
+		return err
+	}
 	d.sessions.remember(&restarted)
+	if ready {
+		return nil
+	}
+	if _, err := d.sessions.writeActivation(ctx, &restarted, startedAgain, restarted.startedAt); err != nil {
+		return err
+	}
 	if restarted.closed() {
 		return d.events.emitStopped(ctx, &restarted)
 	}
 	return nil
+}
+
+// pluginIsReady reports whether the plugin has sent a message in the session.
+func (d *toDesk) pluginIsReady(ctx context.Context, ses *session) (bool, error) {
+	for m, err := range d.in.Client.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
+		if err != nil {
+			return false, fmt.Errorf("hitl: read the messages of conversation %s: %w", ses.conversationID, err)
+		}
+		if _, ok := d.outgoingOf(m); ok {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// stopHitl ends a session in the desk. The conversation's lock lets messages that came before go first.
+// stopHitl ends a session in the desk, after what was said in it. It retries for half of its time. If the desk stays down, the
+// session ends all the same: an error would keep the plugin from telling the end user. It is closing then, and the desk is told
+// by whoever puts it in order.
 func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	var in wire.ConversationRef
 	if err := decode(input, &in); err != nil {
@@ -22,66 +25,95 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	if !isID(in.ConversationID) {
 		return invalidf("stopHitl needs a conversationId")
 	}
-	unlock, err := d.sessions.lock(ctx, in.ConversationID)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-
-	ses, err := d.sessions.read(ctx, in.ConversationID)
-	if errors.Is(err, botpress.ErrNotFound) {
-		return nil // there is nothing left to stop
-	}
-	if err != nil {
-		return err
-	}
-	if ses.ref.ID == "" || ses.closed() {
-		return nil
-	}
-	observed(ctx).works(ses.key())
-	return d.closeInDesk(ctx, ses)
-}
-
-// closeInDesk asks the desk to close the session, with retries. If the desk stays down, the session ends all the same: an
-// error would keep the plugin from telling the end user. What is left to do is written into the conversation, and done when
-// the desk reports anything about the session.
-func (d *toDesk) closeInDesk(ctx context.Context, ses *session) error {
 	trying, cancel := context.WithTimeout(ctx, d.timeout/2)
 	defer cancel()
-	err := d.stop(trying, ses)
-	for backoff := 500 * time.Millisecond; err != nil && backoff < 5*time.Second; backoff *= 2 {
-		if failureOf(err).status == http.StatusBadRequest || sleep(trying, backoff) != nil {
+	err := d.stopOnce(trying, in.ConversationID)
+	for backoff := 500 * time.Millisecond; err != nil && failureOf(err).status != http.StatusBadRequest; backoff = min(2*backoff, 4*time.Second) {
+		if errors.Is(err, errInFlight) {
+			backoff = 500 * time.Millisecond
+		}
+		if sleep(trying, backoff) != nil { // without the lock: what is in flight must go on
 			break
 		}
-		err = d.stop(trying, ses)
+		err = d.stopOnce(trying, in.ConversationID)
 	}
-	if err != nil && !isDeskUnavailable(err) {
+	if err == nil || !isDeskUnavailable(err) {
 		return err
 	}
-	if err != nil {
-		d.log.ErrorContext(ctx, "the desk could not be told that a session has ended; it will be when it reports anything about it", "error", err)
-	}
-	return d.sessions.markClosed(ctx, ses, err != nil)
+	d.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", err)
+	return d.locked(ctx, in.ConversationID, func() error {
+		ses, err := d.sessions.read(ctx, in.ConversationID)
+		if err != nil {
+			return err
+		}
+		d.retry(in.ConversationID)
+		return d.sessions.markClosed(ctx, ses, true)
+	})
 }
 
-func (d *toDesk) stop(ctx context.Context, ses *session) error {
+// stopOnce ends a session in the desk, if there is anything to end.
+func (d *toDesk) stopOnce(ctx context.Context, conversationID string) error {
+	return d.locked(ctx, conversationID, func() error {
+		ses, err := d.sessions.read(ctx, conversationID)
+		if errors.Is(err, botpress.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if ses.ref.ID == "" || ses.closed() {
+			return nil
+		}
+		observed(ctx).works(ses.key())
+		if err := d.flushAndStop(ctx, ses); err != nil {
+			return err
+		}
+		return d.sessions.markClosed(ctx, ses, false)
+	})
+}
+
+// flushAndStop ends the session in the desk, after all that was said in it. The bot's last words are not waited for: Botpress
+// may send them after the answer to stopHitl.
+func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
+	left, err := d.flush(ctx, ses)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
+		return errInFlight
+	}
 	return d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
 }
 
-// flushPendingStop tells the desk that the session has ended, if it was down then.
-func (d *toDesk) flushPendingStop(ctx context.Context, ses *session) error {
+// putInOrder finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
+func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
 	if !ses.stopPending {
-		return nil
+		left, err := d.flush(ctx, ses)
+		if err == nil && len(left) > 0 {
+			err = errInFlight
+		}
+		return err
 	}
-	if err := d.stop(ctx, ses); err != nil {
+	if err := d.flushAndStop(ctx, ses); err != nil {
 		return fmt.Errorf("hitl: end the session in the desk: %w", err)
 	}
-	return d.sessions.markStopped(ctx, ses)
+	return d.sessions.markClosed(ctx, ses, false)
+}
+
+// inOrder puts a session in order if it is marked. What fails is left for later, and fails nothing else.
+func (d *toDesk) inOrder(ctx context.Context, ses *session) {
+	if !ses.stopPending && !ses.outboxPending {
+		return
+	}
+	if err := d.putInOrder(ctx, ses); err != nil {
+		d.log.WarnContext(ctx, "a session could not be put in order; it will be later", "error", err)
+		d.retry(ses.conversationID)
+	}
 }
 
 // isDeskUnavailable reports whether the desk is down or out of reach, rather than that it refuses what we ask.
 func isDeskUnavailable(err error) bool {
 	var retry *retryableError
 	var network net.Error
-	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInFlight)
 }

@@ -66,6 +66,7 @@ func newWorld(t *testing.T, s setting) *world {
 		if err := server.Ready(); err != nil {
 			t.Fatal(err)
 		}
+		shutDown(t, server)
 		replicas = append(replicas, server)
 		in = integrationOf(t, server, "http://acme.test")
 	}

@@ -3,6 +3,7 @@ package wire
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/hitl-go/sdk/message"
 )
@@ -98,8 +99,9 @@ type Message struct {
 		Tags    map[string]string `json:"tags"`
 	} `json:"conversation"`
 	Message struct {
-		ID   string            `json:"id"`
-		Tags map[string]string `json:"tags"`
+		ID        string            `json:"id"`
+		CreatedAt time.Time         `json:"createdAt"`
+		Tags      map[string]string `json:"tags"`
 	} `json:"message"`
 	// User is always the bot's user. [Extras] has the speaker.
 	User struct {

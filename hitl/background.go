@@ -1,0 +1,153 @@
+package hitl
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// background is what a connection does on its own initiative: retries, sweeps, and receiving. It keeps timers and no
+// goroutines while there is nothing to do, and ends with the connection.
+type background struct {
+	ctx    context.Context //nolint:containedctx // It ends with the connection.
+	cancel context.CancelFunc
+	begin  func() (end func(), ok bool) // counts work, so that the adapter is closed after it
+	run    func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error
+
+	sweeps  bool // whether sessions are swept
+	mu      sync.Mutex
+	stopped bool
+	timers  map[*time.Timer]bool
+	retries map[string]*retry // by conversation
+}
+
+// retry is a session that is put in order later.
+type retry struct {
+	attempts int
+	running  bool
+	again    bool // asked for while it is running
+}
+
+const (
+	maxRetries       = 1_000 // sessions; more are left to the sweep
+	maxRetryAttempts = 300   // about a day
+	firstRetry       = 5 * time.Second
+	longestRetry     = 5 * time.Minute
+)
+
+// stop drops what is planned and cancels what is at work.
+func (b *background) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	b.cancel()
+	for t := range b.timers {
+		t.Stop()
+	}
+	b.timers = nil
+}
+
+// later runs do after a delay, unless the connection ends before.
+func (b *background) later(delay time.Duration, do func(context.Context)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(delay, func() {
+		b.mu.Lock()
+		delete(b.timers, t)
+		b.mu.Unlock()
+		end, ok := b.begin()
+		if !ok {
+			return
+		}
+		defer end()
+		do(b.ctx)
+	})
+	if b.timers == nil {
+		b.timers = map[*time.Timer]bool{}
+	}
+	b.timers[t] = true
+}
+
+// retry puts a session in order later, and again with backoff until that has succeeded.
+func (b *background) retry(conversationID string, putInOrder func(ctx context.Context, conversationID string) error) {
+	b.mu.Lock()
+	r, ok := b.retries[conversationID]
+	switch {
+	case ok:
+		r.again = r.again || r.running
+		b.mu.Unlock()
+		return
+	case len(b.retries) >= maxRetries:
+		b.mu.Unlock()
+		return
+	}
+	if b.retries == nil {
+		b.retries = map[string]*retry{}
+	}
+	r = &retry{}
+	b.retries[conversationID] = r
+	b.mu.Unlock()
+	b.plan(conversationID, r, putInOrder)
+}
+
+func (b *background) plan(conversationID string, r *retry, putInOrder func(ctx context.Context, conversationID string) error) {
+	backoff := min(firstRetry<<min(r.attempts, 10), longestRetry)
+	b.later(backoff+jitter(backoff/5), func(ctx context.Context) {
+		b.mu.Lock()
+		r.attempts++
+		r.running, r.again = true, false
+		b.mu.Unlock()
+		err := putInOrder(ctx, conversationID)
+		b.mu.Lock()
+		r.running = false
+		if err == nil && !r.again || r.attempts >= maxRetryAttempts {
+			delete(b.retries, conversationID)
+			b.mu.Unlock()
+			return
+		}
+		if err == nil {
+			r.attempts = 0
+		}
+		b.mu.Unlock()
+		b.plan(conversationID, r, putInOrder)
+	})
+}
+
+// jitter keeps replicas from doing the same at the same moment.
+func jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return rand.N(most)
+}
+
+// background runs work that nobody has asked for, as an operation of its own.
+func (s *Server) background(ctx context.Context, c *connection, name string, timeout time.Duration, do func(context.Context) error) (err error) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	ctx, seen := observe(ctx)
+	seen.mask.Store(c.mask)
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+		in := c.toDesk.in
+		done := Operation{
+			Name: name, BotID: in.BotID, Alias: in.Alias, Err: err, Status: http.StatusOK,
+			Duration: time.Since(start), APICalls: int(seen.apiCalls.Load()),
+		}
+		if err != nil {
+			f := failureOf(err)
+			done.Status, done.ErrorID = f.status, f.body.ID
+		}
+		s.report(ctx, done, seen)
+	}()
+	return do(ctx)
+}

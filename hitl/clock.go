@@ -1,0 +1,89 @@
+package hitl
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+)
+
+// clock tells Botpress' time, by which sessions are scheduled and leases expire. Replicas agree on it, whatever their own
+// clocks say.
+//
+// A timestamp of Botpress is as old as its way to us, so it says by how much Botpress' clock is ahead at least. Of the
+// timestamps of the last minutes the greatest difference counts. The zero value knows none and tells our own time.
+type clock struct {
+	mu       sync.Mutex
+	skew     time.Duration // of our clock, in tests
+	current  clockSample
+	previous clockSample
+}
+
+// clockSample is the greatest difference that was seen in a period.
+type clockSample struct {
+	offset time.Duration
+	since  time.Time // zero if there is none
+}
+
+// clockPeriod is how long a timestamp counts at least. It counts for twice as long at most.
+const clockPeriod = 5 * time.Minute
+
+func (c *clock) ours() time.Time { return time.Now().Add(c.skew) }
+
+// now is the time in Botpress.
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ours().Add(c.offset())
+}
+
+// since is how long ago a moment was, by Botpress' clock.
+func (c *clock) since(t time.Time) time.Duration { return c.now().Sub(t) }
+
+func (c *clock) offset() time.Duration {
+	switch {
+	case c.current.since.IsZero():
+		return 0
+	case c.previous.since.IsZero():
+		return c.current.offset
+	default:
+		return max(c.current.offset, c.previous.offset)
+	}
+}
+
+// observe learns from a timestamp that Botpress has just made. It returns by how much Botpress' clock is ahead of ours now,
+// and whether that is another second than before.
+func (c *clock) observe(t time.Time) (offset time.Duration, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.offset()
+	now := c.ours()
+	seen := t.Sub(now)
+	switch {
+	case c.current.since.IsZero():
+		c.current = clockSample{seen, now}
+	case now.Sub(c.current.since) > clockPeriod:
+		c.previous, c.current = c.current, clockSample{seen, now}
+	default:
+		c.current.offset = max(c.current.offset, seen)
+	}
+	offset = c.offset()
+	return offset, offset.Round(time.Second) != before.Round(time.Second)
+}
+
+// observeSignature learns from the timestamp of a signature that was verified.
+func (s *Server) observeSignature(header http.Header) {
+	stamp, _, _ := strings.Cut(header.Get(botpress.SignatureHeader), ",")
+	if millis, err := strconv.ParseInt(strings.TrimSpace(stamp), 10, 64); err == nil {
+		s.observeClock(time.UnixMilli(millis))
+	}
+}
+
+func (s *Server) observeClock(t time.Time) {
+	if offset, changed := s.clock.observe(t); changed {
+		s.log.Warn("our clock and Botpress' differ; sessions go by Botpress'", "ahead", (-offset).Round(time.Second))
+	}
+}

@@ -1,0 +1,261 @@
+package hitl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+	"github.com/hitl-go/sdk/message"
+)
+
+// The outbox of a session is its conversation: the outgoing messages that are not settled, which is delivered in all parts or
+// refused. Any process can deliver what another has left, in the order in which it was said.
+
+// outgoing is a message on its way to the desk.
+type outgoing struct {
+	id        string
+	createdAt time.Time
+	message   message.Message
+	extras    wire.Extras
+	botName   string // empty unless it was dispatched
+	dispatch  bool   // Botpress has just dispatched it
+	delivered int    // parts that the desk has
+	failed    bool   // an attempt has failed
+	refused   bool   // the desk will never take it
+	settled   bool
+	tags      botpress.Tags
+}
+
+// outgoingOf reads a message of the conversation. It returns false for what nobody has said to the desk.
+func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
+	if m.Direction != botpress.Outgoing || m.Tags[tagPartOf] != "" {
+		return outgoing{}, false
+	}
+	o := outgoing{id: m.ID, createdAt: m.CreatedAt, tags: m.Tags, failed: m.Tags[tagFailed] != "", refused: m.Tags[tagRefused] != ""}
+	known, _ := d.deliveredParts.get(m.ID)
+	delivered, parts := progress(m.Tags)
+	o.delivered = max(known, delivered)
+	o.settled = o.refused || parts > 0 && delivered >= parts
+	if o.settled {
+		return o, true
+	}
+	var err error
+	if o.message, err = message.Decode(message.Type(m.Type), m.Payload); err != nil {
+		o.message = message.Unknown{Kind: message.Type(m.Type), Payload: m.Payload}
+	}
+	_ = json.Unmarshal(m.Payload, &o.extras) // what is not there is said by the bot
+	return o, true
+}
+
+// progress reads how many parts of a message the desk has, of how many.
+func progress(tags map[string]string) (delivered, parts int) {
+	a, b, _ := strings.Cut(tags[tagDelivered], "/")
+	delivered, err1 := strconv.Atoi(a)
+	parts, err2 := strconv.Atoi(b)
+	if err1 != nil || err2 != nil || delivered < 0 || parts < 0 {
+		return 0, 0
+	}
+	return delivered, parts
+}
+
+// maxOutboxPages bounds how far back undelivered messages are looked for.
+const maxOutboxPages = 5
+
+// outbox returns what is to be delivered, oldest first, up to the message with the given id; an empty id means all. It looks
+// back to the first settled message: nothing is delivered before what was said before it, so everything older is settled, too.
+// It takes one call, for the newest messages are on one page. Found is false if the message is not in the conversation.
+func (d *toDesk) outbox(ctx context.Context, conversationID, upTo string) (pending []outgoing, found bool, err error) {
+	token := ""
+	reached := upTo == ""
+	for range maxOutboxPages {
+		params := botpress.ListMessagesParams{ConversationID: conversationID, NextToken: token, Next: &token}
+		for m, err := range d.in.Client.ListMessages(ctx, params) {
+			if unknownID(err) {
+				return nil, false, nil
+			}
+			if err != nil {
+				return nil, false, fmt.Errorf("hitl: read the messages of conversation %s: %w", conversationID, err)
+			}
+			o, ok := d.outgoingOf(m)
+			if reached = reached || m.ID == upTo; !ok || !reached {
+				continue
+			}
+			found = found || m.ID == upTo
+			if o.settled {
+				slices.Reverse(pending)
+				return pending, found, nil
+			}
+			pending = append(pending, o)
+		}
+		if token == "" {
+			break
+		}
+	}
+	slices.Reverse(pending)
+	return pending, found, nil
+}
+
+// errInFlight says that another replica may be delivering an earlier message.
+var errInFlight = errors.New("hitl: an earlier message may be in flight at another replica")
+
+// Times of the outbox.
+const (
+	// freshAttempt is how old a message may be for its attempt to be the first: Botpress repeats no request sooner.
+	freshAttempt = 10 * time.Second
+	// inFlightWait is how long an attempt waits for an earlier message, before its sender is asked to retry.
+	inFlightWait = 10 * time.Second
+)
+
+// abandoned reports whether nobody works on a message any more.
+func (d *toDesk) abandoned(o outgoing) bool {
+	return o.failed || d.sessions.clock.since(o.createdAt) > d.timeout+ackGrace+freshAttempt
+}
+
+// deliverThrough delivers a message and what was said before it and is still undelivered. The conversation is locked. It
+// returns [errInFlight] if an earlier message may be in flight.
+func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoing) error {
+	leased := d.def.SendOnce
+	if leased {
+		release, err := d.leaseOutbox(ctx, ses, target.id)
+		if err != nil || release == nil {
+			return err
+		}
+		defer release()
+	}
+	pending, found, err := d.outbox(ctx, ses.conversationID, target.id)
+	switch {
+	case err != nil:
+		return err
+	case !found: // deleted since, or the API shows it late
+		pending = append(pending, target)
+	case len(pending) == 0:
+		return nil // delivered already
+	}
+	for _, o := range pending[:len(pending)-1] {
+		if !d.abandoned(o) {
+			return errInFlight
+		}
+	}
+	// Others may work on these, too: on earlier messages, and on one that Botpress has sent before.
+	if !leased && (len(pending) > 1 || pending[0].failed || d.isOld(pending[0])) {
+		release, err := d.leaseOutbox(ctx, ses, target.id)
+		if err != nil || release == nil {
+			return err
+		}
+		defer release()
+		again, found, err := d.outbox(ctx, ses.conversationID, target.id)
+		if err != nil {
+			return err
+		}
+		if found {
+			pending = again
+		}
+	}
+	return d.deliverAll(ctx, ses, pending, target)
+}
+
+// isOld reports whether Botpress may have dispatched a message before.
+func (d *toDesk) isOld(o outgoing) bool {
+	return !o.createdAt.IsZero() && d.sessions.clock.since(o.createdAt) > freshAttempt
+}
+
+// leaseOutbox lets one replica at a time deliver what may be delivered by several. The release is nil if another replica has
+// delivered the message meanwhile.
+func (d *toDesk) leaseOutbox(ctx context.Context, ses *session, targetID string) (release func(), err error) {
+	held, err := d.leases.acquire(ctx, ses.conversationID, stateOutbox, func() (bool, error) {
+		pending, found, err := d.outbox(ctx, ses.conversationID, targetID)
+		return found && len(pending) == 0, err
+	})
+	if err != nil || held == nil {
+		return nil, err
+	}
+	return func() { d.leases.release(ctx, held) }, nil
+}
+
+// deliverAll delivers messages in order, and stops at the first one that the desk does not take now. A message that the desk
+// refuses is marked, so that it blocks nobody. The error is that of the target.
+func (d *toDesk) deliverAll(ctx context.Context, ses *session, pending []outgoing, target outgoing) error {
+	for _, o := range pending {
+		if o.id == target.id {
+			o.botName, o.dispatch = target.botName, target.dispatch
+		}
+		err := d.send(ctx, ses, o)
+		switch {
+		case err == nil:
+		case isPermanent(err):
+			if o.id == target.id {
+				return err
+			}
+			d.log.WarnContext(ctx, "the desk refused a message", "message", o.id, "error", err)
+		case o.id == target.id:
+			return err
+		default:
+			return Retryable(5*time.Second, fmt.Errorf("hitl: message %s waits for an earlier one: %w", target.id, err))
+		}
+	}
+	if ses.outboxPending {
+		d.tidyOutbox(ctx, ses)
+	}
+	return nil
+}
+
+// tidyOutbox takes the mark off a session of which nothing is left to deliver.
+func (d *toDesk) tidyOutbox(ctx context.Context, ses *session) {
+	pending, _, err := d.outbox(ctx, ses.conversationID, "")
+	if err == nil && len(pending) == 0 {
+		err = d.sessions.markOutbox(ctx, ses, false)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "the outbox is still marked", "error", err)
+	}
+}
+
+// flush delivers everything that nobody else works on, and returns what is left to others. The conversation is locked.
+func (d *toDesk) flush(ctx context.Context, ses *session) (left []outgoing, err error) {
+	pending, left, err := d.undelivered(ctx, ses)
+	if err != nil || len(pending) == 0 {
+		return left, err
+	}
+	release, err := d.leaseOutbox(ctx, ses, pending[len(pending)-1].id)
+	if err != nil || release == nil {
+		return left, err
+	}
+	defer release()
+	if pending, left, err = d.undelivered(ctx, ses); err != nil || len(pending) == 0 {
+		return left, err
+	}
+	err = d.deliverAll(ctx, ses, pending, pending[len(pending)-1])
+	if err != nil && isPermanent(err) {
+		err = nil
+	}
+	return left, err
+}
+
+// undelivered returns the messages that nobody works on, and those that follow. A session without any needs no mark.
+func (d *toDesk) undelivered(ctx context.Context, ses *session) (pending, left []outgoing, err error) {
+	all, _, err := d.outbox(ctx, ses.conversationID, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(all) == 0 {
+		return nil, nil, d.sessions.markOutbox(ctx, ses, false)
+	}
+	n := slices.IndexFunc(all, func(o outgoing) bool { return !d.abandoned(o) })
+	if n < 0 {
+		n = len(all)
+	}
+	return all[:n], all[n:], nil
+}
+
+// isPermanent reports whether an error of the desk is final.
+func isPermanent(err error) bool {
+	var own *Error
+	return errors.As(err, &own) && failureOf(err).status < 500
+}

@@ -1,0 +1,54 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// receive runs the adapter's Receive, again and again with backoff, until the connection ends.
+func (c *connection) receive(r Receiver) {
+	const longestBackoff = time.Minute
+	backoff := time.Second
+	c.background.later(0, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			start := time.Now()
+			err := c.receiveOnce(ctx, r)
+			if ctx.Err() != nil {
+				return
+			}
+			if time.Since(start) > longestBackoff {
+				backoff = time.Second // it has worked for a while
+			}
+			c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", backoff, "error", err)
+			if sleep(ctx, backoff+jitter(backoff/5)) != nil {
+				return
+			}
+			backoff = min(2*backoff, longestBackoff)
+		}
+	})
+}
+
+func (c *connection) receiveOnce(ctx context.Context, r Receiver) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return r.Receive(ctx, c.deliver)
+}
+
+// deliver passes on what a [Receiver] has received.
+func (c *connection) deliver(ctx context.Context, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return c.background.run(ctx, "receive", c.toDesk.timeout, func(ctx context.Context) error {
+		for _, e := range events {
+			if r, ok := e.(Replied); ok && r.ID == "" {
+				return errors.New("hitl: a reply that was received needs an ID: without one, it would be sent twice when it is received again")
+			}
+		}
+		return c.toBot.deliver(ctx, events, func(int) string { return "" })
+	})
+}

@@ -1,0 +1,165 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/lease"
+)
+
+// A sweep puts the sessions of an installation in order without being asked: it delivers what is undelivered, ends what is
+// closing, and reads open sessions back. It runs soon after the installation is seen by a process, after register, and every
+// Options.SweepEvery. A lease lets one replica do it at a time.
+
+const (
+	sweepTimeout     = 5 * time.Minute
+	sweepAtOnce      = 4     // sessions
+	maxSweepSessions = 1_000 // what is left is left to the next sweep
+	sweepSoon        = 5 * time.Second
+
+	// recentlyClosed is how long ago a session may have ended whose last words are still looked for.
+	recentlyClosed = time.Hour
+)
+
+// planSweep sweeps after a delay, and every now and then from then on.
+func (c *connection) planSweep(delay, every time.Duration) {
+	if every <= 0 {
+		return
+	}
+	c.background.later(delay+jitter(delay/2), func(ctx context.Context) {
+		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep) // it is logged
+		c.planSweep(every, every)
+	})
+}
+
+// sweepNow sweeps once more, soon.
+func (c *connection) sweepNow() {
+	c.background.later(jitter(sweepSoon), func(ctx context.Context) {
+		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep)
+	})
+}
+
+func (c *connection) sweep(ctx context.Context) error {
+	in := c.toDesk.in
+	key := botpress.StateKey{Type: botpress.StateOfIntegration, ID: in.IntegrationID, Name: stateSweep}
+	held, err := c.toDesk.leases.leases.Acquire(ctx, key, sweepTimeout+10*time.Second)
+	if errors.Is(err, lease.ErrHeld) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("hitl: acquire the lease of the sweep: %w", err)
+	}
+	defer c.toDesk.leases.release(ctx, held)
+
+	s := &sweep{connection: c, seen: map[string]bool{}}
+	s.group.SetLimit(sweepAtOnce)
+	recent := c.toDesk.sessions.clock.now().Add(-recentlyClosed)
+	for _, list := range []struct {
+		params botpress.ListConversationsParams
+		until  time.Time
+	}{
+		{params: botpress.ListConversationsParams{Tags: botpress.Tags{tagPhase: phaseClosing}}},
+		{params: botpress.ListConversationsParams{Tags: botpress.Tags{tagOutbox: outboxPending}}},
+		{params: botpress.ListConversationsParams{Tags: botpress.Tags{tagPhase: phaseOpen}}},
+		{params: botpress.ListConversationsParams{Tags: botpress.Tags{tagPhase: phaseOpening}}},
+		{params: botpress.ListConversationsParams{
+			Tags: botpress.Tags{tagPhase: phaseClosed}, SortField: botpress.ByUpdatedAt, SortDirection: botpress.Descending,
+		}, until: recent},
+	} {
+		if err = s.all(ctx, list.params, list.until); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, s.group.Wait())
+}
+
+// sweep is one sweep at work.
+type sweep struct {
+	*connection
+
+	group errgroup.Group
+	seen  map[string]bool
+}
+
+// all puts the listed sessions in order, down to those that were updated before the given time.
+func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams, until time.Time) error {
+	params.Channel = s.toDesk.def.Channel.Name
+	for conv, err := range s.toDesk.in.Client.ListConversations(ctx, params) {
+		if err != nil {
+			return fmt.Errorf("hitl: list the sessions of phase %s: %w", params.Tags[tagPhase], err)
+		}
+		if conv.UpdatedAt.Before(until) || len(s.seen) >= maxSweepSessions {
+			return nil
+		}
+		if s.seen[conv.ID] {
+			continue
+		}
+		s.seen[conv.ID] = true
+		s.group.Go(func() error {
+			if err := s.one(ctx, conv); err != nil {
+				return fmt.Errorf("hitl: put session %s in order: %w", conv.ID, err)
+			}
+			return nil
+		})
+	}
+	return ctx.Err()
+}
+
+// one puts a session in order. What fails is retried before the next sweep.
+func (s *sweep) one(ctx context.Context, conv botpress.Conversation) error {
+	err := s.toDesk.locked(ctx, conv.ID, func() error {
+		ses := s.toDesk.sessions.snapshot(conv)
+		if ses.startedAt.IsZero() {
+			return s.abandon(ctx, ses)
+		}
+		if current, ok := s.toDesk.sessions.cache.get(conv.ID); ok && current.closed() && !ses.closed() {
+			ses = current // it ended since the list was made
+		}
+		s.toDesk.sessions.remember(ses)
+		if ses.phase != ses.truePhase() {
+			if _, err := s.toDesk.sessions.write(ctx, conv.ID, botpress.Tags{tagPhase: ses.truePhase()}); err != nil {
+				return err
+			}
+		}
+		err := s.toDesk.putInOrder(ctx, ses)
+		if desk, ok := adapterAs[Backfiller](s.adapter); ok && !ses.closed() {
+			err = errors.Join(err, s.toBot.backfill(ctx, ses, desk, nil, nil))
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.toDesk.retry(conv.ID)
+	}
+	return err
+}
+
+// abandon takes a session out of those that are being opened, if nobody opens it any more.
+func (s *sweep) abandon(ctx context.Context, ses *session) error {
+	if s.toDesk.sessions.clock.since(ses.createdAt) < redeliveryWindow {
+		return nil
+	}
+	_, err := s.toDesk.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ""})
+	return err
+}
+
+// putInOrder puts a session in order that could not be before.
+func (c *connection) putInOrder(ctx context.Context, conversationID string) error {
+	return c.background.run(ctx, "retry", c.toDesk.timeout, func(ctx context.Context) error {
+		return c.toDesk.locked(ctx, conversationID, func() error {
+			ses, err := c.toDesk.sessions.read(ctx, conversationID)
+			if errors.Is(err, botpress.ErrNotFound) || err == nil && ses.startedAt.IsZero() {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			c.toDesk.sessions.remember(ses)
+			return c.toDesk.putInOrder(ctx, ses)
+		})
+	})
+}

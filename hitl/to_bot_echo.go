@@ -1,0 +1,85 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/message"
+)
+
+// A desk may report a message of ours back as an agent's, and faster than we can write that it is ours. Such an echo has an
+// unknown id and the words of a message that is being delivered.
+
+const (
+	// echoWindow is how old a message may be whose echo is still unknown.
+	echoWindow = 2 * time.Minute
+	// echoWait is how long a possible echo waits for the message to be settled.
+	echoWait = 3 * time.Second
+)
+
+// What is known of an author of replies.
+const (
+	authorHuman  = "human"  // its first reply was no echo
+	authorEchoes = "echoes" // it has echoed before
+)
+
+// isEcho reports whether a reply is an echo. It asks Botpress about the first reply of each author, and about all of those who
+// have echoed before: others cost no call. If the message is not settled in time, the reply's sender is asked to retry.
+func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied) (bool, error) {
+	if known, _ := b.authors.get(agent.ID); known == authorHuman {
+		return false, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, echoWait)
+	defer cancel()
+	for wait := 100 * time.Millisecond; ; wait *= 2 {
+		echo, unsettled, err := b.lookForEcho(ctx, ses, e)
+		if err != nil {
+			return false, err
+		}
+		if echo {
+			b.authors.put(authorEchoes, agent.ID)
+			b.seenMessages.put(true, tagValue(e.ID))
+			return true, nil
+		}
+		if !unsettled {
+			if known, _ := b.authors.get(agent.ID); known == "" {
+				b.authors.put(authorHuman, agent.ID)
+			}
+			return false, nil
+		}
+		if sleep(waiting, wait) != nil {
+			return false, Retryable(5*time.Second, errors.New("hitl: the reply may be the echo of a message that is being delivered"))
+		}
+	}
+}
+
+// lookForEcho looks through the newest messages: for one that has the reply's id, and for one with its words that is not settled.
+func (b *toBot) lookForEcho(ctx context.Context, ses *session, e Replied) (echo, unsettled bool, err error) {
+	words := strings.TrimSpace(message.PlainText(e.Message))
+	for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
+		if err != nil {
+			return false, false, err
+		}
+		if b.sessions.clock.since(m.CreatedAt) > echoWindow {
+			break
+		}
+		if m.Direction == botpress.Outgoing && m.Tags[tagID] == tagValue(e.ID) {
+			return true, false, nil
+		}
+		if o, ok := b.desk.outgoingOf(m); ok && !o.settled && b.desk.says(o, words) {
+			unsettled = true
+		}
+	}
+	return false, unsettled, nil
+}
+
+// says reports whether a part of a message has these words.
+func (d *toDesk) says(o outgoing, words string) bool {
+	return slices.ContainsFunc(d.parts(o.message), func(part message.Message) bool {
+		return strings.TrimSpace(message.PlainText(part)) == words
+	})
+}
