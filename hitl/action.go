@@ -77,9 +77,10 @@ func (c *connection) added(ctx context.Context, name string, input json.RawMessa
 
 type costKey struct{}
 
-// SetCost says what the action that is running costs the bot's owner, in U.S. dollars as Botpress' own integrations count. The last call counts, and without one
-// the action is free; what is no number is ignored. The context is the one that the action's function was called with, or made from it.
-func SetCost(ctx context.Context, cost float64) {
+// SetCost says what the action that is running costs the bot's owner, in U.S. dollars as Botpress' own integrations count. The
+// last call counts. Without one the action is free. What is no number is ignored. The context is the one that the action's
+// function was called with, or made from it.
+func (Installation) SetCost(ctx context.Context, cost float64) {
 	if c, ok := ctx.Value(costKey{}).(*atomic.Uint64); ok && !math.IsNaN(cost) && !math.IsInf(cost, 0) {
 		c.Store(math.Float64bits(cost))
 	}

@@ -21,7 +21,7 @@ type Action struct {
 	Description string
 
 	// Cacheable allows Botpress to answer the same input from memory. Billable says that it may cost the bot
-	// something: see [SetCost].
+	// something: see [Installation.SetCost].
 	Cacheable bool
 	Billable  bool
 

@@ -30,8 +30,8 @@ func rate(ctx context.Context, _ desk, in rateInput) (rateOutput, error) {
 	if in.Ticket == "gone" {
 		return rateOutput{}, hitl.Errorf("There is no such ticket")
 	}
-	hitl.SetCost(ctx, 0.5)
-	hitl.SetCost(ctx, 0.25)
+	(hitl.Installation{}).SetCost(ctx, 0.5)
+	(hitl.Installation{}).SetCost(ctx, 0.25)
 	return rateOutput{Average: float64(in.Stars)}, nil
 }
 

@@ -9,7 +9,11 @@ import (
 )
 
 // supportDesk is an adapter; its methods for HITL are left out here.
-type supportDesk struct{ stub[struct{}] }
+type supportDesk struct {
+	stub[struct{}]
+
+	in hitl.Installation
+}
 
 type agentsInput struct {
 	Group string `json:"group,omitempty" jsonschema:"title=Group,enum=sales,enum=support" jsonschema_description:"All agents, if empty"`
@@ -19,13 +23,15 @@ type agentsOutput struct {
 	Names []string `json:"names"`
 }
 
-func listAgents(ctx context.Context, _ supportDesk, _ agentsInput) (agentsOutput, error) {
-	hitl.SetCost(ctx, 0.001)
+func listAgents(ctx context.Context, d supportDesk, _ agentsInput) (agentsOutput, error) {
+	d.in.SetCost(ctx, 0.001)
 	return agentsOutput{Names: []string{"Ann", "Bob"}}, nil
 }
 
 func ExampleAddAction() {
-	connect := func(context.Context, hitl.Installation, struct{}) (supportDesk, error) { return supportDesk{}, nil }
+	connect := func(_ context.Context, in hitl.Installation, _ struct{}) (supportDesk, error) {
+		return supportDesk{in: in}, nil
+	}
 	server, err := hitl.NewServer(hitl.Definition{Name: "support-desk", Version: "1.0.0"}, connect, &hitl.Options{
 		Botpress: botpress.Options{Token: "token"}, Insecure: true,
 	})

@@ -422,23 +422,22 @@ func TestOnOperation(t *testing.T) {
 func TestWebhookReply(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		reply  *hitl.Response
+		reply  hitl.Webhook
 		status int
 		header http.Header
 		body   string
 	}{
-		{"nothing", nil, 200, http.Header{"Content-Type": {"application/json"}}, "{}"},
-		{"empty", &hitl.Response{}, 200, http.Header{"Content-Type": {"application/json"}}, "{}"},
-		{"headers", &hitl.Response{Header: http.Header{"x-a": {"1", "2"}}}, 200, http.Header{"Content-Type": {"application/json"}, "X-A": {"1", "2"}}, "{}"},
-		{"a body", &hitl.Response{Body: []byte("<html>")}, 200, http.Header{"Content-Type": nil}, "<html>"},
-		{"an empty body", &hitl.Response{Body: []byte{}}, 200, http.Header{"Content-Type": nil}, ""},
-		{"no content", &hitl.Response{Status: 204}, 204, http.Header{"Content-Type": nil}, ""},
-		{"a length that lies", &hitl.Response{Header: http.Header{"content-length": {"1"}}, Body: []byte("long")}, 200, http.Header{"Content-Type": nil}, "long"},
-		{"an error of its own", &hitl.Response{Status: 500, Body: []byte("oh no")}, 500, http.Header{"Content-Type": nil}, "oh no"},
+		{"nothing", hitl.Webhook{}, 200, http.Header{"Content-Type": {"application/json"}}, "{}"},
+		{"headers", hitl.Webhook{Header: http.Header{"x-a": {"1", "2"}}}, 200, http.Header{"Content-Type": {"application/json"}, "X-A": {"1", "2"}}, "{}"},
+		{"a body", hitl.Webhook{Body: []byte("<html>")}, 200, http.Header{"Content-Type": nil}, "<html>"},
+		{"an empty body", hitl.Webhook{Body: []byte{}}, 200, http.Header{"Content-Type": nil}, ""},
+		{"no content", hitl.Webhook{Status: 204}, 204, http.Header{"Content-Type": nil}, ""},
+		{"a length that lies", hitl.Webhook{Header: http.Header{"content-length": {"1"}}, Body: []byte("long")}, 200, http.Header{"Content-Type": nil}, "long"},
+		{"an error of its own", hitl.Webhook{Status: 500, Body: []byte("oh no")}, 500, http.Header{"Content-Type": nil}, "oh no"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
-				return hitl.Webhook{Reply: test.reply}, nil
+				return test.reply, nil
 			}}
 			a := ask(desk.server(t, hitl.Options{}), request(webhook))
 			want := answer{test.status, test.header, test.body}
@@ -449,7 +448,7 @@ func TestWebhookReply(t *testing.T) {
 	}
 	for _, status := range []int{1, 99, 101, 600, 1000, -200} {
 		desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
-			return hitl.Webhook{Reply: &hitl.Response{Status: status}}, nil
+			return hitl.Webhook{Status: status}, nil
 		}}
 		if a := ask(desk.server(t, hitl.Options{}), request(webhook)); a.status != http.StatusInternalServerError {
 			t.Errorf("a reply with status %d: got %d %s", status, a.status, a.body)

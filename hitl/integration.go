@@ -151,13 +151,9 @@ type Webhook struct {
 	// If it fails the sender is asked to try again; nil does nothing.
 	Done func(context.Context) error
 
-	// Reply is the answer that the sender gets once the events have been passed on; nil means 200.
-	Reply *Response
-}
-
-// Response is an answer to a webhook request.
-type Response struct {
-	Status int // 0 means 200
+	// Status, Header and Body are the answer that the sender gets once the events have been passed on. Status 0 means 200, a
+	// nil Body an empty JSON object.
+	Status int
 	Header http.Header
 	Body   []byte
 }
@@ -190,7 +186,7 @@ type Replied struct {
 	SessionID      string
 	ConversationID string
 
-	// Author is an [Agent], [Customer] or [System]; nil counts as System.
+	// Author is an [Agent] or the [Customer]. Nil is anything else: the desk itself, its automations, our own bot, an internal note.
 	Author Author
 
 	// ID is the message in the desk. By it, the same message is recognised when the desk reports it again, and
@@ -217,7 +213,7 @@ type Changed struct {
 	ConversationID string
 }
 
-// Author is who wrote a message in the desk: an [Agent], the [Customer] or the [System].
+// Author is who wrote a message in the desk: an [Agent] or the [Customer].
 //
 //sumtype:decl
 type Author interface {
@@ -242,12 +238,8 @@ type Agent struct {
 // Customer is the end user writing in the desk, for instance by answering an e-mail.
 type Customer struct{}
 
-// System is everything else: the desk itself, its automations, our own bot, internal notes.
-type System struct{}
-
 func (Agent) author()    {}
 func (Customer) author() {}
-func (System) author()   {}
 
 // sessionKey names a session in the desk's words, in ours, or in both.
 type sessionKey struct{ sessionID, conversationID string }

@@ -111,12 +111,12 @@ func isRelevant(e Event) (bool, error) {
 		return e.Agent.ID != "", nil // else taken off an agent, or given to a group
 	case Replied:
 		switch a := e.Author.(type) {
-		case nil, Customer, System:
+		case nil, Customer:
 			return false, nil
 		case Agent:
 			return !isEmpty(e.Message), nil
 		default:
-			return false, fmt.Errorf("hitl: the adapter returned the author %T; authors are Agent, Customer and System, as values", a)
+			return false, fmt.Errorf("hitl: the adapter returned the author %T; authors are Agent and Customer, as values", a)
 		}
 	case Stopped, Changed:
 		return true, nil

@@ -40,7 +40,7 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 			return response{}, withRetryAfter(err)
 		}
 	}
-	return reply(hook.Reply)
+	return hook.reply()
 }
 
 // withRetryAfter asks the sender for a redelivery after a transient failure of ours: not every desk retries after a 500.
@@ -82,18 +82,15 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 
 // reply answers the sender of a webhook request. What the adapter leaves out is as in the reference: status 200, an
 // empty object.
-func reply(res *Response) (response, error) {
-	if res == nil {
-		res = &Response{}
-	}
-	out := response{status: cmp.Or(res.Status, http.StatusOK), header: http.Header{}, body: res.Body}
+func (hook Webhook) reply() (response, error) {
+	out := response{status: cmp.Or(hook.Status, http.StatusOK), header: http.Header{}, body: hook.Body}
 	if out.status < 200 || out.status > 599 {
 		return response{}, fmt.Errorf("hitl: HandleWebhook replied with the status %d, which is none", out.status)
 	}
 	if out.body == nil && out.status != http.StatusNoContent && out.status != http.StatusNotModified {
 		out.header, out.body = jsonHeader(), []byte("{}")
 	}
-	for name, values := range res.Header {
+	for name, values := range hook.Header {
 		if name = http.CanonicalHeaderKey(name); name != "Content-Length" && name != "Transfer-Encoding" { // they are our own
 			out.header[name] = values
 		}

@@ -111,7 +111,7 @@ func author(c comment, users []user) hitl.Author {
 	i := slices.IndexFunc(users, func(u user) bool { return u.ID == c.AuthorID })
 	switch {
 	case i < 0 || !c.Public || c.Metadata.Custom[mark] != nil:
-		return hitl.System{}
+		return nil // the desk itself, an automation or a note
 	case users[i].Role == "end-user":
 		return hitl.Customer{}
 	}

@@ -396,7 +396,7 @@ func (q *quirky) replied(e event) hitl.Replied {
 	}
 	switch {
 	case !e.Message.Public && q.quirk != "notes":
-		r.Author = hitl.System{}
+		r.Author = nil
 	case !e.Author.Staff && q.quirk != "customers":
 		r.Author = hitl.Customer{}
 	}

@@ -110,7 +110,7 @@ var rules = []rule{
 	},
 	{
 		name: "notes", check: notes, needs: []string{"Note", "Replied"}, after: "whole-session", live: true,
-		text: "Internal notes must not reach the end user. They are no events, or have the author hitl.System.",
+		text: "Internal notes must not reach the end user. They are no events, or have no author.",
 	},
 	{
 		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session", live: true,
@@ -119,8 +119,8 @@ var rules = []rule{
 	},
 	{
 		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session", live: true,
-		text: "Desks send webhooks for the adapter's own messages, too. These echoes are no events, or have the author hitl.Customer or " +
-			"hitl.System, or as Replied.ID the ID that SendMessage returned. Otherwise the end user receives their own messages.",
+		text: "Desks send webhooks for the adapter's own messages, too. These echoes are no events, or have the author hitl.Customer or none, or " +
+			"as Replied.ID the ID that SendMessage returned. Otherwise the end user receives their own messages.",
 	},
 	{
 		name: "concurrent", check: concurrent,

@@ -296,7 +296,7 @@ func webhookForged(t *trial) {
 	}
 	rejected := func(rep report) (bool, hitl.Webhook) {
 		hook, err := t.handleWebhook(a, rep)
-		return (err != nil || hook.Reply != nil && hook.Reply.Status >= 400) && len(hook.Events) == 0, hook
+		return (err != nil || hook.Status >= 400) && len(hook.Events) == 0, hook
 	}
 	mustReject := func(how string, rep report) {
 		if ok, hook := rejected(rep); !ok {

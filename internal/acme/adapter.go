@@ -143,7 +143,7 @@ func (r report) agent() hitl.Agent {
 func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {
 	if isTickets(r) {
 		body, err := a.desk.ticketsJSON()
-		return hitl.Webhook{Reply: &hitl.Response{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}}, err
+		return hitl.Webhook{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, err
 	}
 	var rep report
 	if err := json.NewDecoder(r.Body).Decode(&rep); err != nil {

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 
-	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/conformance/client"
 	"github.com/hitl-go/sdk/internal/openapitest"
 )
@@ -46,8 +45,8 @@ type price struct {
 	Cost float64 `json:"cost"`
 }
 
-func cost(ctx context.Context, _ *adapter, p price) (struct{}, error) {
-	hitl.SetCost(ctx, p.Cost)
+func cost(ctx context.Context, a *adapter, p price) (struct{}, error) {
+	a.in.SetCost(ctx, p.Cost)
 	return struct{}{}, nil
 }
 

@@ -76,41 +76,41 @@ func (*adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook,
 		return hitl.Webhook{}, err
 	}
 	reply, err := replyTo(r, body)
-	return hitl.Webhook{Reply: reply}, err
+	return reply, err
 }
 
 // replyTo answers in the way that the path asks for.
-func replyTo(r *http.Request, body []byte) (*hitl.Response, error) {
+func replyTo(r *http.Request, body []byte) (hitl.Webhook, error) {
 	switch r.URL.Path {
 	case "/echo":
 		echo, err := echoRequest(r, body)
-		return &hitl.Response{Header: http.Header{"Content-Type": {"application/json"}, "X-Echo": {"1"}}, Body: echo}, err
+		return hitl.Webhook{Header: http.Header{"Content-Type": {"application/json"}, "X-Echo": {"1"}}, Body: echo}, err
 	case "/teapot":
-		return &hitl.Response{
+		return hitl.Webhook{
 			Status: http.StatusTeapot, Header: http.Header{"X-Tea": {"earl grey"}, "Content-Type": {"text/plain"}},
 			Body: []byte("short and stout"),
 		}, nil
 	case "/nothing":
-		return nil, nil
+		return hitl.Webhook{}, nil
 	case "/empty-object":
-		return &hitl.Response{}, nil
+		return hitl.Webhook{}, nil
 	case "/headers-only":
-		return &hitl.Response{Header: http.Header{"Location": {"https://example.com/"}}}, nil
+		return hitl.Webhook{Header: http.Header{"Location": {"https://example.com/"}}}, nil
 	case "/body-only":
-		return &hitl.Response{Body: []byte("hello")}, nil
+		return hitl.Webhook{Body: []byte("hello")}, nil
 	case "/redirect":
-		return &hitl.Response{
+		return hitl.Webhook{
 			Status: http.StatusFound, Header: http.Header{"Location": {"https://example.com/next"}}, Body: []byte{},
 		}, nil
 	case "/204":
-		return &hitl.Response{Status: http.StatusNoContent}, nil
+		return hitl.Webhook{Status: http.StatusNoContent}, nil
 	case "/error":
-		return &hitl.Response{Status: http.StatusInternalServerError, Body: []byte("handler-made 500")}, nil
+		return hitl.Webhook{Status: http.StatusInternalServerError, Body: []byte("handler-made 500")}, nil
 	default:
 		if r.Body == http.NoBody {
 			body = []byte("<no body>")
 		}
-		return &hitl.Response{Body: append([]byte("ok:"), body...)}, nil
+		return hitl.Webhook{Body: append([]byte("ok:"), body...)}, nil
 	}
 }
 
