@@ -35,7 +35,7 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 	delete(got, "sdkVersion")
 	delete(want, "sdkVersion")
 	states, _ := got["states"].(map[string]any)
-	own := []string{"hitlStart", "hitlAssigned", "hitlAssigning", "hitlOutbox", "hitlActivation", "hitlSweep"}
+	own := []string{"hitlStart", "hitlAssigned", "hitlAssigning", "hitlOutbox", "hitlActivation", "hitlSweep", "hitlUpdate", "hitlUser"}
 	for _, name := range own {
 		if states[name] == nil {
 			t.Errorf("the server's own state %s is not declared", name)

@@ -36,6 +36,8 @@ const (
 	stateAssigning = "hitlAssigning" // conversation: lease of who replaces that assignment
 	stateOutbox    = "hitlOutbox"    // conversation: lease of who delivers what others have left
 
+	stateUser       = "hitlUser"       // user: lease of who creates an end user in the desk
+	stateUpdate     = "hitlUpdate"     // integration: lease of who changes a state of the adapter's
 	stateSweep      = "hitlSweep"      // integration: lease of who puts the sessions in order
 	stateActivation = "hitlActivation" // conversation: until when events are scheduled while the session is activating
 )
@@ -83,6 +85,8 @@ func ownStates() map[string]ownState {
 		stateOutbox:     {conversation, lease.Record{}},
 		stateAssigned:   {conversation, assignmentRecord{}},
 		stateActivation: {conversation, activationRecord{}},
+		stateUser:       {botpress.StateOfUser, lease.Record{}},
+		stateUpdate:     {botpress.StateOfIntegration, lease.Record{}},
 		stateSweep:      {botpress.StateOfIntegration, lease.Record{}},
 	}
 }
