@@ -294,8 +294,8 @@ func checkID(name, id string) *Error {
 	return nil
 }
 
-// when is the time of a message or an event that is scheduled, zero if it is not.
-func when(raw json.RawMessage) (time.Time, *Error) {
+// when is the time of a message or an event that is scheduled, by Botpress' clock, zero if it is not.
+func (s *Server) when(raw json.RawMessage) (time.Time, *Error) {
 	if raw == nil {
 		return time.Time{}, nil
 	}
@@ -313,7 +313,7 @@ func when(raw json.RawMessage) (time.Time, *Error) {
 		if !(*spec.Delay >= 0 && *spec.Delay <= longest) {
 			return time.Time{}, invalidPayload("schedule.delay must be milliseconds from 0 to %v", longest)
 		}
-		return time.Now().Add(time.Duration(*spec.Delay * float64(time.Millisecond))), nil
+		return s.clock.now().Add(time.Duration(*spec.Delay * float64(time.Millisecond))), nil
 	case len(*spec.DateTime) < 24 || len(*spec.DateTime) > 28:
 		return time.Time{}, invalidPayload("schedule.dateTime must have 24 to 28 characters")
 	}

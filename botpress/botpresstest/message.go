@@ -92,7 +92,7 @@ func (r *request) parseMessage(raw []byte, shape string, getOrCreate bool) (p pa
 	if p.Origin != "" && p.Origin != "synthetic" {
 		return p, invalidPayload("origin must be synthetic")
 	}
-	if p.at, err = when(p.Schedule); err != nil {
+	if p.at, err = r.when(p.Schedule); err != nil {
 		return p, err
 	}
 	if p.tags, err = r.tagNames(onMessage, p.Tags); err == nil && getOrCreate {
@@ -225,7 +225,7 @@ func (r *request) findMessage(by map[string]string) *msg {
 
 func (s *Server) retagMessage(m *msg, tags map[string]string) {
 	if s.messages.retag(m, tags) {
-		m.updatedAt = stamp()
+		m.updatedAt = s.clock.stamp()
 	}
 }
 
@@ -321,7 +321,7 @@ func updateMessage(r *request) (any, *Error) {
 		m.payload = bytes.Clone(body.Payload)
 	}
 	r.messages.retag(m, tags)
-	m.updatedAt = stamp()
+	m.updatedAt = r.clock.stamp()
 	return map[string]any{"message": m.view(r.in)}, nil
 }
 
