@@ -183,7 +183,7 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 			s.log.WarnContext(ctx, "a message has not reached the integration", "alias", in.Alias, "message", m.id, "error", err)
 		}
 	}
-	s.enqueue("desk:"+c.id, func(ctx context.Context) {
+	dispatch := func(ctx context.Context) {
 		if held != nil {
 			select {
 			case <-held:
@@ -202,7 +202,20 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 				push(ctx)
 			}
 		})
-	})
+	}
+	switch s.opts.Dispatch {
+	case DispatchParallel:
+		s.background(dispatch)
+	case DispatchShuffled:
+		late := s.upTo(shuffling)
+		s.background(func(ctx context.Context) {
+			if sleep(ctx, late) == nil {
+				dispatch(ctx)
+			}
+		})
+	default:
+		s.enqueue("desk:"+c.id, dispatch)
+	}
 	return over
 }
 

@@ -51,6 +51,8 @@ type Options struct {
 	// RetryDelay is the unit of the linear backoff between attempts. Zero: 1 second. A Retry-After header of an integration is
 	// not honoured, and its 429 is not retried; what the real cloud does is not public.
 	RetryDelay time.Duration
+	// Dispatch is the order in which the messages of one conversation are sent to its integration.
+	Dispatch Dispatch
 	// Timeout is how long an integration may take to respond. Zero: 60 seconds.
 	Timeout time.Duration
 	// ClockSkew is how far Botpress' clock is ahead of the caller's; negative: behind. By it go all times that Botpress tells
@@ -63,6 +65,20 @@ type Options struct {
 	// Middleware wraps the whole server, for instance to check every exchange against the OpenAPI.
 	Middleware func(http.Handler) http.Handler
 }
+
+// Dispatch is the order in which the messages of one conversation are sent to its integration. The real cloud's is not
+// public.
+type Dispatch int
+
+// The orders of messages.
+const (
+	DispatchSerial   Dispatch = iota // One after the other: a message waits until the one before has arrived or is given up.
+	DispatchParallel                 // Each at once. A retry does not hold up later messages.
+	DispatchShuffled                 // Like parallel, but each is up to 50 ms late, at random, so that later ones overtake it.
+)
+
+// shuffling is by how much a message is late with DispatchShuffled.
+const shuffling = 50 * time.Millisecond
 
 // maxPending bounds the queued work: beyond it, the API responds with 429.
 const maxPending = 1 << 14
