@@ -131,8 +131,10 @@ func (s *Server) serve(op operation) http.Handler {
 				w.Header().Set("Retry-After", fault.retryAfter())
 			}
 		default:
-			if fault.Kind == Delay && sleep(r.Context(), fault.Delay) != nil ||
-				fault.Kind == Late && sleep(s.ctx, fault.Delay) != nil {
+			if fault.Kind == Late {
+				r = r.WithContext(s.ctx) //nolint:contextcheck // The caller's ends when it gives up.
+			}
+			if (fault.Kind == Delay || fault.Kind == Late) && sleep(r.Context(), fault.Delay) != nil {
 				panic(http.ErrAbortHandler)
 			}
 			var err *Error
