@@ -31,7 +31,7 @@ func (c *connection) planSweep(delay, every time.Duration) {
 	if every <= 0 {
 		return
 	}
-	c.background.later(delay+jitter(delay/2), func(ctx context.Context) {
+	c.background.later(delay+jitter(delay/10), func(ctx context.Context) {
 		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep) // it is logged
 		c.planSweep(every, every)
 	})

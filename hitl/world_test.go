@@ -33,7 +33,8 @@ const signingSecret = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1oaXRsLWdv"
 
 // setting is what tests vary.
 type setting struct {
-	replicas int // zero means one
+	replicas int  // zero means one
+	sendOnce bool // the desk recognises no repetition
 	cloud    botpresstest.Options
 	server   hitl.Options
 }
@@ -59,7 +60,9 @@ func newWorld(t *testing.T, s setting) *world {
 	for range max(1, s.replicas) {
 		opts := s.server
 		opts.Botpress = botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client}
-		server, err := acme.NewServer(acme.Definition(true), w.desk, &opts)
+		def := acme.Definition(true)
+		def.SendOnce = s.sendOnce
+		server, err := acme.NewServer(def, w.desk, &opts)
 		if err != nil {
 			t.Fatal(err)
 		}
