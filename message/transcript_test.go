@@ -439,7 +439,7 @@ func words(transcripts ...string) string {
 
 // A limit that has room for the longest grapheme cluster never splits one.
 func TestCharactersStayWhole(t *testing.T) {
-	clusters := []string{"👨‍👩‍👧‍👦", "👍🏽", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🇨🇭", "🇧🇷", "❤️", "e\u0301", "1️⃣", "각", "नि", "a"}
+	clusters := []string{"👨‍👩‍👧‍👦", "👍🏽", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🇨🇭", "🇧🇷", "❤️", "e\u0301", "1️⃣", "각", "नि", "क्षि", "\u0600\u0661", "a"}
 	history := said(strings.Repeat(strings.Join(clusters, ""), 20))
 	for unit := range message.UTF16 + 1 {
 		for limit := 40; limit < 80; limit++ {
