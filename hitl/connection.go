@@ -84,7 +84,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any], leases *lea
 		in: in, adapter: adapter, def: def, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
 		decodeSession: s.decodeSession, timeout: s.opts.Timeout,
 		seenMessages: seen, deliveredParts: cache[int]{s.memory.deliveredParts, scope},
-		startedRefs: cache[Ref]{s.memory.startedRefs, scope},
+		startedRefs: cache[Ref]{s.memory.startedRefs, scope}, stopWanted: cache[bool]{s.memory.stopWanted, scope},
 	}
 	toBot := &toBot{
 		def: def, api: api, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
