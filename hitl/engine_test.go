@@ -1,9 +1,11 @@
 package hitl_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +19,8 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/bplog"
+	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -112,6 +116,7 @@ func TestOrderOfParallelDispatches(t *testing.T) {
 		t.Run(fmt.Sprintf("%d replicas", replicas), func(t *testing.T) {
 			shuffled := botpresstest.Options{Dispatch: botpresstest.DispatchShuffled}
 			inBubble(t, setting{replicas: replicas, cloud: shuffled}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.desk.Forgetful = true // nothing is in flight twice
 				w.escalate(jane, "Help")
 				calls := 0
 				w.desk.Before = func(_ context.Context, method string) error {
@@ -171,10 +176,18 @@ func TestStopAfterAnOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.pass(time.Minute)
+		var did []string
+		w.desk.After = func(_ context.Context, method string) error {
+			did = append(did, method)
+			return nil
+		}
 		lift()
 		w.pass(10 * time.Minute)
 		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
 			t.Errorf("the ticket is %s", ticket.Status)
+		}
+		if last := slices.Index(did, "StopHitl"); last < 2 {
+			t.Errorf("the desk was asked to %v", did)
 		}
 		log := slices.DeleteFunc(w.log("T-1"), func(line string) bool { return strings.Contains(line, "has ended the session") })
 		if diff := cmp.Diff(want, log); diff != "" {
@@ -302,31 +315,138 @@ func TestEarlyEchoAtAnotherReplica(t *testing.T) {
 // A desk that needs all of the operation's time has opened a ticket. It is not forgotten.
 func TestTicketOfASlowDesk(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
-		slow := true
+		starts := 0
 		w.desk.After = func(ctx context.Context, method string) error {
-			if method == "StartHitl" && slow {
-				slow = false
+			if method == "StartHitl" {
+				starts++
 				<-ctx.Done() // and then it answers
 			}
 			return nil
 		}
 		w.escalate(jane, "Help")
 		w.wantTickets(1)
-		if n := w.count("updateConversation", "startedAt"); n != 1 {
-			t.Errorf("the session was linked %d times, want once", n)
+		if starts != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", starts)
 		}
 	})
 }
 
-// count counts calls of an operation whose request has a text in it.
-func (w *world) count(operation, text string) int {
-	n := 0
-	for _, c := range w.cloud.Calls() {
-		if c.Operation == operation && strings.Contains(string(c.Request), text) {
-			n++
+// A ticket whose link could not be written is not opened again by the process that knows it.
+func TestTicketThatCouldNotBeLinked(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		starts := 0
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "updateConversation", Kind: botpresstest.InternalError, Times: 4})
+		defer lift()
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				starts++
+			}
+			return nil
+		}
+		w.escalate(jane, "Help")
+		if starts != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", starts)
+		}
+	})
+}
+
+// A stopHitl whose calls of the API fail is not forgotten, though Botpress does not repeat it.
+func TestStopHitlWhileTheAPIFails(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.InternalError})
+		if err := jane.StopHitl(t.Context()); err == nil {
+			t.Error("the bot was told that all is well")
+		}
+		lift()
+		w.pass(10 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
+	})
+}
+
+// A process that dies while it ends a session has written that it is closing. Another finishes it.
+func TestStopHitlOfADeadProcess(t *testing.T) {
+	inBubble(t, setting{cloud: once, server: hitl.Options{Timeout: 10 * time.Second}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.desk.Before = func(ctx context.Context, method string) error {
+			if method == "StopHitl" {
+				panic("the process dies")
+			}
+			return nil
+		}
+		_ = jane.StopHitl(t.Context())
+		w.desk.Before = nil
+		w.pass(20 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
+	})
+}
+
+// Replies that wait for the plugin when the end user ends the session reach nobody. Somebody is told.
+func TestScheduledRepliesAtTheEnd(t *testing.T) {
+	var log bytes.Buffer
+	inBubble(t, setting{server: hitl.Options{Logger: slog.New(bplog.NewHandler(&log, nil))}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+			t.Fatal(err)
+		}
+		w.report(comment("A-1", "Hello"))
+		if err := jane.StopHitl(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		wantAgents(t, jane)
+		if !strings.Contains(log.String(), "reached nobody message=A-1") {
+			t.Errorf("nobody is told that a reply reached nobody:\n%s", &log)
+		}
+	})
+}
+
+// What an adapter's panic breaks in a sweep is that sweep alone.
+func TestPanicInASweep(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.DropBefore})
+		want := w.sayMany(jane, 0, 1)
+		lift()
+		panics := 0
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "SendMessage" && panics == 0 {
+				panics++
+				panic("oh")
+			}
+			return nil
+		}
+		w.pass(40 * time.Minute)
+		w.wantLog("T-1", want)
+		if panics != 1 {
+			t.Error("the adapter has not panicked")
+		}
+	})
+}
+
+// A text that is longer than the desk takes arrives in parts.
+func TestLongTexts(t *testing.T) {
+	makeServer := func(desk *acme.Desk) func(*hitl.Options) (*hitl.Server, error) {
+		return func(opts *hitl.Options) (*hitl.Server, error) {
+			def := acme.Definition(true)
+			def.MaxText, def.TextUnit = 20, message.Runes
+			return acme.NewServer(def, desk, opts)
 		}
 	}
-	return n
+	var desk acme.Desk
+	inBubble(t, setting{make: makeServer(&desk)}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk = &desk
+		w.escalate(jane, "Help")
+		w.say(jane, message.Text{Text: "One two three four five six seven eight nine ten."})
+		w.wantLog("T-1", []string{"Jane: One two three four", "Jane: five six seven eight", "Jane: nine ten."})
+		for _, id := range w.desk.Comments("T-1") {
+			w.report(comment(id, "an echo"))
+		}
+		wantAgents(t, jane)
+	})
 }
 
 // A startHitl that arrives a second time when the plugin is at work already does not move the activation window.
