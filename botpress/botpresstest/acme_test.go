@@ -51,6 +51,7 @@ func (a *acme) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	if reply != nil {
 		if status, body := reply(op); status != 0 {
+			w.Header().Set("Retry-After", "60") // Botpress does not honour it.
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, body)
 			return

@@ -134,7 +134,7 @@ func getWorkspace(r *request) (any, *Error) {
 		return nil, forbidden("the token is not for workspace %q", id)
 	}
 	view := map[string]any{
-		"id": WorkspaceID, "name": "Acme Inc.", "ownerId": "user", "createdAt": stamp(), "updatedAt": stamp(), "botCount": 1,
+		"id": WorkspaceID, "name": "Acme Inc.", "ownerId": "user", "createdAt": r.clock.stamp(), "updatedAt": r.clock.stamp(), "botCount": 1,
 		"billingVersion": "v4", "plan": "team", "blocked": false, "spendingLimit": 0, "activeTrialId": nil,
 	}
 	if r.admin.handle != "" {
@@ -147,13 +147,13 @@ func getPublicInterface(r *request) (any, *Error) {
 	id, name, version := r.http.PathValue("id"), r.http.PathValue("name"), r.http.PathValue("version")
 	for _, i := range r.admin.interfaces {
 		if i.id == id || i.name == name && i.version == version {
-			return map[string]any{"interface": i.view()}, nil
+			return map[string]any{"interface": i.view(r.clock.stamp())}, nil
 		}
 	}
 	return nil, notFound("interface", id+name+" "+version)
 }
 
-func (i publicInterface) view() any {
+func (i publicInterface) view(now time.Time) any {
 	schema := map[string]any{"schema": map[string]any{"type": "object"}}
 	parts := func(names []string, part any) map[string]any {
 		all := map[string]any{}
@@ -163,7 +163,7 @@ func (i publicInterface) view() any {
 		return all
 	}
 	return map[string]any{
-		"id": i.id, "name": i.name, "version": i.version, "createdAt": stamp(), "updatedAt": stamp(),
+		"id": i.id, "name": i.name, "version": i.version, "createdAt": now, "updatedAt": now,
 		"title": "HITL", "description": "", "iconUrl": "", "readmeUrl": "", "public": true, "attributes": map[string]any{},
 		"entities": parts(i.entities, schema), "events": parts(i.events, schema),
 		"actions":  parts(i.actions, map[string]any{"input": schema, "output": schema}),
@@ -184,7 +184,7 @@ func createAccessKey(r *request) (any, *Error) {
 		return nil, err
 	}
 	key := &accessKey{
-		id: r.newID("iak"), integrationID: d.id, note: body.Note, createdAt: stamp(),
+		id: r.newID("iak"), integrationID: d.id, note: body.Note, createdAt: r.clock.stamp(),
 		value: r.newID("bp_iak"),
 	}
 	r.admin.keys = append(r.admin.keys, key)

@@ -131,8 +131,10 @@ func (s *Server) serve(op operation) http.Handler {
 				w.Header().Set("Retry-After", fault.retryAfter())
 			}
 		default:
-			if fault.Kind == Delay && sleep(r.Context(), fault.Delay) != nil ||
-				fault.Kind == Late && sleep(s.ctx, fault.Delay) != nil {
+			if fault.Kind == Late {
+				r = r.WithContext(s.ctx) //nolint:contextcheck // The caller's ends when it gives up.
+			}
+			if (fault.Kind == Delay || fault.Kind == Late) && sleep(r.Context(), fault.Delay) != nil {
 				panic(http.ErrAbortHandler)
 			}
 			var err *Error
@@ -294,8 +296,8 @@ func checkID(name, id string) *Error {
 	return nil
 }
 
-// when is the time of a message or an event that is scheduled, zero if it is not.
-func when(raw json.RawMessage) (time.Time, *Error) {
+// when is the time of a message or an event that is scheduled, by Botpress' clock, zero if it is not.
+func (s *Server) when(raw json.RawMessage) (time.Time, *Error) {
 	if raw == nil {
 		return time.Time{}, nil
 	}
@@ -313,7 +315,7 @@ func when(raw json.RawMessage) (time.Time, *Error) {
 		if !(*spec.Delay >= 0 && *spec.Delay <= longest) {
 			return time.Time{}, invalidPayload("schedule.delay must be milliseconds from 0 to %v", longest)
 		}
-		return time.Now().Add(time.Duration(*spec.Delay * float64(time.Millisecond))), nil
+		return s.clock.now().Add(time.Duration(*spec.Delay * float64(time.Millisecond))), nil
 	case len(*spec.DateTime) < 24 || len(*spec.DateTime) > 28:
 		return time.Time{}, invalidPayload("schedule.dateTime must have 24 to 28 characters")
 	}

@@ -396,6 +396,7 @@ func TestFaultsOnAPI(t *testing.T) {
 		botpresstest.DropAfter:     {0, true},
 		botpresstest.Reset:         {0, false},
 		botpresstest.Delay:         {201, true},
+		botpresstest.Late:          {201, true},
 		botpresstest.RateLimited:   {429, false},
 		botpresstest.Unavailable:   {503, false},
 		botpresstest.InternalError: {500, false},

@@ -28,7 +28,7 @@ type Call struct {
 	Response     []byte // Do not change it.
 	Status       int    // Zero: no response.
 	Fault        FaultKind
-	At           time.Time
+	At           time.Time // By the caller's clock, like Took: Options.ClockSkew does not apply.
 	Took         time.Duration
 	TraceID      string // From the traceparent: calls made while a dispatch is handled carry its trace id.
 }

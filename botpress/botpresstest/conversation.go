@@ -113,7 +113,7 @@ func (r *request) getOrCreateConversation(p parsedConversation) (c *conversation
 
 func (s *Server) retagConversation(c *conversation, tags map[string]string) {
 	if s.conversations.retag(c, tags) {
-		c.updatedAt = stamp()
+		c.updatedAt = s.clock.stamp()
 	}
 }
 
@@ -157,7 +157,7 @@ func updateConversation(r *request) (any, *Error) {
 	}
 	c.setProperties(body.Properties)
 	r.conversations.retag(c, tags)
-	c.updatedAt = stamp()
+	c.updatedAt = r.clock.stamp()
 	return map[string]any{"conversation": c.view(r.in)}, nil
 }
 

@@ -71,7 +71,7 @@ func createIntegration(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	d.id, d.createdAt, d.updatedAt = r.newID("intver"), stamp(), stamp()
+	d.id, d.createdAt, d.updatedAt = r.newID("intver"), r.clock.stamp(), r.clock.stamp()
 	d.signing = []string{r.newSecret()}
 	r.admin.deployed = append(r.admin.deployed, d)
 	view := d.view()
@@ -218,7 +218,7 @@ func updateIntegration(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	d.definition, d.secrets, d.updatedAt = changed.definition, changed.secrets, stamp()
+	d.definition, d.secrets, d.updatedAt = changed.definition, changed.secrets, r.clock.stamp()
 	return map[string]any{"integration": d.view()}, nil
 }
 

@@ -179,7 +179,7 @@ func (d delivery) setHeaders(h http.Header) error {
 	if in.SigningSecret == "" {
 		return nil
 	}
-	signature, err := sign(in.SigningSecret, d.body, time.Now())
+	signature, err := sign(in.SigningSecret, d.body, in.server.clock.now())
 	if err == nil {
 		h.Set("x-bp-signature", signature)
 	}

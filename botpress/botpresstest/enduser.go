@@ -51,7 +51,7 @@ type Received struct {
 	Name       string // The agent's, as shown. Empty for the bot, and where the channel shows none.
 	PictureURL string // Likewise.
 	Message    message.Message
-	At         time.Time
+	At         time.Time         // By Botpress' clock.
 	Tags       map[string]string // As the bot sees them, such as "hitl#downstream" and "hitl#additionalData".
 }
 
@@ -193,7 +193,7 @@ func (u *EndUser) show(m *msg) {
 		u.server.log.Error("a message cannot be shown", "message", m.id, "error", err)
 		return
 	}
-	r := Received{ID: m.id, From: FromBot, Message: said, At: stamp(), Tags: maps.Clone(m.tags)}
+	r := Received{ID: m.id, From: FromBot, Message: said, At: u.server.clock.stamp(), Tags: maps.Clone(m.tags)}
 	if m.tags[tagDownstream] != "" {
 		r.From = FromAgent
 		var payload struct {

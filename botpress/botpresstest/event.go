@@ -68,10 +68,10 @@ func (s *Server) Events() []Event {
 // receive stores an event and passes it to the bot when it is due. Events about one conversation are handled in order.
 // Hold s.mu.
 func (s *Server) receive(e *event) {
-	e.id, e.createdAt, e.status = s.newID("evt"), stamp(), "pending"
+	e.id, e.createdAt, e.status = s.newID("evt"), s.clock.stamp(), "pending"
 	s.events = append(s.events, e)
 	s.eventByID[e.id] = e
-	if e.at.After(time.Now()) {
+	if e.at.After(s.clock.now()) {
 		e.status = "scheduled"
 	}
 	s.later(e.at, func() {
@@ -157,7 +157,7 @@ func createEvent(r *request) (any, *Error) {
 	if id := e.messageID; id != "" && r.messages.byID[id] == nil {
 		return nil, unknownReference("message", id)
 	}
-	if e.at, err = when(body.Schedule); err != nil {
+	if e.at, err = r.when(body.Schedule); err != nil {
 		return nil, err
 	}
 	r.receive(e)

@@ -92,7 +92,7 @@ func (r *request) parseMessage(raw []byte, shape string, getOrCreate bool) (p pa
 	if p.Origin != "" && p.Origin != "synthetic" {
 		return p, invalidPayload("origin must be synthetic")
 	}
-	if p.at, err = when(p.Schedule); err != nil {
+	if p.at, err = r.when(p.Schedule); err != nil {
 		return p, err
 	}
 	if p.tags, err = r.tagNames(onMessage, p.Tags); err == nil && getOrCreate {
@@ -183,7 +183,7 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 			s.log.WarnContext(ctx, "a message has not reached the integration", "alias", in.Alias, "message", m.id, "error", err)
 		}
 	}
-	s.enqueue("desk:"+c.id, func(ctx context.Context) {
+	dispatch := func(ctx context.Context) {
 		if held != nil {
 			select {
 			case <-held:
@@ -202,7 +202,20 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 				push(ctx)
 			}
 		})
-	})
+	}
+	switch s.opts.Dispatch {
+	case DispatchParallel:
+		s.background(dispatch)
+	case DispatchShuffled:
+		late := s.upTo(shuffling)
+		s.background(func(ctx context.Context) {
+			if sleep(ctx, late) == nil {
+				dispatch(ctx)
+			}
+		})
+	default:
+		s.enqueue("desk:"+c.id, dispatch)
+	}
 	return over
 }
 
@@ -225,7 +238,7 @@ func (r *request) findMessage(by map[string]string) *msg {
 
 func (s *Server) retagMessage(m *msg, tags map[string]string) {
 	if s.messages.retag(m, tags) {
-		m.updatedAt = stamp()
+		m.updatedAt = s.clock.stamp()
 	}
 }
 
@@ -321,7 +334,7 @@ func updateMessage(r *request) (any, *Error) {
 		m.payload = bytes.Clone(body.Payload)
 	}
 	r.messages.retag(m, tags)
-	m.updatedAt = stamp()
+	m.updatedAt = r.clock.stamp()
 	return map[string]any{"message": m.view(r.in)}, nil
 }
 

@@ -236,7 +236,7 @@ func (s *Server) onTimeout(ctx context.Context, e *event) (string, error) {
 		return "", err
 	}
 	cfg := up.config
-	if up.tags[tagAgent] != "" || !up.active || !down.active || cfg.AssignedTimeout <= 0 || time.Since(started) < cfg.AssignedTimeout {
+	if up.tags[tagAgent] != "" || !up.active || !down.active || cfg.AssignedTimeout <= 0 || s.clock.now().Sub(started) < cfg.AssignedTimeout {
 		return ignored, nil
 	}
 	if err := s.endSession(ctx, up, down, "agent-assignment-timeout"); err != nil {
@@ -321,7 +321,7 @@ func (s *Server) escalate(ctx context.Context, x escalation) error {
 	}
 	up.active, down.active = true, true
 	if x.config.AssignedTimeout > 0 {
-		started := time.Now()
+		started := s.clock.now()
 		s.receive(&event{
 			kind: eventTimeout, conversationID: up.id, userID: x.user.id, at: started.Add(x.config.AssignedTimeout),
 			payload: mustJSON(map[string]any{"sessionStartedAt": started.UTC(), "downstreamConversationId": down.id}),

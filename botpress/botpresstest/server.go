@@ -45,16 +45,40 @@ type Options struct {
 	Bot func(message.Message) []message.Message
 	// PageSize is how many items a list returns at once. Zero: 20.
 	PageSize int
-	// Attempts is how often an action or a message is sent to an integration that responds with 5xx or not at all. Zero: 3.
-	// The real cloud's number is not public.
+	// Attempts is how often an action or a message is sent to an integration that responds with 5xx or not at all. Then it is
+	// given up. Zero: 3. The real cloud's number is not public.
 	Attempts int
-	// RetryDelay is the unit of the linear backoff between attempts. Zero: 1 second.
+	// RetryDelay is the unit of the linear backoff between attempts. Zero: 1 second. A Retry-After header of an integration is
+	// not honoured, and its 429 is not retried; what the real cloud does is not public.
 	RetryDelay time.Duration
+	// Dispatch is the order in which the messages of one conversation are sent to its integration.
+	Dispatch Dispatch
 	// Timeout is how long an integration may take to respond. Zero: 60 seconds.
 	Timeout time.Duration
+	// ClockSkew is how far Botpress' clock is ahead of the caller's; negative: behind. By it go all times that Botpress tells
+	// or is told: createdAt and the like, the time in x-bp-signature, the Date of responses, the time in ids, schedule.dateTime
+	// and what expires. Delays and timeouts are as long as without it. A [Call] has the caller's times.
+	ClockSkew time.Duration
+	// SchedulerJitter is by how much what is scheduled may be late, at random for each piece: what is scheduled at times less
+	// apart than this may swap. What is not scheduled is not late.
+	SchedulerJitter time.Duration
 	// Middleware wraps the whole server, for instance to check every exchange against the OpenAPI.
 	Middleware func(http.Handler) http.Handler
 }
+
+// Dispatch is the order in which the messages of one conversation are sent to its integration. The real cloud's is not
+// public.
+type Dispatch int
+
+// The orders of messages.
+const (
+	DispatchSerial   Dispatch = iota // One after the other: a message waits until the one before has arrived or is given up.
+	DispatchParallel                 // Each at once. A retry does not hold up later messages.
+	DispatchShuffled                 // Like parallel, but each is up to 50 ms late, at random, so that later ones overtake it.
+)
+
+// shuffling is by how much a message is late with DispatchShuffled.
+const shuffling = 50 * time.Millisecond
 
 // maxPending bounds the queued work: beyond it, the API responds with 429.
 const maxPending = 1 << 14
@@ -67,6 +91,7 @@ type Server struct {
 	BotID string // Id of the bot, and of the user that represents it.
 
 	opts    Options
+	clock   clock
 	log     *slog.Logger
 	handler http.Handler
 	http    *http.Server
@@ -103,7 +128,7 @@ func NewServer(opts *Options) *Server {
 		opts = new(Options)
 	}
 	s := &Server{
-		opts: *opts, log: opts.Logger, client: opts.Client,
+		opts: *opts, clock: clock(opts.ClockSkew), log: opts.Logger, client: opts.Client,
 		rand:  rand.New(rand.NewPCG(opts.Seed, 0)),
 		users: newTable[*user](), conversations: newTable[*conversation](), messages: newTable[*msg](),
 		eventByID: make(map[string]*event), states: make(map[stateKey]*state), copies: make(map[string]*user),
@@ -142,7 +167,7 @@ func NewServer(opts *Options) *Server {
 	bot.id = s.BotID
 	s.users.add(bot)
 
-	s.handler = s.routes()
+	s.handler = s.clock.dated(s.routes())
 	if opts.Middleware != nil {
 		s.handler = opts.Middleware(s.handler)
 	}

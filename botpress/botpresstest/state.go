@@ -24,8 +24,8 @@ type state struct {
 
 // expired reports whether the state has been idle for its expiry. Whether reading counts as activity is not public; here
 // only writing does, so that a client may poll a state until it expires.
-func (x *state) expired() bool {
-	return x.expiry > 0 && !time.Now().Before(x.updatedAt.Add(x.expiry))
+func (x *state) expired(now time.Time) bool {
+	return x.expiry > 0 && !now.Before(x.updatedAt.Add(x.expiry))
 }
 
 func (r *request) viewState(k stateKey, x *state) any {
@@ -77,7 +77,7 @@ func (r *request) stateKey() (stateKey, *Error) {
 
 // state finds a state that has not expired.
 func (r *request) state(k stateKey) *state {
-	if x := r.states[k]; x != nil && !x.expired() {
+	if x := r.states[k]; x != nil && !x.expired(r.clock.now()) {
 		return x
 	}
 	delete(r.states, k)
@@ -115,10 +115,10 @@ func (r *request) stateCall(shape string) (k stateKey, body stateBody, err *Erro
 func (r *request) writeState(k stateKey, payload json.RawMessage, expiry time.Duration) *state {
 	x := r.state(k)
 	if x == nil {
-		x = &state{id: r.newID("state"), createdAt: stamp()}
+		x = &state{id: r.newID("state"), createdAt: r.clock.stamp()}
 		r.states[k] = x
 	}
-	x.payload, x.expiry, x.updatedAt = payload, expiry, stamp()
+	x.payload, x.expiry, x.updatedAt = payload, expiry, r.clock.stamp()
 	return x
 }
 

@@ -141,12 +141,9 @@ func without[R comparable](list []R, r R) []R {
 	return list
 }
 
-// stamp is the current time as the API returns it: in UTC, to the millisecond.
-func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
-
 // newEntity makes an entity of the caller's. Hold s.mu.
 func (s *Server) newEntity(kind string, owner *Installation, tags map[string]string) entity {
-	now := stamp()
+	now := s.clock.stamp()
 	given := make(map[string]string, len(tags))
 	for name, value := range tags {
 		if value != "" {
@@ -160,7 +157,7 @@ func (s *Server) newEntity(kind string, owner *Installation, tags map[string]str
 func (s *Server) newID(kind string) string {
 	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	id := make([]byte, 26)
-	millis, low, high := time.Now().UnixMilli(), s.rand.Uint64(), s.rand.Uint64()
+	millis, low, high := s.clock.now().UnixMilli(), s.rand.Uint64(), s.rand.Uint64()
 	for i := 9; i >= 0; i-- {
 		id[i], millis = alphabet[millis&31], millis>>5
 	}

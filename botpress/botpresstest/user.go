@@ -106,7 +106,7 @@ func (r *request) getOrCreateUser(p parsedUser) (u *user, created bool) {
 
 func (s *Server) retagUser(u *user, tags map[string]string) {
 	if s.users.retag(u, tags) {
-		u.updatedAt = stamp()
+		u.updatedAt = s.clock.stamp()
 	}
 }
 
@@ -154,7 +154,7 @@ func updateUser(r *request) (any, *Error) {
 	}
 	u.setProperties(p.Properties)
 	r.users.retag(u, p.tags)
-	u.updatedAt = stamp()
+	u.updatedAt = r.clock.stamp()
 	return map[string]any{"user": u.view(r.in)}, nil
 }
 

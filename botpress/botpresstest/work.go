@@ -134,20 +134,30 @@ func (h *schedule) Pop() any {
 	return last
 }
 
-// later runs f at the given time, or at once if that has passed. Times are rounded up to a millisecond. Hold s.mu.
+// later runs f at the given time of Botpress' clock, plus the scheduler's jitter, or at once if that time has passed. Times
+// are rounded up to a millisecond. Hold s.mu.
 func (s *Server) later(at time.Time, f func()) {
 	at = at.Add(time.Millisecond - 1).Truncate(time.Millisecond) // A delay is never shortened.
-	if !at.After(time.Now()) {
+	if !at.After(s.clock.now()) {
 		f()
 		return
 	}
+	at = at.Add(s.upTo(s.opts.SchedulerJitter).Truncate(time.Millisecond))
 	heap.Push(&s.due, appointment{at: at, tie: s.rand.Uint64(), run: f})
 	s.arm()
 }
 
+// upTo is a random duration from zero to the given one. Hold s.mu.
+func (s *Server) upTo(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return time.Duration(s.rand.Int64N(int64(most) + 1))
+}
+
 // runDue runs the appointments that are due. Hold s.mu.
 func (s *Server) runDue() {
-	for len(s.due) > 0 && !s.closed && !s.due[0].at.After(time.Now()) {
+	for len(s.due) > 0 && !s.closed && !s.due[0].at.After(s.clock.now()) {
 		heap.Pop(&s.due).(appointment).run() //nolint:forcetypeassert // Only later pushes.
 	}
 	s.arm()
@@ -158,7 +168,7 @@ func (s *Server) arm() {
 		s.timer.Stop()
 	}
 	if len(s.due) > 0 && !s.closed {
-		s.timer = time.AfterFunc(time.Until(s.due[0].at), func() {
+		s.timer = time.AfterFunc(s.due[0].at.Sub(s.clock.now()), func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.runDue()
