@@ -45,21 +45,44 @@ func Definition(renamed bool) hitl.Definition {
 	return def
 }
 
+// Option changes how a server reaches the desk.
+type Option func(*adapter)
+
+// Via makes all calls of the desk go through a function, with the method's name: a way to cut off one of several servers.
+func Via(way func(ctx context.Context, method string, call func() error) error) Option {
+	return func(a *adapter) { a.way = way }
+}
+
 // NewServer serves the desk to Botpress.
-func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options) (*hitl.Server, error) {
-	connect := func(_ context.Context, _ hitl.Installation, c Config) (*adapter, error) {
+func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options, options ...Option) (*hitl.Server, error) {
+	connect := func(_ context.Context, _ hitl.Installation, c Config) (hitl.Integration[Session], error) {
 		if c.APIURL == "" || c.APIToken == "" {
 			return nil, hitl.Errorf("Acme Desk needs apiUrl and apiToken in the configuration")
 		}
-		return &adapter{desk}, nil
+		a := &adapter{desk: desk}
+		for _, option := range options {
+			option(a)
+		}
+		return optionally(a), nil
 	}
 	return hitl.NewServer(def, connect, opts)
 }
 
-type adapter struct{ desk *Desk }
+type adapter struct {
+	desk *Desk
+	way  func(ctx context.Context, method string, call func() error) error
+}
+
+// around is the way of each call to the desk.
+func (a *adapter) around(ctx context.Context, method string, do func() error) error {
+	if a.way == nil {
+		return a.desk.around(ctx, method, do)
+	}
+	return a.way(ctx, method, func() error { return a.desk.around(ctx, method, do) })
+}
 
 func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (ref hitl.Ref, err error) {
-	err = a.desk.around(ctx, "CreateUser", func() error {
+	err = a.around(ctx, "CreateUser", func() error {
 		if strings.HasPrefix(r.Email, "reject") {
 			return hitl.Errorf("Acme Desk rejected the e-mail address")
 		}
@@ -70,7 +93,7 @@ func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (ref
 }
 
 func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (ref hitl.Ref, err error) {
-	err = a.desk.around(ctx, "StartHitl", func() error {
+	err = a.around(ctx, "StartHitl", func() error {
 		var log []string
 		for _, turn := range r.History {
 			who := "user"
@@ -86,7 +109,7 @@ func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session
 }
 
 func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
-	return a.desk.around(ctx, "StopHitl", func() error {
+	return a.around(ctx, "StopHitl", func() error {
 		a.desk.closeTicket(r.Session.ID)
 		return nil
 	})
@@ -98,8 +121,8 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (r
 		who = a.desk.userName(r.Author.ID)
 	}
 	key := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
-	err = a.desk.around(ctx, "SendMessage", func() error {
-		ref.ID, err = a.desk.comment(r.Session.ID, key, who+": "+line(r.Message))
+	err = a.around(ctx, "SendMessage", func() error {
+		ref.ID, err = a.desk.comment(r.Session.ID, key, who, line(r.Message))
 		return err
 	})
 	return ref, err
@@ -115,22 +138,22 @@ func line(m message.Message) string {
 
 // report is a webhook of the desk.
 type report struct {
-	Type           string       `json:"type"` // assigned, comment or closed
+	Type           string       `json:"type"` // one of the kinds of entries
 	TicketID       string       `json:"ticketId"`
 	Agent          *reportAgent `json:"agent"`
-	Text           string       `json:"text"`
-	AdditionalData string       `json:"additionalData"`
-	CommentID      string       `json:"commentId"`
-	EventID        string       `json:"eventId"`
+	Text           string       `json:"text,omitempty"`
+	AdditionalData string       `json:"additionalData,omitempty"`
+	CommentID      string       `json:"commentId,omitempty"`
+	EventID        string       `json:"eventId,omitempty"`
 
 	// Reports are several at once. Everything else is empty then.
-	Reports []report `json:"reports"`
+	Reports []report `json:"reports,omitempty"`
 }
 
 type reportAgent struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
-	Email string `json:"email"`
+	Email string `json:"email,omitempty"`
 }
 
 func (r report) agent() hitl.Agent {
@@ -152,6 +175,9 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 	if len(rep.Reports) == 0 {
 		rep.Reports = []report{rep}
 	}
+	if a.desk.ReadBack {
+		a.desk.recordReports(rep.Reports)
+	}
 	var hook hitl.Webhook
 	for _, rep := range rep.Reports {
 		event, err := a.event(rep)
@@ -166,14 +192,14 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 func (a *adapter) event(rep report) (hitl.Event, error) {
 	conversation := a.desk.conversationOf(rep.TicketID)
 	switch rep.Type {
-	case "assigned":
+	case kindAssigned:
 		return hitl.Assigned{SessionID: rep.TicketID, ConversationID: conversation, Agent: rep.agent(), ID: rep.EventID}, nil
-	case "comment":
+	case kindComment:
 		return hitl.Replied{
 			SessionID: rep.TicketID, ConversationID: conversation, Author: rep.agent(), ID: rep.CommentID,
 			Message: message.Text{Text: rep.Text}, AdditionalData: rep.AdditionalData,
 		}, nil
-	case "closed":
+	case kindClosed:
 		return hitl.Stopped{SessionID: rep.TicketID, ConversationID: conversation}, nil
 	default:
 		return nil, hitl.Errorf("Acme Desk sent a webhook of the type %q, which this integration does not know", rep.Type)

@@ -6,26 +6,52 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 )
 
-// Desk is the help desk. The zero value is an empty one. It is safe for concurrent use.
+// Desk is the help desk. The zero value is an empty one. It is safe for concurrent use; its fields are set before it is used.
 type Desk struct {
-	// Forgetful is a desk without idempotency keys: it takes a comment as often as it is sent.
+	// Forgetful is a desk without idempotency keys and external ids: each CreateUser makes another user, each StartHitl opens
+	// another ticket, and a comment is taken as often as it is sent. The definition needs SendOnce then.
 	Forgetful bool
+	// NoConversationID is a desk that stores no external reference: its reports name their ticket only.
+	NoConversationID bool
+	// Slow is how long each method of the adapter takes before it works.
+	Slow time.Duration
+	// Early is how long after its work each method of the adapter is answered: what came of it is reported before.
+	Early time.Duration
+	// Echo is a desk that takes our comments for an agent's, and reports them as such, after EchoDelay.
+	Echo      bool
+	EchoDelay time.Duration
+
+	// Polled makes the adapter a [hitl.Receiver], ReadBack a [hitl.Backfiller], TakesNotes a [hitl.Notifier].
+	Polled, ReadBack, TakesNotes bool
+
+	// Webhooks gets what happens in tickets; nil tells nobody. A desk that has some must be closed.
+	Webhooks *Webhooks
 
 	// Before and After are called around each method of the adapter, with its name; nil does nothing. An error of Before
 	// keeps the desk from working, one of After loses the desk's answer.
 	Before, After func(ctx context.Context, method string) error
 
-	mu       sync.Mutex
-	users    []user
-	tickets  []*Ticket
-	comments int
-	seen     map[string]string // idempotency keys of comments, and the comments' ids
+	mu             sync.Mutex
+	down           bool
+	users          []*user
+	userByID       map[string]*user
+	tickets        []*Ticket
+	ticketByID     map[string]*Ticket
+	ticketsByTitle map[string][]*Ticket
+	comments       int
+	actions        int               // of agents
+	seen           map[string]string // idempotency keys of comments, and the comments' ids
+
+	reporter reporter
 }
 
 type user struct{ id, botpressID, name string }
@@ -36,44 +62,76 @@ type Ticket struct {
 	Title  string   `json:"title"`
 	Status string   `json:"status"` // open or closed
 	Log    []string `json:"log"`
+	Notes  []Note   `json:"notes,omitempty"` // internal ones, for the agents
 
 	conversationID string
 	comments       []string
+	record         []entry
+	received       int // how much of the record the poller has passed on
+}
+
+// Note is an internal note in a ticket.
+type Note struct {
+	About string `json:"about"` // the comment's id
+	Text  string `json:"text"`
+}
+
+// SetDown starts or ends an outage: while it lasts, all methods of the adapter fail as if nobody listened.
+func (d *Desk) SetDown(down bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.down = down
+}
+
+// reachable returns an error of the network while the desk is down.
+func (d *Desk) reachable() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.down {
+		return nil
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
 // upsertUser finds or creates the user who has this id in Botpress.
 func (d *Desk) upsertUser(botpressID, name string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range d.users {
-		if d.users[i].botpressID == botpressID {
-			d.users[i].name = name
-			return d.users[i].id
+	if !d.Forgetful {
+		for _, u := range d.users {
+			if u.botpressID == botpressID {
+				u.name = name
+				return u.id
+			}
 		}
 	}
-	u := user{id: fmt.Sprintf("ext-%d", len(d.users)+1), botpressID: botpressID, name: name}
+	u := &user{id: fmt.Sprintf("ext-%d", len(d.users)+1), botpressID: botpressID, name: name}
 	d.users = append(d.users, u)
+	if d.userByID == nil {
+		d.userByID = map[string]*user{}
+	}
+	d.userByID[u.id] = u
 	return u.id
 }
 
 func (d *Desk) userName(id string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, u := range d.users {
-		if u.id == id {
-			return u.name
-		}
+	if u := d.userByID[id]; u != nil {
+		return u.name
 	}
 	return id
 }
 
-// openTicket opens the ticket of a conversation, once.
+// openTicket opens the ticket of a conversation: once, unless the desk is forgetful.
 func (d *Desk) openTicket(conversationID, title string, log []string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, t := range d.tickets {
-		if t.conversationID == conversationID {
-			return t.ID
+	if !d.Forgetful {
+		for _, t := range d.tickets {
+			if t.conversationID == conversationID {
+				return t.ID
+			}
 		}
 	}
 	t := &Ticket{
@@ -81,6 +139,11 @@ func (d *Desk) openTicket(conversationID, title string, log []string) string {
 		conversationID: conversationID,
 	}
 	d.tickets = append(d.tickets, t)
+	if d.ticketByID == nil {
+		d.ticketByID, d.ticketsByTitle = map[string]*Ticket{}, map[string][]*Ticket{}
+	}
+	d.ticketByID[t.ID] = t
+	d.ticketsByTitle[title] = append(d.ticketsByTitle[title], t)
 	return t.ID
 }
 
@@ -89,17 +152,17 @@ func (d *Desk) openTicket(conversationID, title string, log []string) string {
 func (d *Desk) conversationOf(ticketID string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := d.ticket(ticketID); t != nil {
+	if t := d.ticketByID[ticketID]; t != nil && !d.NoConversationID {
 		return t.conversationID
 	}
 	return ""
 }
 
-// comment adds a line to a ticket, once for each key, and returns the comment's id.
-func (d *Desk) comment(ticketID, key, line string) (string, error) {
+// comment adds what Botpress says to a ticket, once for each key unless the desk is forgetful, and returns the comment's id.
+func (d *Desk) comment(ticketID, key, who, text string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	t := d.ticket(ticketID)
+	t := d.ticketByID[ticketID]
 	if t == nil {
 		return "", fmt.Errorf("acme: there is no ticket %s", ticketID)
 	}
@@ -112,8 +175,9 @@ func (d *Desk) comment(ticketID, key, line string) (string, error) {
 	d.comments++
 	id := fmt.Sprintf("C-%d", d.comments)
 	d.seen[key] = id
-	t.Log = append(t.Log, line)
+	t.Log = append(t.Log, who+": "+text)
 	t.comments = append(t.comments, id)
+	d.happened(t, entry{kind: kindComment, id: id, text: text, ours: true})
 	return id, nil
 }
 
@@ -121,18 +185,23 @@ func (d *Desk) comment(ticketID, key, line string) (string, error) {
 func (d *Desk) Comments(ticketID string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := d.ticket(ticketID); t != nil {
+	if t := d.ticketByID[ticketID]; t != nil {
 		return slices.Clone(t.comments)
 	}
 	return nil
 }
 
-// around calls the hooks.
+// around is the way of each call through the desk.
 func (d *Desk) around(ctx context.Context, method string, do func() error) error {
 	for _, step := range []func() error{
+		d.reachable,
 		func() error { return call(ctx, d.Before, method) },
+		func() error { return sleep(ctx, d.Slow) },
+		d.reachable,
 		do,
+		func() error { return sleep(ctx, d.Early) },
 		func() error { return call(ctx, d.After, method) },
+		d.reachable,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -148,32 +217,63 @@ func call(ctx context.Context, hook func(context.Context, string) error, method 
 	return hook(ctx, method)
 }
 
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // closeTicket closes a ticket; one that is closed or gone stays so.
 func (d *Desk) closeTicket(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := d.ticket(id); t != nil {
-		t.Status = "closed"
+	if t := d.ticketByID[id]; t != nil && t.Status != statusClosed {
+		t.Status = statusClosed
+		d.happened(t, entry{kind: kindClosed, ours: true})
 	}
 }
 
-func (d *Desk) ticket(id string) *Ticket {
-	for _, t := range d.tickets {
-		if t.ID == id {
-			return t
-		}
+// note adds an internal note to a ticket.
+func (d *Desk) note(ticketID string, n Note) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.ticketByID[ticketID]
+	if t == nil {
+		return fmt.Errorf("acme: there is no ticket %s", ticketID)
 	}
+	t.Notes = append(t.Notes, n)
 	return nil
 }
+
+const statusClosed = "closed"
 
 // Tickets returns a copy of all tickets, oldest first.
 func (d *Desk) Tickets() []Ticket {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]Ticket, 0, len(d.tickets))
-	for _, t := range d.tickets {
+	return copies(d.tickets)
+}
+
+// TicketsByTitle returns a copy of the tickets with a title, oldest first.
+func (d *Desk) TicketsByTitle(title string) []Ticket {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return copies(d.ticketsByTitle[title])
+}
+
+func copies(tickets []*Ticket) []Ticket {
+	all := make([]Ticket, 0, len(tickets))
+	for _, t := range tickets {
 		c := *t
-		c.Log = slices.Clone(t.Log)
+		c.Log, c.Notes, c.comments, c.record = slices.Clone(t.Log), slices.Clone(t.Notes), nil, nil
 		if c.Log == nil {
 			c.Log = []string{}
 		}

@@ -36,6 +36,10 @@ func run(ctx context.Context, args []string) error {
 	plain := flags.Bool("plain", false, "keep the interface's own names")
 	version := flags.String("interface", hitl.InterfaceV2_1, "version of the HITL interface to declare")
 	definition := flags.Bool("definition", false, "print what creates the integration in Botpress, and exit")
+	var desk acme.Desk
+	flags.BoolVar(&desk.Forgetful, "forgetful", false, "let the desk recognise no repetition of a ticket or comment")
+	flags.BoolVar(&desk.NoConversationID, "no-conversation-id", false, "let the desk's webhooks name tickets only")
+	flags.BoolVar(&desk.ReadBack, "backfill", false, "let the adapter read the desk back")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -51,11 +55,11 @@ func run(ctx context.Context, args []string) error {
 
 	def := acme.Definition(!*plain)
 	def.InterfaceVersion = *version
+	def.SendOnce = desk.Forgetful
 	if *definition {
 		return printDefinition(def, &opts)
 	}
 
-	var desk acme.Desk
 	replicas, ctx := errgroup.WithContext(ctx)
 	for addr := range strings.SplitSeq(*addrs, ",") {
 		s, err := acme.NewServer(def, &desk, &opts)
