@@ -53,7 +53,11 @@ func (c *connection) putInOrderOnce(ctx context.Context, conversationID string) 
 	if err := c.toDesk.def.checkChannel(conv.Channel); err != nil {
 		return fmt.Errorf("hitl: conversation %s is no session: %w", conversationID, err)
 	}
-	return (&sweep{connection: c}).one(ctx, conv)
+	err = (&sweep{connection: c}).one(ctx, conv)
+	if errors.Is(err, errInFlight) {
+		return fmt.Errorf("%w; try again in %v", err, c.toDesk.timeout+ackGrace+freshAttempt)
+	}
+	return err
 }
 
 // close closes the adapter of a connection that is not one of the [adapters].

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,12 +39,15 @@ func (w *world) installed() hitl.Installation {
 	return hitl.Installation{BotID: w.cloud.BotID, IntegrationID: w.in.IntegrationID}
 }
 
-// leaveUndone ends a session with an undelivered message while the desk is down.
-func (w *world) leaveUndone(jane *botpresstest.EndUser) {
+// leaveUndone ends a session with an undelivered message while the desk is down. It counts how often the desk is asked.
+func (w *world) leaveUndone(jane *botpresstest.EndUser) (asked *atomic.Int64) {
 	w.t.Helper()
 	w.escalate(jane, "Help")
-	down := hitl.Retryable(0, errors.New("no route to the desk"))
-	w.desk.Before = func(context.Context, string) error { return down }
+	asked = &atomic.Int64{}
+	w.desk.Before = func(context.Context, string) error {
+		asked.Add(1)
+		return hitl.Retryable(0, errors.New("no route to the desk, with s3cr3t"))
+	}
 	if err := jane.Say(w.t.Context(), message.Text{Text: "Anybody there?"}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -52,6 +56,7 @@ func (w *world) leaveUndone(jane *botpresstest.EndUser) {
 		w.t.Fatal(err)
 	}
 	w.settle()
+	return asked
 }
 
 func TestPutInOrder(t *testing.T) {
@@ -72,21 +77,39 @@ func TestPutInOrder(t *testing.T) {
 	})
 }
 
+// A message that somebody may be delivering is left alone for as long as that may take.
+func TestPutInOrderWhileAMessageIsInFlight(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		slow := make(chan struct{})
+		w.desk.Before = func(context.Context, string) error {
+			<-slow
+			return nil
+		}
+		if err := jane.Say(t.Context(), message.Text{Text: "Hello"}); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		err := w.tool().PutInOrder(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
+		close(slow)
+		if err == nil || !strings.Contains(err.Error(), "in flight") || !strings.HasSuffix(err.Error(), "; try again in 1m15s") {
+			t.Errorf("the error is %v", err)
+		}
+		w.settle()
+	})
+}
+
 // What fails is reported, and not tried again: a tool ends, or is asked again.
 func TestPutInOrderWhileTheDeskIsDown(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
-		w.leaveUndone(jane)
-		tries := 0
-		w.desk.Before = func(context.Context, string) error {
-			tries++
-			return hitl.Retryable(0, errors.New("no route to the desk, with s3cr3t"))
-		}
+		asked := w.leaveUndone(jane)
+		before := asked.Load()
 		err := w.tool().PutInOrder(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
 		if err == nil || !strings.Contains(err.Error(), "no route to the desk") || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("the error is %v", err)
 		}
-		if tries != 1 {
-			t.Errorf("the desk was asked %d times, want once", tries)
+		if n := asked.Load() - before; n != 1 {
+			t.Errorf("the desk was asked %d times, want once", n)
 		}
 		w.afterHandover() // a retry would panic: nobody serves the connection
 	})
