@@ -248,6 +248,11 @@ func TestAPI(t *testing.T) {
 
 		// The rest.
 		{`POST integrations/configure {"identifier":"x"}`, 200, "", nil},
+		{`POST integrations/configure {"identifier":"` + long + `"}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":"weekly"}`, 200, "", nil},
+		{`POST integrations/configure {"scheduleRegisterCall":"sometimes"}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":""}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":null}`, 400, "type", "InvalidPayload"},
 		{`POST actions {"type":"acme-desk:createUser","input":{}}`, 403, "type", "Forbidden"},
 		{`PATCH users/{user} {}`, 405, "type", "MethodNotFound"},
 		{`GET planets`, 404, "type", "ResourceNotFound"},

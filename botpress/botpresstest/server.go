@@ -60,7 +60,7 @@ type Options struct {
 	// and what expires. Delays and timeouts are as long as without it. A [Call] has the caller's times.
 	ClockSkew time.Duration
 	// SchedulerJitter is by how much what is scheduled may be late, at random for each piece: what is scheduled at times less
-	// apart than this may swap. What is not scheduled is not late.
+	// apart than this may swap. Scheduled calls of register are late likewise. What is not scheduled is not late.
 	SchedulerJitter time.Duration
 	// Middleware wraps the whole server, for instance to check every exchange against the OpenAPI.
 	Middleware func(http.Handler) http.Handler
@@ -190,6 +190,9 @@ func (s *Server) Close() {
 	s.closed = true
 	if s.timer != nil {
 		s.timer.Stop()
+	}
+	for _, in := range s.installations {
+		in.reschedule("")
 	}
 	s.mu.Unlock()
 	s.cancel()
