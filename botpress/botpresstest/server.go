@@ -1,4 +1,4 @@
-// Package botpresstest is a Botpress cloud in memory, behind a real HTTP listener: the runtime API, the webhooks of
+// Package botpresstest is a Botpress cloud in memory, behind a real HTTP listener: the runtime API, files, the webhooks of
 // installed integrations, the calls to them, and the behaviour of the HITL plugin 1.4.2 with a bot and end users around
 // it. Tests drive a whole session with it, and so does the playground: the package does not import testing.
 //
@@ -110,6 +110,7 @@ type Server struct {
 	events        []*event
 	eventByID     map[string]*event
 	states        map[stateKey]*state
+	files         []*file
 	copies        map[string]*user // Agents' copies in the webchat, by the agent's id.
 	lines         map[string][]func(context.Context)
 	pending       int           // Pieces of work not yet done.
