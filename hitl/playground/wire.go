@@ -120,14 +120,17 @@ func (t *tee) Write(b []byte) (int, error) {
 // Unwrap lets the connection be taken over: a fault may reset it.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// dispatches is the way from Botpress to the integration.
-func (w *wire) dispatches() http.RoundTripper {
-	return &dispatcher{wire: w, base: &http.Transport{MaxIdleConnsPerHost: 16}}
+// dispatches is the way from Botpress to the integration. A nil base is a transport of its own.
+func (w *wire) dispatches(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = &http.Transport{MaxIdleConnsPerHost: 16}
+	}
+	return &dispatcher{wire: w, base: base}
 }
 
 type dispatcher struct {
 	wire *wire
-	base *http.Transport
+	base http.RoundTripper
 }
 
 var errLost = errors.New("the answer was lost on the way, because a switch says so")
@@ -192,7 +195,9 @@ func (d *dispatcher) send(r *http.Request) (readResponse, error) {
 }
 
 // CloseIdleConnections makes the client's method of this name work.
-func (d *dispatcher) CloseIdleConnections() { d.base.CloseIdleConnections() }
+func (d *dispatcher) CloseIdleConnections() {
+	(&http.Client{Transport: d.base}).CloseIdleConnections()
+}
 
 // subject is what an operation is about: the action, the type of the message, the webhook's path.
 func subject(op string, body []byte) string {
