@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -23,6 +24,10 @@ type Case[Config, Session any] struct {
 	Session Session
 
 	Desk Desk
+
+	// Bot varies the Botpress and the server between it and the adapter. Cloud.Listener must be nil, since the suite makes
+	// several of both. Rules about what happens while a session is being opened set Server.ActivationDelay themselves.
+	Bot BotOptions
 
 	// Waive leaves rules unchecked, by their names, with the reason why the adapter cannot keep them.
 	Waive map[string]string
@@ -111,7 +116,8 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	t.Helper()
 	s := &suite{desk: c.Desk, session: c.Session, times: waits}
 	s.install = func(t *trial, handover time.Duration) *installed {
-		in := &installed{}
+		in, opts := &installed{}, c.Bot
+		opts.Server.ActivationDelay = cmp.Or(handover, opts.Server.ActivationDelay)
 		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (*spy[Session], error) {
 			a, err := connect(ctx, i, config)
 			if err != nil {
@@ -125,7 +131,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 				return untyped[Session]{a, c.Session}, nil
 			})
 			return &spy[Session]{a, in}, nil
-		}, c.Config, handover)
+		}, c.Config, opts)
 		return in
 	}
 	s.run(t, c.Waive)
@@ -136,7 +142,7 @@ type suite struct {
 	desk    Desk
 	session any
 	times   times
-	install func(t *trial, handover time.Duration) *installed
+	install func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
 
 	// Live sessions go through Botpress and the server. The others are unknown to the server that has live ones: desks that
 	// report all their news at once would make it wait for them.
@@ -151,7 +157,7 @@ func (s *suite) run(t runner, waived map[string]string) {
 		}
 	}
 	first := &trial{runner: t, rule: install, suite: s}
-	s.live, s.other = s.install(first, handover), s.install(first, handover)
+	s.live, s.other = s.install(first, 0), s.install(first, 0)
 	var unchecked []string
 	broken := map[string]bool{}
 	for _, r := range rules {
