@@ -550,7 +550,7 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 		key = ""
 	case "bot-speaks":
 		if r.Author.ID == "" {
-			return hitl.Ref{}, errors.New("the message has no author")
+			return hitl.Ref{}, hitl.Errorf("A message needs an author.")
 		}
 	case "long-text":
 		text = text[:min(len(text), 10_000)]

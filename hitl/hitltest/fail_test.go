@@ -31,7 +31,7 @@ func TestBotFails(t *testing.T) {
 			jane := b.EndUser("Jane")
 			jane.Escalate("Help")
 			jane.End() // The bot says so to the desk.
-		}, "the integration answered 500 to message_created"},
+		}, "the integration answered 400 to message_created"},
 		{"a message cannot be sent", "", func(b *Bot) { b.EndUser("Jane").Send(message.Unknown{}) }, "the message cannot be sent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
