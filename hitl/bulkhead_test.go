@@ -57,8 +57,8 @@ func TestBulkhead(t *testing.T) {
 			t.Errorf("another installation's p99 is %v, want at most 100ms", p99)
 		}
 		all.Wait()
-		if refused != 300-64 {
-			t.Errorf("%d operations of the hanging installation were refused, want 236: it has a quarter of 256 places", refused)
+		if refused != 300-32 {
+			t.Errorf("%d webhooks of the hanging installation were refused, want 268: they have half of a quarter of 256 places", refused)
 		}
 		if a := ask(s, request(webhook)); a.status != http.StatusOK {
 			t.Errorf("once its desk is back, it is answered %d", a.status)

@@ -82,11 +82,11 @@ func (s *Server) assemble(in Installation, adapter Integration[any], leases *lea
 		refs: cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
 	}
 	events := &events{api: api, def: def, sessions: sessions}
-	seen := cache[bool]{s.memory.seenMessages, scope}
+	seen := cache[whose]{s.memory.seenMessages, scope}
 	toDesk := &toDesk{
 		in: in, adapter: adapter, def: def, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
 		decodeSession: s.decodeSession, timeout: s.opts.Timeout,
-		seenMessages: seen, deliveredParts: cache[int]{s.memory.deliveredParts, scope},
+		seenMessages: seen, pendingAcks: cache[pendingAck]{s.memory.pendingAcks, scope},
 		startedRefs: cache[Ref]{s.memory.startedRefs, scope}, stopWanted: cache[bool]{s.memory.stopWanted, scope},
 	}
 	toBot := &toBot{

@@ -161,7 +161,7 @@ func (s *Server) operate(ctx context.Context, header http.Header, body []byte) (
 		return response{}, nil, err
 	}
 	op.body = body
-	if leave, err = s.admit(scopeOf(op.in)); err != nil {
+	if leave, err = s.admit(scopeOf(op.in), op.name == wire.WebhookReceived); err != nil {
 		return response{}, nil, err
 	}
 	defer func() {
@@ -175,7 +175,7 @@ func (s *Server) operate(ctx context.Context, header http.Header, body []byte) (
 
 // admit takes a place among all operations at work, and among those of the installation. It does not wait for one: Botpress
 // has the better queue.
-func (s *Server) admit(in scope) (leave func(), err error) {
+func (s *Server) admit(in scope, webhook bool) (leave func(), err error) {
 	if !s.slots.TryAcquire(1) {
 		return nil, overloaded("too many operations at once")
 	}
@@ -183,7 +183,7 @@ func (s *Server) admit(in scope) (leave func(), err error) {
 		s.slots.Release(1)
 		return nil, overloaded(errClosing.Error())
 	}
-	out, ok := s.bulkhead.enter(in)
+	out, ok := s.bulkhead.enter(in, webhook)
 	if !ok {
 		s.slots.Release(1)
 		return nil, overloaded("too many operations of one installation at once")

@@ -317,7 +317,7 @@ func TestThousandRequests(t *testing.T) {
 		<-release
 		return hitl.Webhook{}, nil
 	}}
-	addr := onLoopback(t, desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxConcurrent: places, MaxPerInstallation: places}))
+	addr := onLoopback(t, desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxConcurrent: places, MaxPerInstallation: 2 * places}))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}

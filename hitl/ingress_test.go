@@ -160,7 +160,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			<-release
 			return hitl.Webhook{}, nil
 		}}
-		s := desk.server(t, hitl.Options{MaxConcurrent: 2, MaxPerInstallation: 2})
+		s := desk.server(t, hitl.Options{MaxConcurrent: 2, MaxPerInstallation: 4})
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {

@@ -16,16 +16,24 @@ type memory struct {
 	users         keyed.Mutex // one createUser at a time for an end user
 	starts        inflightStarts
 
-	refs           *lru.Cache[string, Ref]
-	sessions       *lru.Cache[string, *session]
-	agents         *lru.Cache[string, string]    // profiles of agents that Botpress has, and their users
-	seenMessages   *lru.Cache[string, bool]      // the desk's ids of messages that Botpress has, ours and theirs
-	foreign        *lru.Cache[string, time.Time] // names of sessions that are not ours, and until when that is taken for granted
-	authors        *lru.Cache[string, string]    // authors of replies, and whether they echo
-	stopWanted     *lru.Cache[string, bool]      // sessions that are over, of which Botpress may not know yet
-	startedRefs    *lru.Cache[string, Ref]       // sessions that the desk has opened and Botpress does not know
-	deliveredParts *lru.Cache[string, int]       // messages whose acknowledgement failed, and how many parts of them the desk has
+	refs         *lru.Cache[string, Ref]
+	sessions     *lru.Cache[string, *session]
+	agents       *lru.Cache[string, string]     // profiles of agents that Botpress has, and their users
+	seenMessages *lru.Cache[string, whose]      // messages that Botpress has, by the desk's ids
+	foreign      *lru.Cache[string, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
+	authors      *lru.Cache[string, string]     // authors of replies, and whether they echo
+	stopWanted   *lru.Cache[string, bool]       // sessions that are over, of which Botpress may not know yet
+	startedRefs  *lru.Cache[string, Ref]        // sessions that the desk has opened and Botpress does not know
+	pendingAcks  *lru.Cache[string, pendingAck] // acknowledgements that Botpress did not take
 }
+
+// whose tells who has said a message.
+type whose bool
+
+const (
+	ours   whose = true // the end user or the bot, through us
+	theirs whose = false
+)
 
 const (
 	maxRefs     = 10_000 // users
@@ -36,15 +44,15 @@ const (
 // newMemory makes an empty memory. At most maxWaiting operations wait for one conversation or user.
 func newMemory(maxWaiting int) *memory {
 	m := &memory{
-		refs:           newLRU[Ref](maxRefs),
-		sessions:       newLRU[*session](maxSessions),
-		agents:         newLRU[string](maxRefs),
-		seenMessages:   newLRU[bool](maxMessages),
-		deliveredParts: newLRU[int](maxMessages),
-		foreign:        newLRU[time.Time](maxMessages),
-		authors:        newLRU[string](maxMessages),
-		stopWanted:     newLRU[bool](maxMessages),
-		startedRefs:    newLRU[Ref](maxMessages),
+		refs:         newLRU[Ref](maxRefs),
+		sessions:     newLRU[*session](maxSessions),
+		agents:       newLRU[string](maxRefs),
+		seenMessages: newLRU[whose](maxMessages),
+		pendingAcks:  newLRU[pendingAck](maxMessages),
+		foreign:      newLRU[time.Time](maxMessages),
+		authors:      newLRU[string](maxMessages),
+		stopWanted:   newLRU[bool](maxMessages),
+		startedRefs:  newLRU[Ref](maxMessages),
 	}
 	m.conversations.MaxWaiting = maxWaiting
 	m.users.MaxWaiting = maxWaiting

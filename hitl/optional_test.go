@@ -209,6 +209,7 @@ func TestBackfill(t *testing.T) {
 	api := conversationAPI{messages: fmt.Sprintf(`{"id":"m3","direction":"outgoing","createdAt":%q,"tags":{"delivered":"1/1","id":"C-1"}},`+
 		`{"id":"m2","direction":"incoming","createdAt":%q,"tags":{"id":"A-2"}},{"id":"m1","direction":"incoming","createdAt":%q,"tags":{"id":"A-1"}}`,
 		stamp(newest.Add(time.Minute)), stamp(newest), stamp(newest.Add(-time.Hour)))}
+	api.tags = fmt.Sprintf(`{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open","readUntil":%q}`, stamp(newest))
 	api.seen = func(r *http.Request) {
 		if r.URL.Path != "/v1/chat/initialize-incoming-message" {
 			return
@@ -243,7 +244,7 @@ func TestBackfill(t *testing.T) {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	if r := asked[0]; r.ConversationID != "conv_1" || r.Session.ID != "T-1" || !r.Since.Before(newest) || r.Since.Before(newest.Add(-10*time.Minute)) {
-		t.Errorf("asked for %+v, with the newest reply at %v", r, newest)
+		t.Errorf("asked for %+v, read last at %v", r, newest)
 	}
 
 	// A reply that was reported is passed on after what was missed, and once.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/lease"
 	"github.com/hitl-go/sdk/internal/wire"
 	"github.com/hitl-go/sdk/message"
 )
@@ -39,9 +40,9 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 		return outgoing{}, false
 	}
 	o := outgoing{id: m.ID, createdAt: m.CreatedAt, tags: m.Tags, failed: m.Tags[tagFailed] != "", refused: m.Tags[tagRefused] != ""}
-	known, _ := d.deliveredParts.get(m.ID)
+	known, _ := d.pendingAcks.get(m.ID)
 	delivered, parts := progress(m.Tags)
-	o.delivered = max(known, delivered)
+	o.delivered = max(known.delivered, delivered)
 	o.settled = o.refused || parts > 0 && delivered >= parts
 	if o.settled {
 		return o, true
@@ -123,8 +124,8 @@ func (d *toDesk) abandoned(o outgoing) bool {
 func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoing) error {
 	leased := d.def.SendOnce
 	if leased {
-		release, err := d.leaseOutbox(ctx, ses, target.id)
-		if err != nil || release == nil {
+		release, err := d.leaseOutbox(ctx, ses)
+		if err != nil {
 			return err
 		}
 		defer release()
@@ -145,8 +146,8 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 	}
 	// Others may work on these, too: on earlier messages, and on one that Botpress has sent before.
 	if !leased && (len(pending) > 1 || pending[0].failed || d.isOld(pending[0])) {
-		release, err := d.leaseOutbox(ctx, ses, target.id)
-		if err != nil || release == nil {
+		release, err := d.leaseOutbox(ctx, ses)
+		if err != nil {
 			return err
 		}
 		defer release()
@@ -166,14 +167,14 @@ func (d *toDesk) isOld(o outgoing) bool {
 	return !o.createdAt.IsZero() && d.sessions.clock.since(o.createdAt) > freshAttempt
 }
 
-// leaseOutbox lets one replica at a time deliver what may be delivered by several. The release is nil if another replica has
-// delivered the message meanwhile.
-func (d *toDesk) leaseOutbox(ctx context.Context, ses *session, targetID string) (release func(), err error) {
-	held, err := d.leases.acquire(ctx, ses.conversationID, stateOutbox, func() (bool, error) {
-		pending, found, err := d.outbox(ctx, ses.conversationID, targetID)
-		return found && len(pending) == 0, err
-	})
-	if err != nil || held == nil {
+// leaseOutbox lets one replica at a time deliver what may be delivered by several. It returns [errInFlight] if another one
+// does, and does not wait for it: the conversation is locked.
+func (d *toDesk) leaseOutbox(ctx context.Context, ses *session) (release func(), err error) {
+	held, err := d.leases.try(ctx, ses.conversationID, stateOutbox)
+	if errors.Is(err, lease.ErrHeld) {
+		return nil, errInFlight
+	}
+	if err != nil {
 		return nil, err
 	}
 	return func() { d.leases.release(ctx, held) }, nil
@@ -223,8 +224,8 @@ func (d *toDesk) flush(ctx context.Context, ses *session) (left []outgoing, err 
 	if err != nil || len(pending) == 0 {
 		return left, err
 	}
-	release, err := d.leaseOutbox(ctx, ses, pending[len(pending)-1].id)
-	if err != nil || release == nil {
+	release, err := d.leaseOutbox(ctx, ses)
+	if err != nil {
 		return left, err
 	}
 	defer release()

@@ -55,7 +55,7 @@ type Options struct {
 	MaxConcurrent int
 
 	// MaxPerInstallation is how many operations of one installation run at once; further ones are answered 503. The default is
-	// a quarter of MaxConcurrent.
+	// a quarter of MaxConcurrent. Webhooks take half of these places at most.
 	MaxPerInstallation int
 
 	// SweepEvery is how often the server looks through the sessions of an installation that it serves, and finishes what was left

@@ -27,6 +27,7 @@ type session struct {
 	startedAt      time.Time // zero while startHitl has not finished
 	closedAt       time.Time // zero while it is open
 	stopPending    bool      // closed, but the desk is not told yet
+	readUntil      time.Time // when the desk was read back completely; zero if never
 	outboxPending  bool      // messages are known to be undelivered
 	phase          string    // as it is written for listings; the other fields decide
 
@@ -75,6 +76,7 @@ func (s *sessions) snapshot(conv botpress.Conversation) *session {
 		startedAt:      parseTimestamp(conv.Tags[tagStartedAt]),
 		closedAt:       parseTimestamp(conv.Tags[tagClosedAt]),
 		stopPending:    conv.Tags[tagStopping] != "",
+		readUntil:      parseTimestamp(conv.Tags[tagReadUntil]),
 		outboxPending:  conv.Tags[tagOutbox] != "",
 		phase:          conv.Tags[tagPhase],
 	}

@@ -50,6 +50,16 @@ func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled 
 	}
 }
 
+// try takes the lease if nobody holds it, or returns [lease.ErrHeld].
+func (l *leases) try(ctx context.Context, conversationID, state string) (*lease.Lease, error) {
+	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}
+	held, err := l.leases.Acquire(ctx, key, l.ttl)
+	if err != nil && !errors.Is(err, lease.ErrHeld) {
+		err = fmt.Errorf("hitl: acquire the lease %s of conversation %s: %w", state, conversationID, err)
+	}
+	return held, err
+}
+
 // release frees a lease, so that the next replica need not wait for its end.
 func (l *leases) release(ctx context.Context, held *lease.Lease) {
 	if err := held.Release(ctx); err != nil {

@@ -22,8 +22,9 @@ const (
 	maxSweepSessions = 1_000 // what is left is left to the next sweep
 	sweepSoon        = 5 * time.Second
 
-	// recentlyClosed is how long ago a session may have ended whose last words are still looked for.
-	recentlyClosed = time.Hour
+	// recentlyClosed is how long ago a session may have ended whose last words are still looked for: longer than the hour in
+	// which Botpress calls register.
+	recentlyClosed = 3 * time.Hour
 )
 
 // planSweep sweeps after a delay, and every now and then from then on.

@@ -25,6 +25,7 @@ const (
 	tagStartedAt = "startedAt" // conversation: when the session was opened
 	tagClosedAt  = "closedAt"  // conversation: when the session ended
 	tagStopping  = "stopping"  // conversation: the session has ended, and the desk is not told yet
+	tagReadUntil = "readUntil" // conversation: when the desk was read back completely
 	tagOutbox    = "outbox"    // conversation: messages are known to be undelivered
 	tagDelivered = "delivered" // message: how many of its parts the desk has: 1/3
 	tagFailed    = "failed"    // message: when an attempt to deliver it has failed
@@ -59,6 +60,7 @@ var (
 		{tagStartedAt, "Started at", "When the session was opened"},
 		{tagClosedAt, "Closed at", "When the session ended"},
 		{tagStopping, "Stopping", "The session has ended, and the help desk is not told yet"},
+		{tagReadUntil, "Read until", "When the help desk's record of the session was read last"},
 		{tagOutbox, "Outbox", "Whether messages wait to be delivered to the help desk"},
 	}
 	ownMessageTags = []Part{

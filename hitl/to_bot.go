@@ -22,7 +22,7 @@ type toBot struct {
 	events     *events
 	desk       *toDesk
 
-	seenMessages cache[bool]
+	seenMessages cache[whose]
 	authors      cache[string] // whether they echo, by their ids
 }
 

@@ -9,23 +9,42 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// backfillMargin is how much earlier than the newest reply that is known the desk is read: its clock may differ from Botpress'.
+// backfillMargin is how much earlier than it was read last the desk is read: its clock may differ from Botpress'.
 const backfillMargin = 5 * time.Minute
 
 // backfill reads the session back from the desk and passes on what Botpress does not know, in the desk's order. The conversation
 // is locked. Extra is an event that was reported: it is passed on even if the desk's record does not have it yet.
 //
-// No cursor is stored. Since every reply of a session that can be read back comes this way, all that is older than the newest
-// one in Botpress is there, too.
+// The desk is read from when a backfill last succeeded as a whole. When a reply reached Botpress says nothing about what was
+// written before it: an outage may have been longer than any margin.
 func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, extra Event) error {
-	since, known, err := b.newestReply(ctx, ses)
-	if err != nil {
-		return err
+	start := b.sessions.clock.now()
+	since := ses.readUntil
+	if since.IsZero() {
+		since = ses.startedAt
+		if !ses.createdAt.IsZero() {
+			since = ses.createdAt
+		}
 	}
-	events, err := desk.Backfill(ctx, BackfillRequest{ConversationID: ses.conversationID, Session: ses.ref, Since: since})
+	events, err := desk.Backfill(ctx, BackfillRequest{ConversationID: ses.conversationID, Session: ses.ref, Since: since.Add(-backfillMargin)})
 	if err != nil {
 		return fmt.Errorf("hitl: read the session back from the desk: %w", err)
 	}
+	if err := b.applyAll(ctx, ses, events, extra); err != nil {
+		return err
+	}
+	if start.Sub(ses.readUntil) < backfillMargin {
+		return nil // which saves a call each time
+	}
+	current, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{tagReadUntil: timestamp(start)})
+	if err == nil {
+		b.sessions.remember(current)
+	}
+	return err
+}
+
+// applyAll passes on those events that Botpress does not know.
+func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extra Event) error {
 	for _, e := range events {
 		if r, ok := e.(Replied); ok && r.ID == "" {
 			return errors.New("hitl: Backfill returned a reply without an ID: it would be sent again each time")
@@ -34,10 +53,15 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 	if extra != nil && !contains(events, extra) {
 		events = append(events, extra)
 	}
+	known, err := b.knownMessages(ctx, ses)
+	if err != nil {
+		return err
+	}
 	for _, e := range events {
-		if r, ok := e.(Replied); ok && known[tagValue(r.ID)] {
-			b.seenMessages.put(true, tagValue(r.ID))
-			continue
+		if r, ok := e.(Replied); ok {
+			if whose, ok := known[tagValue(r.ID)]; ok {
+				b.seenMessages.put(whose, tagValue(r.ID))
+			}
 		}
 		if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 			ses = current // an earlier event may have closed it
@@ -70,30 +94,20 @@ func contains(events []Event, e Event) bool {
 	return false
 }
 
-// newestReply finds out since when the desk must be read, and the ids of messages that need not be passed on.
-func (b *toBot) newestReply(ctx context.Context, ses *session) (since time.Time, known map[string]bool, err error) {
-	known = map[string]bool{}
-	since = ses.startedAt
-	if !ses.createdAt.IsZero() {
-		since = ses.createdAt
-	}
-	token := ""
-	for range maxOutboxPages {
-		found := false
-		for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID, NextToken: token, Next: &token}) {
-			if err != nil {
-				return since, nil, fmt.Errorf("hitl: read the messages of conversation %s: %w", ses.conversationID, err)
-			}
-			if id := m.Tags[tagID]; id != "" {
-				known[id] = true
-			}
-			if m.Direction == botpress.Incoming && !found {
-				since, found = m.CreatedAt, true
-			}
+// knownMessages returns the desk's ids of the newest messages that Botpress has.
+func (b *toBot) knownMessages(ctx context.Context, ses *session) (map[string]whose, error) {
+	known := map[string]whose{}
+	looked := 0
+	for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
+		if err != nil {
+			return nil, fmt.Errorf("hitl: read the messages of conversation %s: %w", ses.conversationID, err)
 		}
-		if found || token == "" {
+		if id := m.Tags[tagID]; id != "" {
+			known[id] = m.Direction == botpress.Outgoing
+		}
+		if looked++; looked >= maxLook || m.CreatedAt.Before(ses.readUntil.Add(-backfillMargin)) {
 			break
 		}
 	}
-	return since.Add(-backfillMargin), known, nil
+	return known, nil
 }

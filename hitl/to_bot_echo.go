@@ -3,6 +3,7 @@ package hitl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 // unknown id and the words of a message that is being delivered.
 
 const (
-	// echoWindow is how old a message may be whose echo is still unknown.
+	// echoWindow is how far back settled messages are looked at.
 	echoWindow = 2 * time.Minute
 	// echoWait is how long a possible echo waits for the message to be settled.
 	echoWait = 3 * time.Second
@@ -42,7 +43,7 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 		}
 		if echo {
 			b.authors.put(authorEchoes, agent.ID)
-			b.seenMessages.put(true, tagValue(e.ID))
+			b.seenMessages.put(ours, tagValue(e.ID))
 			return true, nil
 		}
 		if !unsettled {
@@ -60,18 +61,21 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 // lookForEcho looks through the newest messages: for one that has the reply's id, and for one with its words that is not settled.
 func (b *toBot) lookForEcho(ctx context.Context, ses *session, e Replied) (echo, unsettled bool, err error) {
 	words := strings.TrimSpace(message.PlainText(e.Message))
+	looked := 0
 	for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
 		if err != nil {
-			return false, false, err
-		}
-		if b.sessions.clock.since(m.CreatedAt) > echoWindow {
-			break
+			return false, false, fmt.Errorf("hitl: look for the message of an echo: %w", err)
 		}
 		if m.Direction == botpress.Outgoing && m.Tags[tagID] == tagValue(e.ID) {
 			return true, false, nil
 		}
-		if o, ok := b.desk.outgoingOf(m); ok && !o.settled && b.desk.says(o, words) {
+		o, ok := b.desk.outgoingOf(m)
+		if ok && !o.settled && b.desk.says(o, words) {
 			unsettled = true
+		}
+		// What is undelivered may be old. It is newer than what is settled.
+		if looked++; looked >= maxLook || ok && o.settled && b.sessions.clock.since(m.CreatedAt) > echoWindow {
+			break
 		}
 	}
 	return false, unsettled, nil

@@ -13,8 +13,11 @@ import (
 // on whichever replica it arrives how often. By the same id, echoes of our own messages are there already.
 func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replied) error {
 	id := tagValue(e.ID)
-	if _, seen := b.seenMessages.get(id); seen {
-		return nil // polling adapters re-report
+	if whose, seen := b.seenMessages.get(id); seen { // polling adapters re-report
+		if whose == ours {
+			b.authors.put(authorEchoes, agent.ID)
+		}
+		return nil
 	}
 	if echo, err := b.isEcho(ctx, ses, agent, e); echo || err != nil {
 		return err
@@ -31,7 +34,7 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	if err != nil {
 		return err
 	}
-	b.seenMessages.put(true, id)
+	b.seenMessages.put(theirs, id)
 	if ses.closed() { // the plugin drops what comes after the end
 		b.desk.notifyLate(ctx, ses, e.ID)
 	}
@@ -53,6 +56,9 @@ func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, k
 	}
 	current := b.sessions.snapshot(got.Conversation) // another replica may have ended the session
 	b.sessions.remember(current)
+	if got.Message.Direction == botpress.Outgoing {
+		b.authors.put(authorEchoes, agent.ID)
+	}
 	b.desk.inOrder(ctx, current)
 	return current, b.identities.refreshAgent(ctx, got.User, user)
 }

@@ -17,14 +17,14 @@ type toDesk struct {
 	leases     *leases
 	events     *events
 
-	decodeSession  func(json.RawMessage) (any, error)
-	timeout        time.Duration                                 // of one operation
-	retry          func(conversationID string)                   // has the session put in order later
-	resend         func(conversationID string, before time.Time) // has repeated what the plugin has ignored
-	seenMessages   cache[bool]
-	deliveredParts cache[int]
-	stopWanted     cache[bool] // sessions that are over, of which Botpress may not know yet
-	startedRefs    cache[Ref]  // sessions that the desk has opened and Botpress does not know
+	decodeSession func(json.RawMessage) (any, error)
+	timeout       time.Duration                                 // of one operation
+	retry         func(conversationID string)                   // has the session put in order later
+	resend        func(conversationID string, before time.Time) // has repeated what the plugin has ignored
+	seenMessages  cache[whose]
+	pendingAcks   cache[pendingAck]
+	stopWanted    cache[bool] // sessions that are over, of which Botpress may not know yet
+	startedRefs   cache[Ref]  // sessions that the desk has opened and Botpress does not know
 }
 
 // ackGrace is how long an operation may take beyond its deadline to write what it has done.

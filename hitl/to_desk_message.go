@@ -91,9 +91,9 @@ func (d *toDesk) readMessage(b wire.Message) (outgoing, error) {
 	if o.extras.UserID == "" {
 		o.botName = b.User.Name
 	}
-	o.delivered, _ = d.deliveredParts.get(o.id)
+	known, _ := d.pendingAcks.get(o.id)
 	delivered, _ := progress(o.tags)
-	o.delivered = max(o.delivered, delivered)
+	o.delivered = max(known.delivered, delivered)
 	return o, nil
 }
 
@@ -142,50 +142,65 @@ func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, e
 }
 
 // send delivers the parts of a message that the desk does not have yet, and writes what has become of it.
-func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) error {
+func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) (err error) {
+	ack, _ := d.pendingAcks.get(o.id) // of an earlier attempt
+	ack.tags = maps.Clone(ack.tags)
+	if ack.tags == nil {
+		ack.tags = botpress.Tags{}
+	}
 	parts := d.parts(o.message)
-	if o.delivered >= len(parts) { // an earlier acknowledgement has failed
-		d.acknowledge(ctx, o, len(parts), len(parts), botpress.Tags{}, nil)
+	ack.delivered, ack.parts = o.delivered, len(parts)
+	if o.delivered >= len(parts) {
+		d.acknowledge(ctx, ses, o, ack)
 		return nil
 	}
 	request, err := d.sendRequest(ctx, ses, o)
 	if err != nil {
 		return err
 	}
-	tags := botpress.Tags{}
-	var markers []botpress.ImportedMessage
-	delivered := o.delivered
 	defer func() { // a panic is among the ways to get here
-		if delivered > o.delivered || err != nil {
-			d.acknowledge(ctx, o, delivered, len(parts), tags, markers)
+		if ack.delivered > o.delivered || err != nil {
+			d.acknowledge(ctx, ses, o, ack)
 		}
 	}()
 	for i, part := range parts[o.delivered:] {
+		if err := d.mayBegin(ctx); err != nil {
+			return err
+		}
 		request.Part, request.Message = o.delivered+i, part
-		ref, sendErr := d.adapter.SendMessage(ctx, request)
-		if err = sendErr; err != nil {
-			if d.markFailed(ctx, ses, tags, err); isPermanent(err) {
-				tags[tagRefused] = cutRunes(failureOf(err).body.Message, maxTag)
+		ref, err := d.adapter.SendMessage(ctx, request)
+		if err != nil {
+			if d.markFailed(ctx, ses, ack.tags, err); isPermanent(err) {
+				ack.tags[tagRefused] = cutRunes(failureOf(err).body.Message, maxTag)
 			}
 			return err
 		}
-		delivered = request.Part + 1
+		ack.delivered = request.Part + 1
 		if ref.ID != "" {
-			d.seenMessages.put(true, tagValue(ref.ID))
+			d.seenMessages.put(ours, tagValue(ref.ID))
 		}
 		if request.Part > 0 {
 			if ref.ID != "" {
-				markers = append(markers, d.dedupeMarker(request, ref))
+				ack.markers = append(ack.markers, d.dedupeMarker(request, ref))
 			}
 			continue
 		}
-		own, tagErr := d.def.messageTags(ref)
-		if err = tagErr; err != nil {
+		own, err := d.def.messageTags(ref)
+		if err != nil {
 			return err
 		}
-		maps.Copy(tags, own)
+		maps.Copy(ack.tags, own)
 	}
 	return nil
+}
+
+// mayBegin refuses to begin a part when there is little time left: a desk that recognises no repetition may take it when the
+// time is up, and the next attempt would send it again.
+func (d *toDesk) mayBegin(ctx context.Context) error {
+	if !d.def.SendOnce || !exceedsDeadline(ctx, d.timeout/4) {
+		return nil
+	}
+	return Retryable(5*time.Second, errors.New("hitl: too little time is left to send a message"))
 }
 
 // markFailed notes in the session that something is undelivered, and in the tags that this attempt works on it no more.
@@ -238,36 +253,42 @@ func (d *toDesk) dedupeMarker(r SendMessageRequest, ref Ref) botpress.ImportedMe
 	}
 }
 
+// pendingAck is what is to be written about a message.
+type pendingAck struct {
+	delivered, parts int
+	tags             botpress.Tags
+	markers          []botpress.ImportedMessage
+}
+
 // acknowledge writes how much of a message the desk has. If that fails the message is delivered all the same, and an error
-// would deliver it twice: so it is only logged, this process remembers what Botpress does not know, and retries. It has a time
-// of its own, since the desk may have used up the operation's.
-func (d *toDesk) acknowledge(ctx context.Context, o outgoing, delivered, parts int, tags botpress.Tags, markers []botpress.ImportedMessage) {
+// would deliver it twice: so it is only logged, and this process remembers what Botpress does not know, and retries. It has a
+// time of its own, since the desk may have used up the operation's. The markers come first: a message is settled when all is
+// written.
+func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack pendingAck) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
-	if delivered > 0 {
-		tags[tagDelivered] = fmt.Sprintf("%d/%d", delivered, parts)
+	if ack.delivered > 0 {
+		ack.tags[tagDelivered] = fmt.Sprintf("%d/%d", ack.delivered, ack.parts)
 	}
-	if o.failed && delivered >= parts {
-		tags[tagFailed] = ""
-	}
-	var errs []error
-	for chunk := range slices.Chunk(markers, 100) { // as many as the API takes at once
-		_, err := d.in.Client.ImportMessages(ctx, chunk)
-		errs = append(errs, err)
+	if o.failed && ack.delivered >= ack.parts {
+		ack.tags[tagFailed] = ""
 	}
 	var err error
-	if len(tags) > 0 {
-		_, err = d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: tags})
+	for chunk := range slices.Chunk(ack.markers, 100) { // as many as the API takes at once
+		if _, err = d.in.Client.ImportMessages(ctx, chunk); err != nil {
+			break
+		}
 	}
-	if err == nil || errors.Is(err, botpress.ErrNotFound) {
-		d.deliveredParts.remove(o.id)
-	} else {
-		d.deliveredParts.put(delivered, o.id)
+	if err == nil && len(ack.tags) > 0 {
+		_, err = d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: ack.tags})
 	}
-	if err := errors.Join(append(errs, err)...); err != nil {
-		d.log.WarnContext(ctx, "Botpress did not take the acknowledgement of a message", "message", o.id, "delivered", tags[tagDelivered], "error", err)
-		d.retry(observed(ctx).on().conversationID)
+	if err == nil || unknownID(err) {
+		d.pendingAcks.remove(o.id)
+		return
 	}
+	d.pendingAcks.put(ack, o.id)
+	d.log.WarnContext(ctx, "Botpress did not take the acknowledgement of a message", "message", o.id, "delivered", ack.tags[tagDelivered], "error", err)
+	d.retry(ses.conversationID)
 }
 
 // sendRequest gathers what all parts of a message have in common: where it goes and who speaks.

@@ -28,9 +28,9 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	trying, cancel := context.WithTimeout(ctx, d.timeout/2)
 	defer cancel()
 	closing, err := d.stopOnce(trying, in.ConversationID)
-	for backoff := 500 * time.Millisecond; err != nil && failureOf(err).status != http.StatusBadRequest; backoff = min(2*backoff, 4*time.Second) {
+	for backoff := 500 * time.Millisecond; err != nil && failureOf(err).status != http.StatusBadRequest && backoff < 5*time.Second; backoff *= 2 {
 		if errors.Is(err, errInFlight) {
-			backoff = 500 * time.Millisecond
+			backoff = 500 * time.Millisecond // until the deadline
 		}
 		if sleep(trying, backoff) != nil { // without the lock: what is in flight must go on
 			break
@@ -99,13 +99,16 @@ func (d *toDesk) end(ctx context.Context, ses *session) error {
 func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	left, err := d.flush(ctx, ses)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUndelivered, err)
 	}
 	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
 		return errInFlight
 	}
 	return d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
 }
+
+// errUndelivered says that a session cannot end in the desk yet, because something that was said in it cannot be delivered.
+var errUndelivered = errors.New("hitl: messages are undelivered")
 
 // putInOrder finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
 func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
@@ -137,5 +140,5 @@ func (d *toDesk) inOrder(ctx context.Context, ses *session) {
 func isDeskUnavailable(err error) bool {
 	var retry *retryableError
 	var network net.Error
-	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInFlight)
+	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInFlight) || errors.Is(err, errUndelivered)
 }

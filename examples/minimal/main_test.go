@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ func TestSession(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	t.Setenv("AGENT_KEY", key)
+	terminal := newTerminal(t)
 	hitltest.Run(t, connect, hitltest.Case[struct{}, struct{}]{
 		Definition: definition,
 		Desk: hitltest.Desk{
@@ -40,8 +43,30 @@ func TestRules(t *testing.T) {
 			Replied: report,
 			Stopped: func(s hitltest.Session) *http.Request { return report(s, "") },
 			Sign:    func(r *http.Request) { signed(r) },
+			Open: func(s hitltest.Session) bool {
+				printed, err := os.ReadFile(terminal)
+				return err == nil && !strings.Contains(string(printed), "session "+s.ID+" is over\n")
+			},
 		},
 	})
+}
+
+// newTerminal has the adapter print to a file until the test ends, and returns its name.
+func newTerminal(t *testing.T) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal := os.Stdout
+	os.Stdout = f
+	t.Cleanup(func() {
+		os.Stdout = terminal
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f.Name()
 }
 
 // report is what the agent sends with curl, but for the key.

@@ -552,7 +552,7 @@ func TestOwnerIsTold(t *testing.T) {
 		session Session
 		want    string
 	}{
-		"priority":  {session: Session{Priority: "huge"}, want: "huge is not a valid priority"},
+		"priority":  {session: Session{Priority: "huge"}, want: "priority must be one of low, normal, high, urgent"},
 		"token":     {fault: zendesktest.Fault{Status: 401}, want: "does not accept the credentials"},
 		"rights":    {fault: zendesktest.Fault{Status: 403}, want: "use the credentials of an administrator"},
 		"moved":     {fault: zendesktest.Fault{Status: 301}, want: "POST users/create_or_update.json"},

@@ -48,6 +48,7 @@ func TestRules(t *testing.T) {
 		Definition: definition(),
 		Config:     Config{Subdomain: "acme", Email: desk.Email, APIToken: desk.Token},
 		Session:    Session{Priority: "high"},
+		Waive:      map[string]string{"register-converges": "Register makes the webhook and its triggers anew each time"},
 		Desk: hitltest.Desk{
 			Agent:    hitl.Agent{ID: strconv.FormatInt(rosa.ID, 10), Name: rosa.Name},
 			Assigned: happens(assigned, func(ticket int64) error { return desk.Assign(ticket, rosa) }),
@@ -56,9 +57,19 @@ func TestRules(t *testing.T) {
 			Note:     says(func(ticket int64, text string) error { return desk.Note(ticket, rosa, text) }),
 			Customer: says(desk.CustomerEmails),
 			Echo:     func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return reported(desk, replied, s) },
-			Vanish:   func(s hitltest.Session) { desk.Delete(number(s)) },
-			Sign:     desk.SignRequest,
-			Wire:     wire,
+			Noise: func(s hitltest.Session) []*http.Request {
+				_ = desk.Assign(number(s), zendesktest.User{})
+				takenOff := reported(desk, assigned, s)
+				_ = desk.Submit(number(s), rosa, zendesktest.Update{Status: "pending"})
+				return []*http.Request{takenOff, reported(desk, replied, s)}
+			},
+			Open: func(s hitltest.Session) bool {
+				ticket, ok := desk.Ticket(number(s))
+				return ok && ticket.Status != "solved" && ticket.Status != "closed"
+			},
+			Vanish: func(s hitltest.Session) { desk.Delete(number(s)) },
+			Sign:   desk.SignRequest,
+			Wire:   wire,
 			Heard: func(s hitltest.Session) (heard []string) {
 				ticket, _ := desk.Ticket(number(s))
 				for _, c := range ticket.Comments[min(1, len(ticket.Comments)):] {

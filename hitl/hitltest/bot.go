@@ -318,7 +318,11 @@ func (u *EndUser) Sees(line string) {
 
 // sees reads the messages to the end user until one matches.
 func (u *EndUser) sees(is func(botpresstest.Received) bool) bool {
-	ctx, cancel := context.WithTimeout(u.bot.t.Context(), shortTimeout)
+	return u.seesWithin(shortTimeout, is)
+}
+
+func (u *EndUser) seesWithin(patience time.Duration, is func(botpresstest.Received) bool) bool {
+	ctx, cancel := context.WithTimeout(u.bot.t.Context(), patience)
 	defer cancel()
 	for {
 		r, err := u.Next(ctx)

@@ -13,9 +13,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
@@ -29,6 +31,8 @@ type deskAPI struct {
 	serial   int
 	users    map[string]string // Ids, by external id.
 	sessions map[string]*deskSession
+	hooks    []string // URLs.
+	log      []entry
 }
 
 type deskSession struct {
@@ -36,8 +40,9 @@ type deskSession struct {
 	External string `json:"external"`
 	Open     bool   `json:"open"`
 
-	said []string
-	keys map[string]string // Ids of messages, by idempotency key.
+	said  []string
+	notes []string
+	keys  map[string]string // Ids of messages, by idempotency key.
 }
 
 const deskSecret = "webhook-secret"
@@ -47,12 +52,25 @@ func (d *deskAPI) next(kind string) string {
 	return fmt.Sprintf("%s-%d", kind, d.serial)
 }
 
-// ServeHTTP serves POST of /users, /sessions, /sessions/{id}/messages and /sessions/{id}/close, and GET of
-// /sessions?external=….
+// entry is an event in the log of the desk.
+type entry struct {
+	event
+
+	Serial int       `json:"serial"`
+	At     time.Time `json:"at"`
+}
+
+// record appends an event to the log. Hold d.mu.
+func (d *deskAPI) record(e event) {
+	d.log = append(d.log, entry{e, len(d.log) + 1, time.Now()})
+}
+
+// ServeHTTP serves POST of /users, /sessions, /sessions/{id}/messages, /sessions/{id}/notes, /sessions/{id}/close and /hooks, and
+// GET of /sessions?external=…, /hooks, and /log?after=…&session=…, which has pages of ten entries.
 func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var in struct{ External, Key, Text string }
+	var in struct{ External, Key, Text, Author, URL string }
 	if r.Method == http.MethodPost {
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -68,6 +86,25 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			d.users[in.External] = id
 		}
 		answer(w, map[string]string{"id": id})
+	case path[0] == "hooks":
+		if in.URL != "" {
+			d.hooks = append(d.hooks, in.URL)
+		}
+		answer(w, d.hooks)
+	case path[0] == "log":
+		session := r.URL.Query().Get("session")
+		if session != "" && d.sessions[session] == nil {
+			http.NotFound(w, r)
+			return
+		}
+		page := []entry{}
+		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		for _, e := range d.log {
+			if e.Serial > after && len(page) < 10 && (session == "" || e.Session == session) {
+				page = append(page, e)
+			}
+		}
+		answer(w, page)
 	case path[0] == "sessions" && r.Method == http.MethodGet:
 		found := []*deskSession{}
 		for _, s := range d.sessions {
@@ -90,12 +127,19 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.Open = false
 		answer(w, s)
+	case path[2] == "notes":
+		s := d.sessions[path[1]]
+		s.notes = append(s.notes, in.Text)
+		answer(w, s)
 	default:
 		s := d.sessions[path[1]]
 		id := s.keys[in.Key]
 		if id == "" {
 			id = d.next("message")
 			s.said = append(s.said, in.Text)
+			s.Open = s.Open || strings.HasPrefix(in.Author, "user-") // As many desks reopen.
+			author := deskPerson{ID: in.Author, Name: "Jane Doe", Staff: in.Author == alice.ID}
+			d.record(event{Kind: "message", Session: s.ID, Author: &author, Message: &deskText{ID: id, Text: in.Text, Public: true}})
 		}
 		if in.Key != "" {
 			s.keys[in.Key] = id
@@ -126,7 +170,7 @@ func (d *deskAPI) heard(s Session) []string {
 
 // event is the body of a webhook.
 type event struct {
-	Kind    string      `json:"kind"` // assigned, message or closed
+	Kind    string      `json:"kind"` // assigned, message, closed, tagged or status
 	Session string      `json:"session"`
 	Author  *deskPerson `json:"author,omitempty"`
 	Message *deskText   `json:"message,omitempty"`
@@ -151,6 +195,10 @@ func (d *deskAPI) post(e event) *http.Request {
 	defer d.mu.Unlock()
 	if e.Message != nil && e.Message.ID == "" {
 		e.Message.ID = d.next("message")
+	}
+	d.record(e)
+	if s := d.sessions[e.Session]; s != nil && e.Kind == "closed" {
+		s.Open = false
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -185,7 +233,21 @@ func (d *deskAPI) desk(wire *Wire) Desk {
 			body, _ := io.ReadAll(r.Body)
 			r.Header.Set("X-Desk-Signature", signature(body))
 		},
+		Act: func(s Session, text string) { d.replied(s, text) },
+		Noise: func(s Session) []*http.Request {
+			return []*http.Request{d.post(event{Kind: "tagged", Session: s.ID, Author: &alice}), d.post(event{Kind: "status", Session: s.ID, Author: &alice})}
+		},
 		Heard: d.heard,
+		Noted: func(s Session) []string {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return slices.Clone(d.sessions[s.ID].notes)
+		},
+		Open: func(s Session) bool {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return d.sessions[s.ID].Open
+		},
 		Vanish: func(s Session) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -209,6 +271,13 @@ var definition = hitl.Definition{
 	ConversationTags: []hitl.Part{{Name: "external", Title: "External", Description: "The conversation, once more"}},
 }
 
+// limited is the definition of a desk that takes short texts only.
+func limited() hitl.Definition {
+	d := definition
+	d.MaxText, d.TextUnit = 1_000, message.Runes
+	return d
+}
+
 type quirky struct {
 	url    string
 	client *http.Client
@@ -220,14 +289,163 @@ type quirky struct {
 	serial int
 }
 
+// polling is the adapter of a desk that is polled, and reading that of one that is read back. Complete is both.
+type (
+	polling struct {
+		*quirky
+
+		cursor    int
+		delivered map[int]int // How often, by serial number.
+	}
+	reading  struct{ *quirky }
+	complete struct {
+		*polling
+		reader reading
+	}
+)
+
 // connectQuirky makes adapters that break the rule called quirk, or none.
-func connectQuirky(quirk string, transport http.RoundTripper) func(context.Context, hitl.Installation, config) (*quirky, error) {
-	return func(_ context.Context, in hitl.Installation, c config) (*quirky, error) {
+func connectQuirky(quirk string, transport http.RoundTripper) func(context.Context, hitl.Installation, config) (hitl.Integration[ticket], error) {
+	return func(_ context.Context, in hitl.Installation, c config) (hitl.Integration[ticket], error) {
 		if c.URL == "" {
 			return nil, hitl.Errorf("The configuration needs a URL.")
 		}
-		return &quirky{url: c.URL, client: &http.Client{Transport: transport}, in: in, quirk: quirk}, nil
+		q := &quirky{url: c.URL, client: &http.Client{Transport: transport}, in: in, quirk: quirk}
+		p := &polling{quirky: q, delivered: map[int]int{}}
+		switch kind, _, _ := strings.Cut(quirk, "-"); kind {
+		case "receive":
+			return p, nil
+		case "backfill":
+			return reading{q}, nil
+		case "complete":
+			return complete{p, reading{q}}, nil
+		default:
+			return q, nil
+		}
 	}
+}
+
+func (p *polling) Receive(ctx context.Context, deliver func(context.Context, ...hitl.Event) error) error {
+	if p.quirk == "receive-slow end" {
+		defer func() { <-time.After(2 * quick.prompt) }()
+	}
+	first := true
+	for {
+		page, err := p.log(ctx, p.cursor, "")
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			p.cursor = e.Serial
+			if p.quirk == "receive-restart" && first {
+				continue // What is there already is not news.
+			}
+			if p.quirk == "receive-twice" && e.Message != nil {
+				if p.delivered[e.Serial]++; p.delivered[e.Serial] > 1 {
+					e.Message.ID = fmt.Sprintf("%s, delivery %d", e.Message.ID, p.delivered[e.Serial])
+				}
+			}
+			if err := deliver(ctx, p.events(e.event)...); err != nil {
+				if p.quirk != "receive-cursor first" {
+					p.cursor--
+				}
+				return err
+			}
+		}
+		if len(page) > 0 {
+			continue
+		}
+		first = false
+		again := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+func (r reading) Backfill(ctx context.Context, b hitl.BackfillRequest) (events []hitl.Event, err error) {
+	for after := 0; ; {
+		session := b.Session.ID
+		if r.quirk == "backfill-all sessions" {
+			session = ""
+		}
+		page, err := r.log(ctx, after, session)
+		for _, e := range page {
+			after = e.Serial
+			switch {
+			case r.quirk == "backfill-other ids" && e.Message != nil:
+				e.Message.ID = "comment " + e.Message.ID
+			case r.quirk == "backfill-no ids" && e.Message != nil:
+				e.Message.ID = ""
+			case r.quirk == "backfill-one id" && e.Message != nil:
+				e.Message.ID = session
+			case r.quirk == "backfill-notes" && e.Message != nil:
+				e.Message.Public = true
+			case r.quirk == "backfill-own words" && e.Message != nil && !e.Author.Staff:
+				e.Message.ID, e.Author.Staff = "comment "+e.Message.ID, true
+			case r.quirk == "backfill-no end" && e.Kind == "closed":
+				continue
+			}
+			if e.At.Before(b.Since) || r.quirk == "backfill-since" && e.At.UTC().Format(time.DateTime) < b.Since.Format(time.DateTime) {
+				continue
+			}
+			events = append(events, r.events(e.event)...)
+		}
+		if r.quirk == "backfill-gone" && err != nil {
+			events, err = append(events, hitl.Assigned{SessionID: session, Agent: hitl.Agent{ID: "nobody"}}), nil
+		}
+		if r.quirk == "backfill-newest first" && len(page) == 0 {
+			slices.Reverse(events)
+		}
+		if r.quirk == "backfill-changed" && len(page) == 0 {
+			events = append(events, hitl.Changed{SessionID: session})
+		}
+		if err != nil || len(page) == 0 || r.quirk == "backfill-complete" {
+			return events, err
+		}
+	}
+}
+
+func (c complete) Backfill(ctx context.Context, b hitl.BackfillRequest) ([]hitl.Event, error) {
+	return c.reader.Backfill(ctx, b)
+}
+
+// log returns a page of the desk's log.
+func (q *quirky) log(ctx context.Context, after int, session string) (page []entry, err error) {
+	err = q.call(ctx, http.MethodGet, fmt.Sprintf("/log?after=%d&session=%s", after, session), nil, &page)
+	return page, err
+}
+
+func (q *quirky) Register(ctx context.Context, webhookURL string) error {
+	var hooks []string
+	if err := q.call(ctx, http.MethodGet, "/hooks", nil, &hooks); err != nil {
+		return err
+	}
+	if slices.Contains(hooks, webhookURL) && q.quirk != "register-converges" {
+		return nil
+	}
+	return q.call(ctx, http.MethodPost, "/hooks", map[string]string{"url": webhookURL}, &hooks)
+}
+
+func (q *quirky) Unregister(context.Context, string) error { return nil }
+
+func (q *quirky) Notify(ctx context.Context, n hitl.Notice) error {
+	post := func(to, author string) error {
+		in := map[string]string{"text": n.Text, "author": author}
+		return q.call(ctx, http.MethodPost, "/sessions/"+n.Session.ID+to, in, &hitl.Ref{})
+	}
+	switch q.quirk {
+	case "late-reply":
+		return post("/messages", "")
+	case "complete-notices that reopen":
+		_ = post("/messages", "user-1")
+	case "complete-notices for all":
+		_ = post("/messages", alice.ID)
+	}
+	return post("/notes", "")
 }
 
 type statusError int
@@ -318,8 +536,10 @@ func (q *quirky) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 }
 
 func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	key, text := fmt.Sprintf("%s/%d", r.MessageID, r.Part), message.PlainText(r.Message)
+	key, text, author := fmt.Sprintf("%s/%d", r.MessageID, r.Part), message.PlainText(r.Message), r.Author.ID
 	switch q.quirk {
+	case "stop-stays-closed":
+		author = "user-1"
 	case "message-types":
 		if u, ok := r.Message.(message.Unknown); ok {
 			panic("no such message: " + string(u.Kind))
@@ -330,10 +550,12 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 		key = ""
 	case "bot-speaks":
 		if r.Author.ID == "" {
-			return hitl.Ref{}, errors.New("the message has no author")
+			return hitl.Ref{}, hitl.Errorf("A message needs an author.")
 		}
 	case "long-text":
 		text = text[:min(len(text), 10_000)]
+	case "split-text":
+		text = text[:min(len(text), limited().MaxText)] // They are bytes, and the unit is runes.
 	case "strange-text":
 		text = strings.Map(func(r rune) rune {
 			if r == '\u200d' {
@@ -349,7 +571,7 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 		q.mu.Unlock()
 	}
 	var out hitl.Ref
-	err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/messages", map[string]string{"key": key, "text": text}, &out)
+	err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/messages", map[string]string{"key": key, "text": text, "author": author}, &out)
 	return out, err
 }
 
@@ -369,16 +591,20 @@ func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webho
 	if q.quirk == "agent-name" && e.Author != nil {
 		e.Author.Name = ""
 	}
-	var out []hitl.Event
+	return hitl.Webhook{Events: q.events(e)}, nil
+}
+
+// events are what an event of the desk means.
+func (q *quirky) events(e event) (out []hitl.Event) {
 	switch {
 	case e.Kind == "assigned" && (e.Author != nil || q.quirk == "webhook-garbage"):
 		out = append(out, hitl.Assigned{SessionID: e.Session, Agent: hitl.Agent{ID: e.Author.ID, Name: e.Author.Name}})
 	case e.Kind == "message" && e.Author != nil && e.Message != nil:
 		out = append(out, q.replied(e))
-	case e.Kind == "closed":
+	case e.Kind == "closed", e.Kind == "status" && q.quirk == "noise":
 		out = append(out, hitl.Stopped{SessionID: e.Session})
 	}
-	return hitl.Webhook{Events: out}, nil
+	return out
 }
 
 // knows reports whether Botpress has a session, which it has only after StartHitl.

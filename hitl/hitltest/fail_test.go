@@ -31,7 +31,7 @@ func TestBotFails(t *testing.T) {
 			jane := b.EndUser("Jane")
 			jane.Escalate("Help")
 			jane.End() // The bot says so to the desk.
-		}, "the integration answered 500 to message_created"},
+		}, "the integration answered 400 to message_created"},
 		{"a message cannot be sent", "", func(b *Bot) { b.EndUser("Jane").Send(message.Unknown{}) }, "the message cannot be sent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,7 +76,8 @@ func TestSkipped(t *testing.T) {
 	}
 	summary := strings.Join(watched.log, "\n")
 	for _, want := range append(skipped,
-		"14 of 27 rules were skipped",
+		"23 of 36 rules were skipped",
+		"receive-twice: the adapter is no hitl.Receiver",
 		"user-apart: users of this desk have names only",
 		"webhook-forged: the case has no Desk.Sign and no Desk.Replied",
 	) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/hitl-go/sdk/hitl"
@@ -121,28 +122,84 @@ func botSpeaks(t *trial) {
 }
 
 func longText(t *trial) {
-	const words = 10_000
-	var text strings.Builder
-	for i := range words {
-		fmt.Fprintf(&text, "word%05d ", i)
+	most := 100_000
+	if t.suite.maxText > 0 {
+		most = min(most, t.suite.maxText)
 	}
+	text, words := numbered("word", most, t.suite.textUnit)
 	a := t.replica()
 	s := t.mustOpen(a)
 	before := len(t.suite.desk.Heard(s.Session))
-	_, err := t.sendMessage(a, newMessage(s, message.Text{Text: text.String()}))
+	_, err := t.sendMessage(a, newMessage(s, message.Text{Text: text}))
 	if err != nil {
 		if !permanent(err) {
-			t.Errorf("A text of %d bytes was neither accepted nor rejected with a *hitl.Error: %v", text.Len(), err)
+			t.Errorf("A text of %d bytes was neither accepted nor rejected with a *hitl.Error: %v", len(text), err)
 		}
 		return
 	}
-	after := t.suite.desk.Heard(s.Session)
+	t.mustHave(s.Session, before, text, words)
+}
+
+func splitText(t *trial) {
+	if t.suite.maxText <= 0 {
+		t.skip("the Definition has no MaxText")
+	}
+	const beyond = 100_000 // Enough of a long text.
+	text, words := numbered("дом👍", min(3*t.suite.maxText, t.suite.maxText+beyond), t.suite.textUnit)
+	u := t.escalate()
+	s := u.Session()
+	before := len(t.suite.desk.Heard(s))
+	var mu sync.Mutex
+	var sent []hitl.SendMessageRequest
+	var refs []hitl.Ref
+	t.in.watch(watchers{sent: func(r hitl.SendMessageRequest, ref hitl.Ref) {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.ConversationID == s.ConversationID {
+			t.note("SendMessage %s → %s", summary(r), summary(ref))
+			sent, refs = append(sent, r), append(refs, ref)
+		}
+	}})
+	defer t.in.watch(watchers{})
+	u.Say(text)
+	t.mustHave(s, before, text, words)
+
+	mu.Lock()
+	defer mu.Unlock()
+	for i, r := range sent {
+		if n := t.suite.textUnit.Len(message.PlainText(r.Message)); n > t.suite.maxText {
+			t.Errorf("The Definition has a MaxText of %d, and SendMessage was given a text of %d.", t.suite.maxText, n)
+		}
+		for j, other := range sent[:i] {
+			if refs[i].ID != "" && refs[i].ID == refs[j].ID && r.Part != other.Part {
+				t.Errorf("The parts %d and %d of a long text are both %q in the desk.", other.Part, r.Part, refs[i].ID)
+			}
+		}
+	}
+}
+
+// numbered is a text of numbered words, at most so long.
+func numbered(word string, most int, unit message.Unit) (text string, words []string) {
+	var b strings.Builder
+	for length := 0; ; {
+		next := fmt.Sprintf("%s%05d ", word, len(words))
+		if length += unit.Len(next); length > most {
+			return b.String(), words
+		}
+		b.WriteString(next)
+		words = append(words, strings.TrimSpace(next))
+	}
+}
+
+// mustHave checks that the desk has the words of a text, in order, in the messages after the first ones.
+func (t *trial) mustHave(s Session, before int, text string, words []string) {
+	t.Helper()
+	after := t.suite.desk.Heard(s)
 	all := strings.Join(after[min(before, len(after)):], "\n")
-	for i := range words {
-		word := fmt.Sprintf("word%05d", i)
+	for i, word := range words {
 		_, rest, found := strings.Cut(all, word)
 		if !found {
-			t.Errorf("Of a text of %d bytes, the desk has only the first %d words of %d.", text.Len(), i, words)
+			t.Errorf("Of a text of %d bytes, the desk has only the first %d words of %d.", len(text), i, len(words))
 			return
 		}
 		all = rest

@@ -46,6 +46,11 @@ var rules = []rule{
 		text: "StopHitl succeeds if the desk no longer has the session. Otherwise the end user is never notified of its end.",
 	},
 	{
+		name: "stop-stays-closed", check: stopStaysClosed, needs: []string{"Open"},
+		text: "After StopHitl the session is over in the desk, and stays so: the bot's last words (Stopped) often come afterwards. Many desks " +
+			"reopen a session when the end user writes, so never send them as the end user, nor change the status with them.",
+	},
+	{
 		name: "message-types", check: messageTypes,
 		text: "SendMessage accepts every type of message, or rejects it with a *hitl.Error; future types arrive as message.Unknown. Any other " +
 			"error is retried again and again, and a panic is a bug. message.PlainText converts any message to text.",
@@ -70,6 +75,11 @@ var rules = []rule{
 		text: "A long text arrives in full, in one message or several, or is rejected with a *hitl.Error. Text that is cut off silently is lost.",
 	},
 	{
+		name: "split-text", check: splitText, needs: []string{"Heard"}, after: "long-text", live: true,
+		text: "If the Definition has MaxText, the server splits longer texts, and SendMessage gets each piece as a Part. The desk must take " +
+			"every text of that length, so choose the TextUnit that the desk counts in. The pieces arrive in full and in order, and have different ids, or none.",
+	},
+	{
 		name: "strange-text", check: strangeText, needs: []string{"Heard"},
 		text: "Text arrives unchanged: emoji, right-to-left scripts, line breaks, and whatever looks like markup. Control characters may be " +
 			"removed. Split between characters, and escape for the format of the desk.",
@@ -90,8 +100,13 @@ var rules = []rule{
 	},
 	{
 		name: "webhook-order", check: webhookOrder, needs: []string{"Replied"}, after: "whole-session", live: true,
-		text: "Webhooks arrive out of order. Each must be complete in itself: a reply that comes late, before an earlier one, or after the " +
-			"end is neither lost nor repeated nor an error.",
+		text: "Webhooks arrive out of order. Each must be complete in itself: a reply that comes late, or before an earlier one, is " +
+			"neither lost nor repeated.",
+	},
+	{
+		name: "late-reply", check: lateReply, needs: []string{"Replied", "Stopped"}, after: "whole-session", live: true,
+		text: "A reply after the end of the session is no error: the desk would send its webhook again and again. A Notifier tells the agent " +
+			"by an internal note, which the end user does not see, and which does not reopen the session.",
 	},
 	{
 		name: "webhook-early", check: webhookEarly, needs: []string{"Replied"}, after: "whole-session", early: true,
@@ -102,6 +117,11 @@ var rules = []rule{
 		name: "webhook-garbage", check: webhookGarbage,
 		text: "Anybody can send anything to a webhook. HandleWebhook returns an error or no events, and never panics: check that a field " +
 			"exists before you use it.",
+	},
+	{
+		name: "noise", check: noise, needs: []string{"Noise", "Replied"}, after: "whole-session", live: true,
+		text: "Most of what happens in a desk means nothing to the end user: a tag, a priority, a status that is not the end. Webhooks that report " +
+			"it have no events. Stopped is only for the statuses in which nobody works on the session any more.",
 	},
 	{
 		name: "webhook-forged", check: webhookForged, needs: []string{"Sign", "Replied"}, after: "whole-session", live: true,
@@ -123,6 +143,26 @@ var rules = []rule{
 			"as Replied.ID the ID that SendMessage returned. Otherwise the end user receives their own messages.",
 	},
 	{
+		name: "receive-twice", check: receiveTwice, is: receiver, needs: []string{"Act"}, live: true,
+		text: "Receive delivers again what deliver has returned an error for, and other processes run a Receive, too. The server deduplicates by " +
+			"Replied.ID: it must be that of the message in the desk, and the same as in webhooks.",
+	},
+	{
+		name: "receive-restart", check: receiveRestart, is: receiver, needs: []string{"Act"}, live: true,
+		text: "Receive returns when its context ends, and goes on when it is run again, perhaps in another process: what was said in between is " +
+			"delivered. Move a cursor only when deliver has returned nil; start before what is known, or be a Backfiller as well.",
+	},
+	{
+		name: "backfill-complete", check: backfillComplete, is: backfiller, needs: []string{"Replied or Act"},
+		text: "Backfill returns all that agents said in the session, oldest first, and that it has ended. Read all pages. Each message has " +
+			"the ID that it has in webhooks, by which the server deduplicates. It is no way around the rules for notes, customers and echoes.",
+	},
+	{
+		name: "backfill-since", check: backfillSince, is: backfiller, needs: []string{"Replied or Act"},
+		text: "Backfill leaves out nothing that happened after Since, whatever its time zone; too much is fine. For a session that the desk does not have " +
+			"it returns an error, or nothing.",
+	},
+	{
 		name: "concurrent", check: concurrent,
 		text: "One adapter serves all sessions of an installation concurrently. It must not store data of one call or one session in a " +
 			"field. Run the test with -race.",
@@ -136,5 +176,10 @@ var rules = []rule{
 		name: "desk-down", check: deskDown, needs: []string{"Wire"},
 		text: "When the desk is overloaded (429), fails (5xx) or cannot be reached, a method returns an error that is no *hitl.Error: it is " +
 			"transient, and retried. A *hitl.Error is permanent, and no error means success; both would lose the end user's message.",
+	},
+	{
+		name: "register-converges", check: registerConverges, is: registrar, needs: []string{"Wire"},
+		text: "Register runs every hour, so it looks at what is there, and writes only what differs. One that makes a new webhook each time loses " +
+			"what the desk sends in the meantime, replaces secrets that other processes use, and exhausts the desk's limits.",
 	},
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
 )
 
 // Case describes an adapter and its desk to the suite. Definition and Config are required, as for [hitl.NewServer].
@@ -35,8 +36,8 @@ type Case[Config, Session any] struct {
 // Desk gives the suite access to the desk. Each field may be nil; the rules that need it are then skipped.
 //
 // The functions that return a request return the webhook request that the desk sends for an event, made with
-// httptest.NewRequest. If the webhooks of the desk only notify, and the adapter fetches the event, the function must also
-// create the event in the desk. Of the URL, the suite uses the path, as one below the webhook's, and the query. Each call
+// httptest.NewRequest. If the webhooks of the desk only notify, and the adapter fetches the event, or if the adapter is a
+// [hitl.Backfiller], the function must also create the event in the desk. Of the URL, the suite uses the path, as one below the webhook's, and the query. Each call
 // is another event: another message has another id. The functions are not called concurrently.
 type Desk struct {
 	// Agent takes sessions over and writes. Its name, if set, must reach the end user.
@@ -54,6 +55,14 @@ type Desk struct {
 	Customer func(s Session, text string) *http.Request
 	Echo     func(s Session, sent hitl.Ref, text string) *http.Request
 
+	// Act has the agent write something in the desk, of which no webhook comes. A [hitl.Receiver] must bring it to the end user
+	// within seconds, so let it poll often.
+	Act func(s Session, text string)
+
+	// Noise reports what means nothing to end user and bot: a tag that was added, a status that is not the end, an agent
+	// who was taken off.
+	Noise func(Session) []*http.Request
+
 	// Sign signs a request as the desk does, in the header or the query. It is called for each request, including those
 	// that the other functions return, with the webhook's address in URL. It may read the body.
 	Sign func(*http.Request)
@@ -61,6 +70,12 @@ type Desk struct {
 	// Heard returns the messages of end user and bot in a session since it was opened, as agents read them: one string for
 	// each message, oldest first. It may have more text around the message.
 	Heard func(Session) []string
+
+	// Noted returns the internal notes in a session, which the end user does not see, one string for each.
+	Noted func(Session) []string
+
+	// Open reports whether a session is one that agents work on: neither solved nor closed.
+	Open func(Session) bool
 
 	// Vanish deletes a session in the desk. If it is nil, the suite uses the id of a session that never existed.
 	Vanish func(Session)
@@ -86,8 +101,16 @@ func (d Desk) has(field string) bool {
 		return d.Echo != nil
 	case "Sign":
 		return d.Sign != nil
+	case "Act":
+		return d.Act != nil
+	case "Replied or Act":
+		return d.Replied != nil || d.Act != nil
+	case "Noise":
+		return d.Noise != nil
 	case "Heard":
 		return d.Heard != nil
+	case "Open":
+		return d.Open != nil
 	case "Wire":
 		return d.Wire != nil
 	default:
@@ -112,23 +135,27 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	t runner, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session], waits times,
 ) {
 	t.Helper()
-	s := &suite{desk: c.Desk, session: c.Session, times: waits}
+	s := &suite{desk: c.Desk, session: c.Session, maxText: c.Definition.MaxText, textUnit: c.Definition.TextUnit, times: waits}
 	s.install = func(t *trial, handover time.Duration) *installed {
-		in, opts := &installed{}, c.Bot
+		in, opts := &installed{serving: make(chan struct{})}, c.Bot
 		opts.Server.ActivationDelay = cmp.Or(handover, opts.Server.ActivationDelay)
-		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (*spy[Session], error) {
+		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (hitl.Integration[Session], error) {
 			a, err := connect(ctx, i, config)
 			if err != nil {
 				return nil, err
 			}
-			in.connected(i.Client, func(ctx context.Context) (adapter, error) {
+			in.connected(i.Client, a, func(ctx context.Context) (adapter, error) {
 				a, err := connect(ctx, i, config)
 				if err != nil {
 					return nil, err
 				}
 				return untyped[Session]{a, c.Session}, nil
 			})
-			return &spy[Session]{a, in}, nil
+			watched := &spy[Session]{a, in}
+			if desk, ok := any(a).(hitl.Backfiller); ok {
+				return readable[Session]{watched, desk}, nil
+			}
+			return watched, nil
 		}, c.Config, opts)
 		return in
 	}
@@ -137,10 +164,12 @@ func run[Config, Session any, I hitl.Integration[Session]](
 
 // suite is a [Case] without type parameters.
 type suite struct {
-	desk    Desk
-	session any
-	times   times
-	install func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
+	desk     Desk
+	session  any
+	maxText  int // Of the definition, zero for none.
+	textUnit message.Unit
+	times    times
+	install  func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
 
 	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
 	// the server does not know them, and would wait for them if a desk reports the news of all sessions at once.
@@ -195,8 +224,12 @@ func (s *suite) installAll(t runner) {
 	done = true
 }
 
-// lacks names the fields of Desk that a rule needs and the case leaves out.
+// lacks names the interface that a rule is about and the adapter does not have, or the fields of Desk that the rule needs and the
+// case leaves out.
 func (s *suite) lacks(r rule) string {
+	if r.is != nil && !r.is.of(s.live.adapter()) {
+		return "the adapter is no hitl." + r.is.name
+	}
 	missing := slices.DeleteFunc(slices.Clone(r.needs), s.desk.has)
 	if len(missing) == 0 {
 		return ""

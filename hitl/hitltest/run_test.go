@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 	t.Run("wire in front of the desk", func(t *testing.T) {
 		wire := &Wire{}
 		desk, url := newDesk(t, wire.Handler)
-		Run(t, connectQuirky("", nil), Case[config, ticket]{
+		Run(t, connectQuirky("complete-without a quirk", nil), Case[config, ticket]{
 			Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
 		})
 	})
@@ -43,6 +43,12 @@ func TestRun(t *testing.T) {
 			t.Errorf("the options have reached %d bots, and carried %d requests", bots.Load(), carried.Load())
 		}
 	})
+	t.Run("short texts", func(t *testing.T) {
+		desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
+		Run(t, connectQuirky("", nil), Case[config, ticket]{
+			Definition: limited(), Config: config{URL: url}, Desk: Desk{Heard: desk.heard},
+		})
+	})
 }
 
 // quick is for fake desks.
@@ -51,33 +57,42 @@ var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, 
 // TestBroken runs the suite on adapters that break one rule each. Only that rule must fail.
 func TestBroken(t *testing.T) {
 	texts := map[string]string{
-		"refs":            `the tag "priority"`,
-		"user-twice":      "in the desk, and then, called with the same request, on another replica,",
-		"user-apart":      "Two end users with the same name and no e-mail address are both",
-		"start-twice":     "The same conversation became the sessions",
-		"start-apart":     "Two conversations of an end user are both the session",
-		"start-anything":  "A session with nothing but the end user was not opened: A ticket needs a title.",
-		"stop-twice":      "StopHitl failed when the session was over already: the desk answered 409",
-		"stop-unknown":    "StopHitl failed for a session that the desk does not have: the desk answered 404",
-		"message-types":   "SendMessage panicked: no such message: tomorrow",
-		"message-parts":   "Part 1 of a bloc",
-		"message-twice":   "was sent again after its answer was lost, and is in the desk 3 times",
-		"bot-speaks":      `A message of the bot failed when the bot's name is "Botty": the message has no author`,
-		"long-text":       "Of a text of 100000 bytes, the desk has only the first 1000 words of 10000.",
-		"strange-text":    "A text with emoji was changed.",
-		"whole-session":   `HandleWebhook reads the request as: []hitl.Event{hitl.Replied{SessionID:"ticket/session-`,
-		"agent-name":      `The agent is called "Alice Agent", and the end user received:`,
-		"webhook-twice":   "The same request was read twice, and the messages in it had the ids",
-		"webhook-order":   "Three replies were reported, the last one first, and the end user received",
-		"webhook-early":   "before StartHitl had returned, and the end user received it 0 times",
-		"webhook-garbage": "HandleWebhook panicked: runtime error: invalid memory address",
-		"webhook-forged":  "A request without a signature was not rejected, and became []hitl.Event{hitl.Replied{",
-		"notes":           "An internal note was shown to the end user",
-		"customers":       "What the end user wrote in the desk was shown to the end user",
-		"echoes":          "What the adapter sent to the desk itself was shown to the end user",
-		"concurrent":      "Of 24 messages sent concurrently",
-		"cancelled":       "The desk did not answer, the context of CreateUser was cancelled, and after 400ms it had not returned.",
-		"desk-down":       "While the desk answers 429, CreateUser returned the *hitl.Error",
+		"refs":               `the tag "priority"`,
+		"user-twice":         "in the desk, and then, called with the same request, on another replica,",
+		"user-apart":         "Two end users with the same name and no e-mail address are both",
+		"start-twice":        "The same conversation became the sessions",
+		"start-apart":        "Two conversations of an end user are both the session",
+		"start-anything":     "A session with nothing but the end user was not opened: A ticket needs a title.",
+		"stop-twice":         "StopHitl failed when the session was over already: the desk answered 409",
+		"stop-unknown":       "StopHitl failed for a session that the desk does not have: the desk answered 404",
+		"message-types":      "SendMessage panicked: no such message: tomorrow",
+		"message-parts":      "Part 1 of a bloc",
+		"message-twice":      "was sent again after its answer was lost, and is in the desk 3 times",
+		"bot-speaks":         `A message of the bot failed when the bot's name is "Botty": A message needs an author.`,
+		"stop-stays-closed":  "The session was over, the bot said its last words, and now the session is open again.",
+		"split-text":         "Of a text of 4800 bytes, the desk has only the first 62 words of 300.",
+		"late-reply":         "which is not among the internal notes of the session: []",
+		"noise":              "A webhook that means nothing was delivered, and the end user received [\"bot: (stopped)\"].",
+		"receive-twice":      "Receive was run again after the answer was lost, and the end user received it 3 times",
+		"receive-restart":    "while Receive did not run, and the end user did not receive it",
+		"backfill-complete":  "Agents said 30 things, and of them Backfill did not return \"reply10",
+		"backfill-since":     "called with Since a minute ago, in another time zone",
+		"register-converges": "it wrote to the desk when it ran again:\n    POST /hooks",
+		"long-text":          "Of a text of 100000 bytes, the desk has only the first 1000 words of 10000.",
+		"strange-text":       "A text with emoji was changed.",
+		"whole-session":      `HandleWebhook reads the request as: []hitl.Event{hitl.Replied{SessionID:"ticket/session-`,
+		"agent-name":         `The agent is called "Alice Agent", and the end user received:`,
+		"webhook-twice":      "The same request was read twice, and the messages in it had the ids",
+		"webhook-order":      "Three replies were reported, the last one first, and the end user received",
+		"webhook-early":      "before StartHitl had returned, and the end user received it 0 times",
+		"webhook-garbage":    "HandleWebhook panicked: runtime error: invalid memory address",
+		"webhook-forged":     "A request without a signature was not rejected, and became []hitl.Event{hitl.Replied{",
+		"notes":              "An internal note was shown to the end user",
+		"customers":          "What the end user wrote in the desk was shown to the end user",
+		"echoes":             "What the adapter sent to the desk itself was shown to the end user",
+		"concurrent":         "Of 24 messages sent concurrently",
+		"cancelled":          "The desk did not answer, the context of CreateUser was cancelled, and after 400ms it had not returned.",
+		"desk-down":          "While the desk answers 429, CreateUser returned the *hitl.Error",
 	}
 	watched := make([]*recorder, len(rules))
 	var all errgroup.Group
@@ -86,9 +101,13 @@ func TestBroken(t *testing.T) {
 		all.Go(func() error {
 			wire := &Wire{}
 			desk, url := newDesk(t, wire.Handler)
+			def := definition
+			if r.name == "split-text" {
+				def = limited()
+			}
 			watched[i] = watch(t, func(t runner) {
 				run(t, connectQuirky(r.name, nil), Case[config, ticket]{
-					Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
+					Definition: def, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
 				}, quick)
 			})
 			return nil
@@ -109,6 +128,46 @@ func TestBroken(t *testing.T) {
 				if !strings.Contains(got, want) {
 					t.Errorf("the explanation has no %q:\n%s", want, got)
 				}
+			}
+		})
+	}
+}
+
+// TestBrokenOtherwise: a rule that checks several things finds each.
+func TestBrokenOtherwise(t *testing.T) {
+	for _, test := range []struct{ quirk, rule, says string }{
+		{"receive-slow end", "receive-restart", "The context of Receive ended, and after 400ms it had not returned."},
+		{"receive-cursor first", "receive-restart", "while deliver returned errors, and the end user did not receive it"},
+		{"backfill-other ids", "backfill-complete", "the end user would receive it twice."},
+		{"backfill-no ids", "backfill-complete", "without an ID."},
+		{"backfill-one id", "backfill-complete", "with the same ID"},
+		{"backfill-newest first", "backfill-complete", "Backfill did not return the oldest reply first"},
+		{"backfill-notes", "backfill-complete", "Backfill returned an internal note as an agent's reply."},
+		{"backfill-own words", "backfill-complete", "What the end user said was returned by Backfill as an agent's"},
+		{"backfill-all sessions", "backfill-complete", "Backfill returned what was said in another session."},
+		{"backfill-no end", "backfill-complete", "and Stopped number 0."},
+		{"backfill-changed", "backfill-complete", "which asks to read back."},
+		{"backfill-gone", "backfill-since", "For a session that the desk does not have, Backfill returned hitl.Assigned{"},
+		{"complete-notices that reopen", "late-reply", "and now it is open."},
+		{"complete-notices for all", "late-reply", "and it was shown to the end user"},
+	} {
+		t.Run(test.quirk, func(t *testing.T) {
+			desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
+			offer := desk.desk(nil)
+			if test.quirk == "backfill-one id" {
+				offer.Replied = nil // The ids of webhooks would be others.
+			}
+			others := map[string]string{}
+			for _, r := range rules {
+				if r.name != test.rule {
+					others[r.name] = "other tests are about it"
+				}
+			}
+			watched := watch(t, func(t runner) {
+				run(t, connectQuirky(test.quirk, nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer, Waive: others}, quick)
+			})
+			if got := watched.of(test.rule); !strings.Contains(got, test.says) {
+				t.Errorf("the failure does not say %q:\n%s", test.says, got)
 			}
 		})
 	}

@@ -3,7 +3,9 @@ package hitltest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,6 +98,30 @@ func (t *trial) concurrently(n int, do func(ctx context.Context, i int) error) {
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatalf("Concurrent calls failed: %v", err)
+	}
+}
+
+func registerConverges(t *trial) {
+	wire := t.suite.desk.Wire
+	register := func() {
+		t.Helper()
+		r, _ := optional[hitl.Registrar](t.replica()) // The rule is for registrars.
+		address := t.bot.Installation.WebhookURL
+		if _, err := ask(t, "Register", address, func(ctx context.Context) (ok string, err error) { return "ok", r.Register(ctx, address) }); err != nil {
+			t.Fatalf("Register failed: %v", err)
+		}
+	}
+	register() // Rules before this one may have changed something.
+	before := wire.mark()
+	register()
+	var writes strings.Builder
+	for _, e := range wire.since(before) {
+		if e.method != http.MethodGet && e.method != http.MethodHead {
+			fmt.Fprintf(&writes, "\n    %s", e)
+		}
+	}
+	if writes.Len() > 0 {
+		t.Errorf("Nothing has changed since Register ran, and it wrote to the desk when it ran again:%s", writes.String())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -98,6 +99,30 @@ func stopUnknown(t *trial) {
 	}
 	if err := t.stopHitl(a, s); err != nil {
 		t.Errorf("StopHitl failed for a session that the desk does not have: %v", err)
+	}
+}
+
+func stopStaysClosed(t *trial) {
+	open := t.suite.desk.Open
+	a := t.replica()
+	s := t.mustOpen(a)
+	t.mustSend(a, newMessage(s, message.Text{Text: "Where is my order?"}))
+	if !open(s.Session) {
+		t.Fatalf("Desk.Open says that a session is over which was just opened.")
+	}
+	if err := t.stopHitl(a, s.Session); err != nil {
+		t.Fatalf("StopHitl failed: %v", err)
+	}
+	if open(s.Session) {
+		t.Fatalf("StopHitl has returned, and the session is still open in the desk.")
+	}
+	last := newMessage(s, message.Text{Text: "The user has ended the session."})
+	last.UserID, last.Author, last.BotName, last.Stopped = "", hitl.Ref{}, "Botty", true
+	for range 2 { // It may be retried.
+		_, _ = t.sendMessage(t.replica(), last) // Another rule is about errors.
+	}
+	if open(s.Session) {
+		t.Errorf("The session was over, the bot said its last words, and now the session is open again.")
 	}
 }
 

@@ -2,6 +2,8 @@ package hitltest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"sync"
 
@@ -21,27 +23,49 @@ type untyped[Session any] struct {
 
 func (u untyped[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[any]) (hitl.Ref, error) {
 	return u.Integration.StartHitl(ctx, hitl.StartHitlRequest[Session]{
-		ConversationID: r.ConversationID, UserID: r.UserID, User: r.User,
+		ConversationID: r.ConversationID, UserID: r.UserID, User: r.User, UserName: r.UserName, UserEmail: r.UserEmail,
 		Title: r.Title, Description: r.Description, Session: u.session, History: r.History,
 	})
 }
+
+// unwrap returns the adapter as its author wrote it, with the optional interfaces that it has.
+func (u untyped[Session]) unwrap() any { return u.Integration }
+
+// optional finds an optional interface of a replica.
+func optional[T any](a adapter) (T, bool) {
+	t, ok := a.(interface{ unwrap() any }).unwrap().(T)
+	return t, ok
+}
+
+// deliverFunc passes on what a [hitl.Receiver] has received.
+type deliverFunc = func(context.Context, ...hitl.Event) error
 
 // installed is an installation of the integration, with a spy between the server and the adapter.
 type installed struct {
 	bot *Bot
 
-	mu      sync.Mutex // Guards what follows.
-	api     *botpress.Client
-	connect func(context.Context) (adapter, error)
-	started func(hitl.Ref, string)
-	handled func()
+	mu       sync.Mutex // Guards what follows.
+	api      *botpress.Client
+	own      any // The server's adapter.
+	connect  func(context.Context) (adapter, error)
+	watchers watchers
+
+	deliver deliverFunc   // Set when serving is closed.
+	serving chan struct{} // Closed once the server runs Receive.
 }
 
-// connected stores how the server's adapter was made, so that replicas can be made.
-func (in *installed) connected(api *botpress.Client, connect func(context.Context) (adapter, error)) {
+// watchers are called after the server's adapter has done something. They may be nil.
+type watchers struct {
+	started func(ref hitl.Ref, conversationID string)
+	handled func()
+	sent    func(hitl.SendMessageRequest, hitl.Ref)
+}
+
+// connected stores the server's adapter and how it was made, so that replicas can be made.
+func (in *installed) connected(api *botpress.Client, own any, connect func(context.Context) (adapter, error)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.api, in.connect = api, connect
+	in.api, in.own, in.connect = api, own, connect
 }
 
 // client is the Botpress client of the integration.
@@ -49,6 +73,13 @@ func (in *installed) client() *botpress.Client {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.api
+}
+
+// adapter is the server's adapter, with the optional interfaces that it has.
+func (in *installed) adapter() any {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.own
 }
 
 // replica makes another adapter, as another process has it: it shares no memory with the first one.
@@ -59,44 +90,60 @@ func (in *installed) replica(ctx context.Context) (adapter, error) {
 	return connect(ctx)
 }
 
-// watch sets the functions that are called after the server's adapter has opened a session, and after it has read a webhook.
-// They may be nil.
-func (in *installed) watch(started func(ref hitl.Ref, conversationID string), handled func()) {
+func (in *installed) watch(w watchers) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.started, in.handled = started, handled
+	in.watchers = w
 }
 
-func (in *installed) watching() (started func(hitl.Ref, string), handled func()) {
+func (in *installed) watching() watchers {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.started, in.handled
+	return in.watchers
 }
 
-// spy is the adapter that the server uses.
+// spy is the adapter that the server uses. The optional interfaces that it has in any case do nothing if the adapter does not
+// have them.
 type spy[Session any] struct {
 	hitl.Integration[Session]
 
 	in *installed
 }
 
+// readable is a spy on a [hitl.Backfiller]. The server treats the webhooks of such an adapter as hints.
+type readable[Session any] struct {
+	*spy[Session]
+
+	desk hitl.Backfiller
+}
+
+func (r readable[Session]) Backfill(ctx context.Context, b hitl.BackfillRequest) ([]hitl.Event, error) {
+	return r.desk.Backfill(ctx, b)
+}
+
 func (s *spy[Session]) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
 	ref, err := s.Integration.StartHitl(ctx, r)
-	if started, _ := s.in.watching(); err == nil && started != nil {
+	if started := s.in.watching().started; err == nil && started != nil {
 		started(ref, r.ConversationID)
+	}
+	return ref, err
+}
+
+func (s *spy[Session]) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	ref, err := s.Integration.SendMessage(ctx, r)
+	if sent := s.in.watching().sent; err == nil && sent != nil {
+		sent(r, ref)
 	}
 	return ref, err
 }
 
 func (s *spy[Session]) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
 	hook, err := s.Integration.HandleWebhook(ctx, r)
-	if _, handled := s.in.watching(); handled != nil {
+	if handled := s.in.watching().handled; handled != nil {
 		handled()
 	}
 	return hook, err
 }
-
-// Register and Unregister do nothing if the adapter is no [hitl.Registrar].
 
 func (s *spy[Session]) Register(ctx context.Context, webhookURL string) error {
 	if r, ok := s.Integration.(hitl.Registrar); ok {
@@ -108,6 +155,32 @@ func (s *spy[Session]) Register(ctx context.Context, webhookURL string) error {
 func (s *spy[Session]) Unregister(ctx context.Context, webhookURL string) error {
 	if r, ok := s.Integration.(hitl.Registrar); ok {
 		return r.Unregister(ctx, webhookURL)
+	}
+	return nil
+}
+
+// Receive lets trials receive: in the sessions of other trials, the requests to the desk would disturb.
+func (s *spy[Session]) Receive(ctx context.Context, deliver func(context.Context, ...hitl.Event) error) error {
+	s.in.mu.Lock()
+	if s.in.deliver == nil {
+		s.in.deliver = deliver
+		close(s.in.serving)
+	}
+	s.in.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+func (s *spy[Session]) Notify(ctx context.Context, n hitl.Notice) error {
+	if desk, ok := s.Integration.(hitl.Notifier); ok {
+		return desk.Notify(ctx, n)
+	}
+	return errors.New("the adapter is no hitl.Notifier")
+}
+
+func (s *spy[Session]) Close() error {
+	if c, ok := s.Integration.(io.Closer); ok {
+		return c.Close()
 	}
 	return nil
 }

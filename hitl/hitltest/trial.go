@@ -19,12 +19,30 @@ import (
 type rule struct {
 	name  string
 	text  string   // The rule and its reason, as failures show them.
+	is    *kind    // The optional interface that the rule is about, or nil.
 	needs []string // Fields of Desk.
 	after string   // The rule on which this one depends.
 	live  bool     // Its sessions go through Botpress and the server.
 	early bool     // Like live, but with events before the plugin is ready for them: the handover is longer.
 	check func(*trial)
 }
+
+// kind is an optional interface of adapters.
+type kind struct {
+	name string
+	of   func(adapter any) bool
+}
+
+func implements[T any](a any) bool {
+	_, ok := a.(T)
+	return ok
+}
+
+var (
+	registrar  = &kind{"Registrar", implements[hitl.Registrar]}
+	receiver   = &kind{"Receiver", implements[hitl.Receiver]}
+	backfiller = &kind{"Backfiller", implements[hitl.Backfiller]}
+)
 
 // times are the waits of the suite that a correct adapter does not shorten.
 type times struct {
@@ -49,6 +67,9 @@ type trial struct {
 	in      *installed
 	bot     *Bot
 	mark    int // The wire's, at the beginning of the trial.
+
+	// stopReceive ends the Receive of the server's adapter, which runs in live trials. It may be called twice.
+	stopReceive func() (inTime bool)
 
 	mu        sync.Mutex // Guards what follows.
 	calls     []string   // Calls of the adapter, as failures show them.
@@ -78,6 +99,11 @@ func (t *trial) run() {
 	bot := *t.in.bot
 	bot.t = t // Its failures fail this trial.
 	t.bot = &bot
+	t.stopReceive = func() bool { return true }
+	if r, ok := t.in.adapter().(hitl.Receiver); ok && (t.rule.live || t.rule.early) {
+		t.stopReceive = t.receive(r, t.deliverFunc())
+		defer func() { t.stopReceive() }() // That of the last Receive.
+	}
 	t.rule.check(t)
 }
 
@@ -150,6 +176,9 @@ func (t *trial) replica() adapter {
 	a, err := t.in.replica(t.Context())
 	if err != nil {
 		t.Fatalf("connect succeeded once, but not a second time: %v", err)
+	}
+	if c, ok := optional[io.Closer](a); ok {
+		t.Cleanup(func() { _ = c.Close() }) // No rule is about it.
 	}
 	return a
 }

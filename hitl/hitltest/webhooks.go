@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -121,8 +122,18 @@ func webhookOrder(t *trial) {
 			t.Errorf("Three replies were reported, the last one first, and the end user received %q %d times: %q", word, n, lines)
 		}
 	}
-	if desk.Stopped == nil {
-		return
+}
+
+func lateReply(t *trial) {
+	desk := t.suite.desk
+	u := t.escalate()
+	s := u.Session()
+	n, notifies := optional[hitl.Notifier](t.replica())
+	if notifies {
+		word := t.mustNote(n, s)
+		if lines := t.linesOf(u); count(lines, word) > 0 {
+			t.Errorf("Notify left the note %q, and it was shown to the end user: %q", word, lines)
+		}
 	}
 	late := t.report(desk.Replied(s, unique("late")))
 	over := t.report(desk.Stopped(s))
@@ -131,6 +142,42 @@ func webhookOrder(t *trial) {
 			t.Errorf("The desk reported the end of the session, then a reply, then the end again, and a webhook was rejected: %v", err)
 		}
 	}
+	if !notifies {
+		return
+	}
+	word := t.mustNote(n, s)
+	if desk.Open != nil && desk.Open(s) {
+		t.Errorf("The session was over, Notify left the note %q, and now it is open.", word)
+	}
+}
+
+// mustNote leaves a note in a session, and returns a word of its text.
+func (t *trial) mustNote(n hitl.Notifier, s Session) (word string) {
+	t.Helper()
+	word = unique("notice")
+	notice := hitl.Notice{ConversationID: s.ConversationID, Session: s.Ref, MessageID: unique("message"), Text: "Nobody has seen this: " + word}
+	if _, err := ask(t, "Notify", notice, func(ctx context.Context) (ok string, err error) { return "ok", n.Notify(ctx, notice) }); err != nil {
+		t.Fatalf("Notify failed: %v", err)
+	}
+	if noted := t.suite.desk.Noted; noted != nil && count(noted(s), word) == 0 {
+		t.Errorf("Notify has left %q, which is not among the internal notes of the session: %q", word, noted(s))
+	}
+	return word
+}
+
+func noise(t *trial) {
+	u := t.escalate()
+	for _, r := range t.suite.desk.Noise(u.Session()) {
+		rep := t.report(r)
+		before := len(u.lines())
+		t.mustDeliver(rep)
+		t.bot.settle()
+		if lines := u.lines(); len(lines) > before {
+			t.Fatalf("A webhook that means nothing was delivered, and the end user received %q.\nHandleWebhook reads the request as: %s",
+				lines[before:], t.meaning(rep))
+		}
+	}
+	t.linesOf(u) // The session goes on.
 }
 
 func webhookEarly(t *trial) {
@@ -166,9 +213,12 @@ func webhookEarly(t *trial) {
 		default: // The desk has sent more webhooks than the suite.
 		}
 	}
-	t.in.watch(func(ref hitl.Ref, conversationID string) { first.Do(func() { started(ref, conversationID) }) }, handled)
+	t.in.watch(watchers{
+		started: func(ref hitl.Ref, conversationID string) { first.Do(func() { started(ref, conversationID) }) },
+		handled: handled,
+	})
 	u := t.escalate()
-	t.in.watch(nil, nil)
+	t.in.watch(watchers{})
 	if err := answers.Wait(); err != nil {
 		t.Fatalf("A webhook before StartHitl had returned was rejected: %v", err)
 	}
@@ -219,18 +269,10 @@ func webhookGarbage(t *trial) {
 	}
 }
 
-// named reports whether an event names a session. An event without one has no effect.
+// named reports whether an event names a session. An event without one has no effect; the server rejects a nil event.
 func named(e hitl.Event) bool {
-	switch e := e.(type) {
-	case hitl.Assigned:
-		return e.SessionID+e.ConversationID != ""
-	case hitl.Replied:
-		return e.SessionID+e.ConversationID != ""
-	case hitl.Stopped:
-		return e.SessionID+e.ConversationID != ""
-	default:
-		return true // The server rejects a nil event.
-	}
+	sessionID, conversationID := sessionOf(e)
+	return e == nil || sessionID+conversationID != ""
 }
 
 // genuine are the unsigned requests of the case.
