@@ -3,6 +3,7 @@ module github.com/hitl-go/sdk
 go 1.25.0
 
 require (
+	github.com/clipperhouse/uax29/v2 v2.7.0
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-resty/resty/v2 v2.17.2
 	github.com/google/go-cmp v0.7.0

@@ -217,6 +217,8 @@ func (u untyped[Session]) StartHitl(ctx context.Context, r StartHitlRequest[any]
 		ConversationID: r.ConversationID,
 		UserID:         r.UserID,
 		User:           r.User,
+		UserName:       r.UserName,
+		UserEmail:      r.UserEmail,
 		Title:          r.Title,
 		Description:    r.Description,
 		Session:        session,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,6 +48,8 @@ func TestBudget(t *testing.T) {
 		measure("Replied", on("T-2", comment("B-2", "How can I help?")))
 		measure("Replied, an echo", on("T-2", comment(w.desk.Comments("T-2")[0], "I need help")))
 		measure("Stopped", on("T-2", report{Type: "closed"}))
+		measure("an unknown session, first", on("T-99", comment("X-1", "Hello")))
+		measure("an unknown session, again", on("T-99", comment("X-2", "Hello")))
 
 		want := map[string]int{
 			"createUser and startHitl":        2 + 4,
@@ -57,9 +60,41 @@ func TestBudget(t *testing.T) {
 			"Replied":                         1,
 			"Replied, an echo":                0, // one at another replica
 			"Stopped":                         2,
+			"an unknown session, first":       3, // by its id, whether one is being opened, by its id again
+			"an unknown session, again":       0,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("calls of the Botpress API (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestBudgetOfSendOnce counts what a lease costs.
+func TestBudgetOfSendOnce(t *testing.T) {
+	inBubble(t, setting{sendOnce: true}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.say(jane, message.Text{Text: "To warm up"})
+		before := w.apiCalls()
+		w.say(jane, message.Text{Text: "I need help"})
+		if got := w.apiCalls() - before; got != 4 {
+			t.Errorf("a message costs %d calls, want 4", got)
+		}
+	})
+}
+
+// TestBudgetOfTheSweep counts a sweep: a page of each list, a call for each session, and the lease.
+func TestBudgetOfTheSweep(t *testing.T) {
+	inBubble(t, setting{server: hitl.Options{SweepEvery: time.Hour}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		for n := range 5 {
+			u := w.in.NewEndUser(botpresstest.Profile{Name: "Jane", Email: fmt.Sprintf("jane%d@example.com", n)})
+			w.escalate(u, "Help")
+		}
+		w.pass(10 * time.Minute) // no session is being opened any more
+		before := w.apiCalls()
+		w.pass(70 * time.Minute)
+		const lists, sessions, lease = 5, 5, 2
+		if got := w.apiCalls() - before; got != lists+sessions+lease {
+			t.Errorf("a sweep of five sessions costs %d calls, want %d", got, lists+sessions+lease)
 		}
 	})
 }

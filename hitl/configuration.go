@@ -36,23 +36,24 @@ func configurations(body botpress.CreateIntegrationParams) (map[string]*configur
 	return configs, errors.Join(errs...)
 }
 
-// checkConfiguration tells the bot's owner which fields are missing or wrong. The masker hides the secret ones, whether all
-// fit or not.
-func (s *Server) checkConfiguration(name string, raw json.RawMessage) (*redact.Masker, error) {
+// checkConfiguration returns a configuration with cleared fields unset and defaults filled in, or tells the bot's owner which
+// fields are missing or wrong. The masker hides the secret ones, whether all fit or not.
+func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawMessage, *redact.Masker, error) {
 	c, ok := s.configs[name]
 	if !ok {
 		// The definition may have been deployed anew, and not this server. The reference lets all through. Without a schema,
 		// every value counts as a secret.
-		return redact.New(schema.Secrets(nil, raw)...), nil
+		return raw, redact.New(schema.Secrets(nil, raw)...), nil
 	}
 	mask := redact.New(schema.Secrets(c.schema, raw)...)
 	if bytes.Equal(raw, []byte("null")) {
 		raw = json.RawMessage("{}")
 	}
+	raw = c.checker.Normalize(raw)
 	if err := c.checker.Check(raw); err != nil {
-		return mask, Errorf("The configuration does not fit: %w", err)
+		return raw, mask, Errorf("The configuration does not fit: %w", err)
 	}
-	return mask, nil
+	return raw, mask, nil
 }
 
 // redactedLogger is a logger that hides secrets.

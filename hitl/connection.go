@@ -29,7 +29,7 @@ type connection struct {
 
 // connect makes the connection of an installation. The masker hides the configuration's secrets, also in the error.
 func (s *Server) connect(ctx context.Context, in Installation, configuration json.RawMessage) (c *connection, mask *redact.Masker, err error) {
-	mask, err = s.checkConfiguration(in.ConfigurationType, configuration)
+	configuration, mask, err = s.checkConfiguration(in.ConfigurationType, configuration)
 	if err != nil {
 		return nil, mask, err
 	}
@@ -40,7 +40,8 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	log := s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias)
 	in.Logger = redactedLogger(log, mask)
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
-	in.State = State{client: in.Client, integrationID: in.IntegrationID}
+	leases := &leases{leases: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
+	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -50,7 +51,7 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	if err != nil {
 		return nil, mask, err
 	}
-	c = s.assemble(in, adapter)
+	c = s.assemble(in, adapter, leases)
 	c.mask = mask
 	return c, mask, nil
 }
@@ -65,7 +66,7 @@ func (s *Server) start(c *connection) {
 }
 
 // assemble gives each part of a connection what it works with.
-func (s *Server) assemble(in Installation, adapter Integration[any]) *connection {
+func (s *Server) assemble(in Installation, adapter Integration[any], leases *leases) *connection {
 	def, api, log, scope := &s.def, in.Client, in.Logger, scopeOf(in)
 	sessions := &sessions{
 		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
@@ -77,14 +78,13 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		api: api, def: def, log: log, scope: scope, locks: &s.memory.users,
 		refs: cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
 	}
-	leases := &leases{leases: lease.Leases{API: api, Now: s.clock.now}, log: log, ttl: s.opts.Timeout + 10*time.Second}
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[bool]{s.memory.seenMessages, scope}
 	toDesk := &toDesk{
 		in: in, adapter: adapter, def: def, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
 		decodeSession: s.decodeSession, timeout: s.opts.Timeout,
 		seenMessages: seen, deliveredParts: cache[int]{s.memory.deliveredParts, scope},
-		startedRefs: cache[Ref]{s.memory.startedRefs, scope},
+		startedRefs: cache[Ref]{s.memory.startedRefs, scope}, stopWanted: cache[bool]{s.memory.stopWanted, scope},
 	}
 	toBot := &toBot{
 		def: def, api: api, log: log, sessions: sessions, identities: identities, leases: leases, events: events,

@@ -35,7 +35,7 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 	delete(got, "sdkVersion")
 	delete(want, "sdkVersion")
 	states, _ := got["states"].(map[string]any)
-	own := []string{"hitlStart", "hitlAssigned", "hitlAssigning", "hitlOutbox", "hitlActivation", "hitlSweep"}
+	own := []string{"hitlStart", "hitlAssigned", "hitlAssigning", "hitlOutbox", "hitlActivation", "hitlSweep", "hitlUpdate", "hitlUser"}
 	for _, name := range own {
 		if states[name] == nil {
 			t.Errorf("the server's own state %s is not declared", name)
@@ -48,7 +48,7 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 	for _, own := range []struct{ tags, names []string }{
 		{[]string{"user", "tags"}, []string{"agentId", "userKey"}},
 		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "phase", "startedAt", "closedAt", "stopping", "outbox"}},
-		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "delivered", "failed", "refused", "partOf"}},
+		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "delivered", "failed", "refused", "due", "partOf"}},
 	} {
 		tags := got
 		for _, key := range own.tags {

@@ -77,23 +77,23 @@ func (i *identities) ref(ctx context.Context, conversationID, userID string) (Re
 	if ref, ok := i.refs.get(conversationID, userID); ok {
 		return ref.clone(), nil
 	}
-	ref, err := i.readRef(ctx, userID)
+	_, ref, err := i.readUser(ctx, userID)
 	if err == nil {
 		i.refs.put(ref.clone(), conversationID, userID)
 	}
 	return ref, err
 }
 
-func (i *identities) readRef(ctx context.Context, userID string) (Ref, error) {
+func (i *identities) readUser(ctx context.Context, userID string) (botpress.User, Ref, error) {
 	user, err := i.api.GetUser(ctx, userID)
 	if err != nil && !unknownID(err) {
-		return Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
+		return user, Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
 	}
 	ref := i.def.userRef(user.Tags)
 	if ref.ID == "" {
-		return Ref{}, Errorf("The user %s is not linked to the help desk: call %s first", userID, i.def.CreateUser.Name)
+		return user, Ref{}, Errorf("The user %s is not linked to the help desk: call %s first", userID, i.def.CreateUser.Name)
 	}
-	return ref, nil
+	return user, ref, nil
 }
 
 // name is the name of a speaker, for transcripts.
@@ -114,7 +114,13 @@ func (i *identities) botName(ctx context.Context, botUserID string) (string, err
 // syntheticEmail is what the HITL plugin generates for end users without an address: <user>@no-reply.<bot>.botpress.com.
 var syntheticEmail = regexp.MustCompile(`(?i)@no-reply\.[^@]*\.?botpress\.com$`)
 
-func isSyntheticEmail(email string) bool { return syntheticEmail.MatchString(email) }
+// realEmail returns an address, or nothing for a synthetic one.
+func realEmail(email string) string {
+	if syntheticEmail.MatchString(email) {
+		return ""
+	}
+	return email
+}
 
 // Agents.
 

@@ -41,6 +41,7 @@ type Installation struct {
 type State struct {
 	client        *botpress.Client
 	integrationID string
+	leases        *leases
 }
 
 // Get reads the state into v, a pointer to a struct or map, and reports whether there was one.
@@ -72,6 +73,26 @@ func (s State) Set(ctx context.Context, name string, v any) error {
 		return fmt.Errorf("hitl: write state %q: %w", name, err)
 	}
 	return nil
+}
+
+// Update reads the state into v, a pointer, and stores what change has made of it. A lease keeps all replicas from doing so at
+// the same time, so no change gets lost; other writers should use Update as well. If there is no state, v is as it came. An
+// error of change stores nothing. The lease is that of all states of the installation, and ends a little after
+// [Options.Timeout]: change should be quick, and must not call Update.
+func (s State) Update(ctx context.Context, name string, v any, change func(context.Context) error) error {
+	key := s.key(stateUpdate)
+	held, err := s.leases.acquireKey(ctx, key, func() (bool, error) { return false, nil })
+	if err != nil {
+		return err
+	}
+	defer s.leases.release(ctx, held)
+	if _, err := s.Get(ctx, name, v); err != nil {
+		return err
+	}
+	if err := change(ctx); err != nil {
+		return err
+	}
+	return s.Set(ctx, name, v)
 }
 
 func (s State) key(name string) botpress.StateKey {

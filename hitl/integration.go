@@ -83,6 +83,10 @@ type StartHitlRequest[Session any] struct {
 	UserID string
 	User   Ref
 
+	// UserName and UserEmail are the end user's as [CreateUserRequest] had them. They may be empty.
+	UserName  string
+	UserEmail string
+
 	// Title and Description may be empty.
 	Title       string
 	Description string

@@ -22,6 +22,7 @@ type memory struct {
 	seenMessages   *lru.Cache[string, bool]      // the desk's ids of messages that Botpress has, ours and theirs
 	foreign        *lru.Cache[string, time.Time] // names of sessions that are not ours, and until when that is taken for granted
 	authors        *lru.Cache[string, string]    // authors of replies, and whether they echo
+	stopWanted     *lru.Cache[string, bool]      // sessions that are over, of which Botpress may not know yet
 	startedRefs    *lru.Cache[string, Ref]       // sessions that the desk has opened and Botpress does not know
 	deliveredParts *lru.Cache[string, int]       // messages whose acknowledgement failed, and how many parts of them the desk has
 }
@@ -42,6 +43,7 @@ func newMemory(maxWaiting int) *memory {
 		deliveredParts: newLRU[int](maxMessages),
 		foreign:        newLRU[time.Time](maxMessages),
 		authors:        newLRU[string](maxMessages),
+		stopWanted:     newLRU[bool](maxMessages),
 		startedRefs:    newLRU[Ref](maxMessages),
 	}
 	m.conversations.MaxWaiting = maxWaiting

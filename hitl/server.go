@@ -1,12 +1,14 @@
 package hitl
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/redact"
+	"github.com/hitl-go/sdk/internal/schema"
 )
 
 // Options changes what a [Server] does by default. The zero value of each field is its default.
@@ -83,6 +86,7 @@ type Server struct {
 	decodeSession func(json.RawMessage) (any, error)
 	types         types
 	configs       map[string]*configuration // by the name of the alternative
+	session       *schema.Checker
 	actions       map[string]*addedAction
 
 	closing  atomic.Bool
@@ -132,8 +136,14 @@ func NewServer[Config, Session any, I Integration[Session]](
 		}, nil
 	}
 	s.decodeSession = func(raw json.RawMessage) (any, error) {
-		session, err := decodeAs[Session](raw)
-		return session, err
+		if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+			raw = json.RawMessage("{}")
+		}
+		raw = s.session.Normalize(raw)
+		if err := s.session.Check(raw); err != nil {
+			return nil, err
+		}
+		return decodeAs[Session](raw)
 	}
 	return s, nil
 }
@@ -148,8 +158,12 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	session, err := schema.NewChecker(body.Entities[def.Session.Name].Schema)
+	if err != nil {
+		return nil, fmt.Errorf("hitl: the session: %w", err)
+	}
 	opts = opts.withDefaults()
-	s := &Server{def: def, types: t, configs: configs, actions: map[string]*addedAction{}, opts: opts}
+	s := &Server{def: def, types: t, configs: configs, session: session, actions: map[string]*addedAction{}, opts: opts}
 	s.mask = redact.New(opts.secrets()...)
 	s.log = slog.New(redact.Handler(sessionHandler{opts.Logger.Handler()}, func() *redact.Masker { return s.mask }))
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))

@@ -127,7 +127,7 @@ func (s *sessions) forget(ses *session) {
 }
 
 // markClosed writes that the session has ended, and whether the desk is still to be told.
-func (s *sessions) markClosed(ctx context.Context, ses *session, stopPending bool) error {
+func (s *sessions) markClosed(ctx context.Context, ses *session, stopPending bool) (*session, error) {
 	over := *ses
 	over.stopPending = stopPending
 	if !over.closed() {
@@ -139,10 +139,10 @@ func (s *sessions) markClosed(ctx context.Context, ses *session, stopPending boo
 		tags[tagStopping] = "true"
 	}
 	if _, err := s.write(ctx, ses.conversationID, tags); err != nil {
-		return err
+		return nil, err
 	}
 	s.remember(&over)
-	return nil
+	return &over, nil
 }
 
 // markOutbox writes whether messages are known to be undelivered, for who touches the session next.

@@ -21,18 +21,21 @@ type leases struct {
 // acquire waits for the lease that a state of the conversation stands for. While it waits it asks whether another replica has
 // settled the work: then the lease is nil.
 func (l *leases) acquire(ctx context.Context, conversationID, state string, settled func() (bool, error)) (*lease.Lease, error) {
-	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}
+	return l.acquireKey(ctx, botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}, settled)
+}
+
+func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled func() (bool, error)) (*lease.Lease, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		held, err := l.leases.Acquire(ctx, key, l.ttl)
 		if err == nil && !held.TakenOver {
 			return held, nil
 		}
 		if err != nil && !errors.Is(err, lease.ErrHeld) {
-			return nil, fmt.Errorf("hitl: acquire the lease %s of conversation %s: %w", state, conversationID, err)
+			return nil, fmt.Errorf("hitl: acquire the lease %s of %s %s: %w", key.Name, key.Type, key.ID, err)
 		}
 		if err != nil {
 			if err := sleep(ctx, wait); err != nil {
-				return nil, Retryable(5*time.Second, fmt.Errorf("hitl: another replica holds the lease %s of conversation %s: %w", state, conversationID, err))
+				return nil, Retryable(5*time.Second, fmt.Errorf("hitl: another replica holds the lease %s of %s %s: %w", key.Name, key.Type, key.ID, err))
 			}
 		}
 		if done, err := settled(); done || err != nil {

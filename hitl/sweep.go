@@ -31,7 +31,7 @@ func (c *connection) planSweep(delay, every time.Duration) {
 	if every <= 0 {
 		return
 	}
-	c.background.later(delay+jitter(delay/2), func(ctx context.Context) {
+	c.background.later(delay+jitter(delay/10), func(ctx context.Context) {
 		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep) // it is logged
 		c.planSweep(every, every)
 	})
@@ -111,8 +111,13 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 }
 
 // one puts a session in order. What fails is retried before the next sweep.
-func (s *sweep) one(ctx context.Context, conv botpress.Conversation) error {
-	err := s.toDesk.locked(ctx, conv.ID, func() error {
+func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error) {
+	defer func() {
+		if v := recover(); v != nil { // of the adapter's
+			err = panicked(v)
+		}
+	}()
+	err = s.toDesk.locked(ctx, conv.ID, func() error {
 		ses := s.toDesk.sessions.snapshot(conv)
 		if ses.startedAt.IsZero() {
 			return s.abandon(ctx, ses)
@@ -128,7 +133,7 @@ func (s *sweep) one(ctx context.Context, conv botpress.Conversation) error {
 		}
 		err := s.toDesk.putInOrder(ctx, ses)
 		if desk, ok := adapterAs[Backfiller](s.adapter); ok && !ses.closed() {
-			err = errors.Join(err, s.toBot.backfill(ctx, ses, desk, nil, nil))
+			err = errors.Join(err, s.toBot.backfill(ctx, ses, desk, nil))
 		}
 		return err
 	})
@@ -157,6 +162,9 @@ func (c *connection) putInOrder(ctx context.Context, conversationID string) erro
 			}
 			if err != nil {
 				return err
+			}
+			if _, wanted := c.toDesk.stopWanted.get(conversationID); wanted && ses.ref.ID != "" && !ses.closed() {
+				return c.toDesk.end(ctx, ses)
 			}
 			c.toDesk.sessions.remember(ses)
 			return c.toDesk.putInOrder(ctx, ses)

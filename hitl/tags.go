@@ -29,6 +29,7 @@ const (
 	tagDelivered = "delivered" // message: how many of its parts the desk has: 1/3
 	tagFailed    = "failed"    // message: when an attempt to deliver it has failed
 	tagRefused   = "refused"   // message: why the desk will never take it
+	tagDue       = "due"       // message: when a reply reaches the plugin that came before it was ready
 	tagPartOf    = "partOf"    // message: it stands for a part of this one, whose id in the desk it carries
 
 	stateStart     = "hitlStart"     // conversation: lease of who opens the session
@@ -36,6 +37,8 @@ const (
 	stateAssigning = "hitlAssigning" // conversation: lease of who replaces that assignment
 	stateOutbox    = "hitlOutbox"    // conversation: lease of who delivers what others have left
 
+	stateUser       = "hitlUser"       // user: lease of who creates an end user in the desk
+	stateUpdate     = "hitlUpdate"     // integration: lease of who changes a state of the adapter's
 	stateSweep      = "hitlSweep"      // integration: lease of who puts the sessions in order
 	stateActivation = "hitlActivation" // conversation: until when events are scheduled while the session is activating
 )
@@ -62,6 +65,7 @@ var (
 		{tagDelivered, "Delivered", "How many parts of the message the help desk has"},
 		{tagFailed, "Failed", "When an attempt to deliver the message has failed"},
 		{tagRefused, "Refused", "Why the help desk does not take the message"},
+		{tagDue, "Due", "When the reply is delivered"},
 		{tagPartOf, "Part of", "The message of which this is a part"},
 	}
 )
@@ -83,6 +87,8 @@ func ownStates() map[string]ownState {
 		stateOutbox:     {conversation, lease.Record{}},
 		stateAssigned:   {conversation, assignmentRecord{}},
 		stateActivation: {conversation, activationRecord{}},
+		stateUser:       {botpress.StateOfUser, lease.Record{}},
+		stateUpdate:     {botpress.StateOfIntegration, lease.Record{}},
 		stateSweep:      {botpress.StateOfIntegration, lease.Record{}},
 	}
 }

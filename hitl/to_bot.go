@@ -31,7 +31,11 @@ type toBot struct {
 // desk gave no id, by the event's index.
 func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int) string) error {
 	for i, e := range events {
-		if err := b.deliverOne(ctx, e, func() string { return fallbackID(i) }); err != nil {
+		if r, ok := e.(Replied); ok && r.ID == "" {
+			r.ID = fallbackID(i)
+			e = r
+		}
+		if err := b.deliverOne(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -39,7 +43,7 @@ func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int
 }
 
 // deliverOne finds the event's session and passes the event on while nothing else happens in it. Unknown sessions are ignored.
-func (b *toBot) deliverOne(ctx context.Context, e Event, fallbackID func() string) error {
+func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 	relevant, err := isRelevant(e)
 	if !relevant || err != nil {
 		return err
@@ -57,34 +61,34 @@ func (b *toBot) deliverOne(ctx context.Context, e Event, fallbackID func() strin
 	if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 		ses = current
 	}
-	if err = b.hint(ctx, ses, e, fallbackID); errors.Is(err, botpress.ErrNotFound) {
+	if err = b.hint(ctx, ses, e); errors.Is(err, botpress.ErrNotFound) {
 		b.sessions.forget(ses) // the conversation was deleted: for a redelivery, the session is unknown
 	}
 	return err
 }
 
 // hint passes an event on. If the desk can be read back, its record is read: the event may not be the only one.
-func (b *toBot) hint(ctx context.Context, ses *session, e Event, fallbackID func() string) error {
+func (b *toBot) hint(ctx context.Context, ses *session, e Event) error {
 	desk, ok := adapterAs[Backfiller](b.desk.adapter)
 	_, changed := e.(Changed)
 	switch {
 	case !ok && changed:
 		return fmt.Errorf("hitl: the event %T needs an adapter that is a Backfiller", e)
 	case !ok:
-		return b.apply(ctx, ses, e, fallbackID)
+		return b.apply(ctx, ses, e)
 	case changed:
-		return b.backfill(ctx, ses, desk, nil, fallbackID)
+		return b.backfill(ctx, ses, desk, nil)
 	}
 	if r, ok := e.(Replied); ok {
-		if _, seen := b.seenMessages.get(tagValue(r.ID)); seen && r.ID != "" {
+		if _, seen := b.seenMessages.get(tagValue(r.ID)); seen {
 			return nil
 		}
 	}
-	return b.backfill(ctx, ses, desk, e, fallbackID)
+	return b.backfill(ctx, ses, desk, e)
 }
 
 // apply passes one event of a session on.
-func (b *toBot) apply(ctx context.Context, ses *session, e Event, fallbackID func() string) error {
+func (b *toBot) apply(ctx context.Context, ses *session, e Event) error {
 	if relevant, err := isRelevant(e); !relevant || err != nil {
 		return err
 	}
@@ -92,9 +96,6 @@ func (b *toBot) apply(ctx context.Context, ses *session, e Event, fallbackID fun
 	case Assigned:
 		return b.assigned(ctx, ses, e)
 	case Replied:
-		if e.ID == "" {
-			e.ID = fallbackID()
-		}
 		agent, _ := e.Author.(Agent)
 		return b.replied(ctx, ses, agent, e)
 	case Stopped:

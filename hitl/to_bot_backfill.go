@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ const backfillMargin = 5 * time.Minute
 //
 // No cursor is stored. Since every reply of a session that can be read back comes this way, all that is older than the newest
 // one in Botpress is there, too.
-func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, extra Event, fallbackID func() string) error {
+func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, extra Event) error {
 	since, known, err := b.newestReply(ctx, ses)
 	if err != nil {
 		return err
@@ -24,6 +25,11 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 	events, err := desk.Backfill(ctx, BackfillRequest{ConversationID: ses.conversationID, Session: ses.ref, Since: since})
 	if err != nil {
 		return fmt.Errorf("hitl: read the session back from the desk: %w", err)
+	}
+	for _, e := range events {
+		if r, ok := e.(Replied); ok && r.ID == "" {
+			return errors.New("hitl: Backfill returned a reply without an ID: it would be sent again each time")
+		}
 	}
 	if extra != nil && !contains(events, extra) {
 		events = append(events, extra)
@@ -36,7 +42,7 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 		if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 			ses = current // an earlier event may have closed it
 		}
-		if err := b.apply(ctx, ses, e, fallbackID); err != nil {
+		if err := b.apply(ctx, ses, e); err != nil {
 			return err
 		}
 	}

@@ -10,5 +10,6 @@ func (b *toBot) stopped(ctx context.Context, ses *session) error {
 	if err := b.events.emitStopped(ctx, ses); err != nil {
 		return err
 	}
-	return b.sessions.markClosed(ctx, ses, false)
+	_, err := b.sessions.markClosed(ctx, ses, false)
+	return err
 }

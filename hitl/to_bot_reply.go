@@ -33,7 +33,7 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	}
 	b.seenMessages.put(true, id)
 	if ses.closed() { // the plugin drops what comes after the end
-		b.notifyLate(ctx, ses, e)
+		b.desk.notifyLate(ctx, ses, e.ID)
 	}
 	return nil
 }
@@ -67,9 +67,13 @@ func (b *toBot) scheduleReply(ctx context.Context, ses *session, agent Agent, id
 	if err != nil {
 		return err
 	}
+	tags := botpress.Tags{tagID: id}
+	if later != nil {
+		tags[tagDue] = timestamp(later.DateTime)
+	}
 	_, _, err = b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
 		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload,
-		Tags: botpress.Tags{tagID: id}, DiscriminateByTags: []string{tagID}, Schedule: later,
+		Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)

@@ -22,7 +22,8 @@ type toDesk struct {
 	retry          func(conversationID string) // has the session put in order later
 	seenMessages   cache[bool]
 	deliveredParts cache[int]
-	startedRefs    cache[Ref] // sessions that the desk has opened and Botpress does not know
+	stopWanted     cache[bool] // sessions that are over, of which Botpress may not know yet
+	startedRefs    cache[Ref]  // sessions that the desk has opened and Botpress does not know
 }
 
 // ackGrace is how long an operation may take beyond its deadline to write what it has done.

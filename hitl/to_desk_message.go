@@ -204,7 +204,25 @@ func (d *toDesk) markFailed(ctx context.Context, ses *session, tags botpress.Tag
 // parts are the messages that a message is sent as: the items of a bloc, and the pieces of a text that is longer than the
 // desk takes.
 func (d *toDesk) parts(m message.Message) []message.Message {
-	return slices.Collect(message.Flatten(m))
+	var parts []message.Message
+	for part := range message.Flatten(m) {
+		switch part := part.(type) {
+		case message.Text:
+			for _, text := range message.Split(part.Text, d.def.MaxText, d.def.TextUnit) {
+				parts = append(parts, message.Text{Text: text})
+			}
+		case message.Markdown:
+			for _, text := range message.Split(part.Markdown, d.def.MaxText, d.def.TextUnit) {
+				parts = append(parts, message.Markdown{Markdown: text})
+			}
+		default:
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 { // blank, which is for the desk to take or to refuse
+		parts = slices.Collect(message.Flatten(m))
+	}
+	return parts
 }
 
 // dedupeMarker is a message of the past that carries the desk's id of a later part of a message: a message has one such tag,
@@ -255,7 +273,7 @@ func (d *toDesk) acknowledge(ctx context.Context, o outgoing, delivered, parts i
 // sendRequest gathers what all parts of a message have in common: where it goes and who speaks.
 func (d *toDesk) sendRequest(ctx context.Context, ses *session, o outgoing) (SendMessageRequest, error) {
 	r := SendMessageRequest{
-		ConversationID: ses.conversationID, Session: ses.ref, Stopped: ses.closed(),
+		ConversationID: ses.conversationID, Session: ses.ref, Stopped: ses.closed() && !ses.stopPending,
 		MessageID: o.id, UserID: o.extras.UserID, BotName: o.botName,
 	}
 	var err error

@@ -32,7 +32,7 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	if err != nil {
 		return wire.ConversationRef{}, invalidf("hitlSession does not fit: %w", err)
 	}
-	user, err := d.identities.readRef(ctx, in.UserID)
+	user, ref, err := d.identities.readUser(ctx, in.UserID)
 	if err != nil {
 		return wire.ConversationRef{}, err
 	}
@@ -53,7 +53,7 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	defer unlock()
 
 	started, err := d.openInDesk(ctx, conv, StartHitlRequest[any]{
-		ConversationID: conv.ID, UserID: in.UserID, User: user,
+		ConversationID: conv.ID, UserID: in.UserID, User: ref, UserName: user.Name, UserEmail: realEmail(user.Tags[tagEmail]),
 		Title: in.Title, Description: in.Description, Session: extra, History: in.History, name: d.identities.name,
 	})
 	if err == nil && started != nil {

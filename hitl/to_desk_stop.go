@@ -37,21 +37,20 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 		}
 		err = d.stopOnce(trying, in.ConversationID)
 	}
-	if err == nil || !isDeskUnavailable(err) {
+	if err == nil || isPermanent(err) {
+		return err
+	}
+	d.stopWanted.put(true, in.ConversationID)
+	d.retry(in.ConversationID)
+	if !isDeskUnavailable(err) {
 		return err
 	}
 	d.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", err)
-	return d.locked(ctx, in.ConversationID, func() error {
-		ses, err := d.sessions.read(ctx, in.ConversationID)
-		if err != nil {
-			return err
-		}
-		d.retry(in.ConversationID)
-		return d.sessions.markClosed(ctx, ses, true)
-	})
+	return nil
 }
 
-// stopOnce ends a session in the desk, if there is anything to end.
+// stopOnce ends a session in the desk, if there is anything to end. It writes first that the session is closing, so that any
+// process can finish it.
 func (d *toDesk) stopOnce(ctx context.Context, conversationID string) error {
 	return d.locked(ctx, conversationID, func() error {
 		ses, err := d.sessions.read(ctx, conversationID)
@@ -61,15 +60,31 @@ func (d *toDesk) stopOnce(ctx context.Context, conversationID string) error {
 		if err != nil {
 			return err
 		}
-		if ses.ref.ID == "" || ses.closed() {
+		observed(ctx).works(ses.key())
+		if ses.ref.ID == "" || ses.closed() && !ses.stopPending {
 			return nil
 		}
-		observed(ctx).works(ses.key())
-		if err := d.flushAndStop(ctx, ses); err != nil {
+		return d.end(ctx, ses)
+	})
+}
+
+// end brings a session to its end. The conversation is locked.
+func (d *toDesk) end(ctx context.Context, ses *session) error {
+	if !ses.closed() {
+		d.notifyScheduled(ctx, ses)
+		closing, err := d.sessions.markClosed(ctx, ses, true)
+		if err != nil {
 			return err
 		}
-		return d.sessions.markClosed(ctx, ses, false)
-	})
+		ses = closing
+	}
+	err := d.flushAndStop(ctx, ses)
+	if err != nil && !isPermanent(err) {
+		return err
+	}
+	d.stopWanted.remove(ses.conversationID) // if the desk refuses, there is nothing more to do
+	_, markErr := d.sessions.markClosed(ctx, ses, false)
+	return errors.Join(err, markErr)
 }
 
 // flushAndStop ends the session in the desk, after all that was said in it. The bot's last words are not waited for: Botpress
@@ -94,10 +109,10 @@ func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
 		}
 		return err
 	}
-	if err := d.flushAndStop(ctx, ses); err != nil {
+	if err := d.end(ctx, ses); err != nil && !isPermanent(err) {
 		return fmt.Errorf("hitl: end the session in the desk: %w", err)
 	}
-	return d.sessions.markClosed(ctx, ses, false)
+	return nil
 }
 
 // inOrder puts a session in order if it is marked. What fails is left for later, and fails nothing else.

@@ -3,8 +3,10 @@ package hitl
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -25,12 +27,18 @@ func (d *toDesk) createUser(ctx context.Context, input json.RawMessage) (wire.Us
 	if err != nil {
 		return wire.UserRef{}, err
 	}
-	request := CreateUserRequest{
-		UserID: user.ID, User: d.def.userRef(user.Tags),
-		Name: in.Name, Email: email, PictureURL: in.PictureURL,
+	linked := d.def.userRef(user.Tags)
+	if linked.ID == "" && d.def.SendOnce {
+		release, ref, err := d.leaseUser(ctx, user.ID)
+		if err != nil {
+			return wire.UserRef{}, err
+		}
+		defer release()
+		linked = ref
 	}
-	if isSyntheticEmail(email) {
-		request.Email = ""
+	request := CreateUserRequest{
+		UserID: user.ID, User: linked,
+		Name: in.Name, Email: realEmail(email), PictureURL: in.PictureURL,
 	}
 	ref, err := d.adapter.CreateUser(ctx, request)
 	if err != nil {
@@ -40,4 +48,21 @@ func (d *toDesk) createUser(ctx context.Context, input json.RawMessage) (wire.Us
 		return wire.UserRef{}, err
 	}
 	return wire.UserRef{UserID: user.ID}, nil
+}
+
+// leaseUser keeps other replicas from creating the same end user in a desk that would have two of them then. It returns who the
+// user is in the desk, if a replica has created them meanwhile.
+func (d *toDesk) leaseUser(ctx context.Context, userID string) (release func(), linked Ref, err error) {
+	key := botpress.StateKey{Type: botpress.StateOfUser, ID: userID, Name: stateUser}
+	held, err := d.leases.acquireKey(ctx, key, func() (bool, error) { return false, nil })
+	if err != nil {
+		return nil, Ref{}, err
+	}
+	release = func() { d.leases.release(ctx, held) }
+	user, err := d.in.Client.GetUser(ctx, userID)
+	if err != nil {
+		release()
+		return nil, Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)
+	}
+	return release, d.def.userRef(user.Tags), nil
 }

@@ -26,6 +26,8 @@ type world struct {
 	desk   *acme.Desk
 	in     *botpresstest.Installation
 	client *http.Client
+
+	replicas []http.Handler
 }
 
 // signingSecret is what Botpress and the integration share.
@@ -33,9 +35,11 @@ const signingSecret = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1oaXRsLWdv"
 
 // setting is what tests vary.
 type setting struct {
-	replicas int // zero means one
+	replicas int  // zero means one
+	sendOnce bool // the desk recognises no repetition
 	cloud    botpresstest.Options
 	server   hitl.Options
+	make     func(*hitl.Options) (*hitl.Server, error) // nil means Acme Desk's integration
 }
 
 func newWorld(t *testing.T, s setting) *world {
@@ -59,7 +63,14 @@ func newWorld(t *testing.T, s setting) *world {
 	for range max(1, s.replicas) {
 		opts := s.server
 		opts.Botpress = botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client}
-		server, err := acme.NewServer(acme.Definition(true), w.desk, &opts)
+		if s.make == nil {
+			s.make = func(opts *hitl.Options) (*hitl.Server, error) {
+				def := acme.Definition(true)
+				def.SendOnce = s.sendOnce
+				return acme.NewServer(def, w.desk, opts)
+			}
+		}
+		server, err := s.make(&opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,6 +81,7 @@ func newWorld(t *testing.T, s setting) *world {
 		replicas = append(replicas, server)
 		in = integrationOf(t, server, "http://acme.test")
 	}
+	w.replicas = replicas
 	w.serve(network, "acme.test:80", roundRobin(replicas))
 
 	in.SigningSecret = signingSecret
@@ -167,8 +179,20 @@ func (w *world) webhook(ctx context.Context, v any) (status int, body string) {
 	return res.StatusCode, string(answer)
 }
 
-// dispatch sends an operation as Botpress does, past the Botpress in memory.
+// act triggers an action and returns the answer.
+func (w *world) act(body string) string {
+	w.t.Helper()
+	return w.operate("action_triggered", body).body
+}
+
+// dispatch sends an operation and returns the status.
 func (w *world) dispatch(operation, body string) (status int) {
+	w.t.Helper()
+	return w.operate(operation, body).status
+}
+
+// operate sends an operation as Botpress does, past the Botpress in memory.
+func (w *world) operate(operation, body string) answer {
 	w.t.Helper()
 	r := request([2]string{operation, body})
 	for name, value := range map[string]string{
@@ -181,7 +205,7 @@ func (w *world) dispatch(operation, body string) (status int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return a.status
+	return a
 }
 
 // report sends what the desk reports and insists on success.

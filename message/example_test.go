@@ -102,6 +102,24 @@ func ExampleTranscriptParts() {
 	// "Bot:\n  Yes?"
 }
 
+// A text for a desk that takes 80 UTF-16 units a message.
+func ExampleSplit() {
+	text := "Your parcel is on its way. 🚚 You can follow it on https://example.com/parcels/4711.\n\nIs there anything else?"
+	for _, piece := range message.Split(text, 80, message.UTF16) {
+		fmt.Println("-", piece)
+	}
+	// Output:
+	// - Your parcel is on its way.
+	// - 🚚 You can follow it on https://example.com/parcels/4711.
+	// - Is there anything else?
+}
+
+// The subject of a ticket.
+func ExampleTitle() {
+	fmt.Println(message.Title("My parcel\nhas not arrived yet", 20, message.Runes))
+	// Output: My parcel has not…
+}
+
 func ExampleValidate() {
 	fmt.Println(message.Validate(message.Card{
 		Title: "Our shop",

@@ -19,7 +19,8 @@
 //
 // Decoding is lenient and keeps what it does not understand. Encoding follows the schemas exactly.
 // [Validate] reports invalid fields. [PlainText], [ToMarkdown] and [ToHTML] render any message.
-// [Transcript] renders a history within the length limit of a help desk.
+// [Transcript] renders a history within the length limit of a help desk. [Split] and [Title] fit a
+// text into one.
 //
 // Package richtext converts the HTML of help desks to text. Package media downloads files. They are
 // separate packages because they need more imports.

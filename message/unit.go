@@ -1,8 +1,9 @@
 package message
 
 import (
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
 // Unit is what a help desk counts when it limits the length of a text.
@@ -42,43 +43,21 @@ func runeLen(r rune) int {
 // cuts returns the offsets at which s can be cut so that the text before is at most limit units
 // long: the ends of grapheme clusters, called characters here, and the ends of runes. Both ascend.
 func (u Unit) cuts(s string, limit int) (characters, runes []int) {
-	for at, size, flags := 0, 0, 0; at < len(s); {
-		r, width := utf8.DecodeRuneInString(s[at:])
-		if size += u.Len(s[at : at+width]); size > limit {
-			break
+	end := 0
+	for size := 0; end < len(s); {
+		_, width := utf8.DecodeRuneInString(s[end:])
+		size += u.Len(s[end : end+width])
+		end += width
+		if size > limit {
+			break // This rune shows where the character before it ends. No more are needed.
 		}
-		at += width
-		if flags++; !isFlag(r) {
-			flags = 0
-		}
-		next, _ := utf8.DecodeRuneInString(s[at:])
-		runes = append(runes, at)
-		if at == len(s) || !joined(r, next, flags) {
-			characters = append(characters, at)
-		}
+		runes = append(runes, end)
+	}
+	if len(runes) == 0 {
+		return nil, nil
+	}
+	for c := graphemes.FromString(s[:end]); c.Next() && c.End() <= runes[len(runes)-1]; {
+		characters = append(characters, c.End())
 	}
 	return characters, runes
 }
-
-// joined reports whether two adjacent runes belong to one grapheme cluster. It covers accents,
-// emoji with joiners, skin tones and tags, flags and Hangul, which are what chats contain; the
-// other rules of UAX #29 would need tables. flags is the number of consecutive regional indicators
-// that end with left.
-func joined(left, right rune, flags int) bool {
-	const joiner, nonJoiner = '\u200D', '\u200C'
-	switch {
-	case left == joiner || right == joiner || right == nonJoiner, unicode.Is(unicode.M, right):
-		return true
-	case right >= 0x1F3FB && right <= 0x1F3FF: // Skin tones.
-		return true
-	case right >= 0xE0020 && right <= 0xE007F: // Tags, as in the flag of Scotland.
-		return true
-	case right >= 0x1160 && right <= 0x11FF: // The vowel or the end of a Hangul syllable.
-		return true
-	default:
-		return isFlag(right) && flags%2 == 1
-	}
-}
-
-// isFlag reports whether r is a regional indicator: two of them make a flag.
-func isFlag(r rune) bool { return r >= 0x1F1E6 && r <= 0x1F1FF }

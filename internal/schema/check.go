@@ -15,7 +15,10 @@ import (
 )
 
 // Checker validates JSON against one schema. It is safe for concurrent use.
-type Checker struct{ schema *jsonschema.Schema }
+type Checker struct {
+	schema *jsonschema.Schema
+	doc    *shape
+}
 
 // NewChecker compiles a schema that [Of] has made.
 //
@@ -36,7 +39,11 @@ func NewChecker(schema json.RawMessage) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the schema is not valid: %w", err)
 	}
-	return &Checker{compiled}, nil
+	checker := &Checker{schema: compiled, doc: &shape{}}
+	if err := json.Unmarshal(schema, checker.doc); err != nil {
+		return nil, fmt.Errorf("the schema is not valid: %w", err)
+	}
+	return checker, nil
 }
 
 // allowUnknown accepts unknown keys in all objects of a schema.

@@ -1,0 +1,517 @@
+package hitl_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/bplog"
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
+)
+
+// The tests of this file are about what the server does on its own initiative: nobody repeats a request in them.
+
+// once is a Botpress that sends each operation once, all at the same time.
+var once = botpresstest.Options{Attempts: 1, Dispatch: botpresstest.DispatchParallel}
+
+// errDown is a desk that is out of reach.
+var errDown = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+
+// outage makes every method of the desk fail until it is lifted.
+func (w *world) outage() (lift func()) {
+	var mu sync.Mutex
+	down := true
+	w.desk.Before = func(context.Context, string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if down {
+			return errDown
+		}
+		return nil
+	}
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		down = false
+	}
+}
+
+// pass lets time pass, and what is due in it happen.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	<-time.After(d)
+	w.settle()
+}
+
+func (w *world) sayMany(u *botpresstest.EndUser, from, to int) (want []string) {
+	w.t.Helper()
+	for n := from; n < to; n++ {
+		if err := u.Say(w.t.Context(), said(n)); err != nil {
+			w.t.Fatal(err)
+		}
+		<-time.After(time.Millisecond) // Botpress counts in milliseconds
+		want = append(want, fmt.Sprintf("Jane: said %d", n))
+	}
+	w.settle()
+	return want
+}
+
+func (w *world) wantLog(ticket string, want []string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.log(ticket)); diff != "" {
+		w.t.Errorf("ticket %s has (-want +got):\n%s", ticket, diff)
+	}
+}
+
+func TestOutageOfTheDesk(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d replicas", replicas), func(t *testing.T) {
+			inBubble(t, setting{replicas: replicas, cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.escalate(jane, "Help")
+				lift := w.outage()
+				want := w.sayMany(jane, 0, 5)
+				w.pass(2 * time.Minute)
+				if got := w.log("T-1"); len(got) > 0 {
+					t.Fatalf("the desk has %q while it is down", got)
+				}
+				lift()
+				w.pass(6 * time.Minute) // at most the longest backoff
+				w.wantLog("T-1", want)
+				w.wantLog("T-1", append(want, w.sayMany(jane, 5, 6)...))
+			})
+		})
+	}
+}
+
+// A process that dies in the middle of a message leaves no trace of it. The sweep of another finds the message.
+func TestMessageOfADeadProcess(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.DropBefore})
+		want := w.sayMany(jane, 0, 3)
+		lift()
+		w.pass(20 * time.Minute)
+		w.wantLog("T-1", want)
+	})
+}
+
+// What was said before is delivered first, whatever order its dispatches arrive in, and at whichever replica.
+func TestOrderOfParallelDispatches(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d replicas", replicas), func(t *testing.T) {
+			shuffled := botpresstest.Options{Dispatch: botpresstest.DispatchShuffled}
+			inBubble(t, setting{replicas: replicas, cloud: shuffled}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.desk.Forgetful = true // nothing is in flight twice
+				w.escalate(jane, "Help")
+				calls := 0
+				w.desk.Before = func(_ context.Context, method string) error {
+					<-time.After(100 * time.Millisecond)
+					if calls++; calls%7 == 0 {
+						return errors.New("the desk hiccups")
+					}
+					return nil
+				}
+				want := w.sayMany(jane, 0, 20)
+				w.pass(time.Minute)
+				w.wantLog("T-1", want)
+			})
+		})
+	}
+}
+
+func TestRefusedMessageBlocksNobody(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		calls := 0
+		w.desk.Before = func(_ context.Context, method string) error {
+			if calls++; calls == 2 {
+				return hitl.Errorf("Acme Desk does not take this")
+			}
+			return nil
+		}
+		want := w.sayMany(jane, 0, 3)
+		w.pass(time.Hour)
+		w.wantLog("T-1", []string{want[0], want[2]})
+	})
+}
+
+// A desk that recognises no repetition gets each message once, though two replicas are sent it at the same moment.
+func TestSendOnce(t *testing.T) {
+	inBubble(t, setting{replicas: 3, sendOnce: true}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Forgetful = true
+		w.escalate(jane, "Help")
+		w.desk.Before = func(context.Context, string) error {
+			<-time.After(time.Second)
+			return nil
+		}
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.Duplicate})()
+		want := w.sayMany(jane, 0, 5)
+		w.pass(time.Minute)
+		w.wantLog("T-1", want)
+	})
+}
+
+// The end of the session waits for what was said before it, over an outage of the desk, too.
+func TestStopAfterAnOutage(t *testing.T) {
+	inBubble(t, setting{replicas: 2, cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.outage()
+		want := w.sayMany(jane, 0, 2)
+		if err := jane.StopHitl(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		var did []string
+		w.desk.After = func(_ context.Context, method string) error {
+			did = append(did, method)
+			return nil
+		}
+		lift()
+		w.pass(10 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
+		if last := slices.Index(did, "StopHitl"); last < 2 {
+			t.Errorf("the desk was asked to %v", did)
+		}
+		log := slices.DeleteFunc(w.log("T-1"), func(line string) bool { return strings.Contains(line, "has ended the session") })
+		if diff := cmp.Diff(want, log); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Botpress' clock is what counts, however far ours is from it.
+func TestClocksApart(t *testing.T) {
+	for _, skew := range []time.Duration{6 * time.Second, -6 * time.Second, 4 * time.Minute, -4 * time.Minute} {
+		t.Run(skew.String(), func(t *testing.T) {
+			apart := botpresstest.Options{ClockSkew: skew, Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second}}
+			inBubble(t, setting{replicas: 2, cloud: apart}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.workAtOnce(jane)
+			})
+		})
+	}
+}
+
+// A scheduler that is late by up to a second changes no order.
+func TestSchedulerJitter(t *testing.T) {
+	for seed := range uint64(5) {
+		late := botpresstest.Options{Seed: seed, SchedulerJitter: time.Second, Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second}}
+		inBubble(t, setting{replicas: 3, cloud: late}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			w.workAtOnce(jane)
+		})
+	}
+}
+
+// workAtOnce lets an agent do everything before the plugin is ready, and checks what the end user sees of it.
+func (w *world) workAtOnce(jane *botpresstest.EndUser) {
+	w.t.Helper()
+	var agent sync.WaitGroup
+	var want []string
+	for n := range 6 {
+		want = append(want, fmt.Sprintf("Alice Agent: reply %d", n))
+	}
+	agent.Go(func() {
+		for len(w.desk.Tickets()) == 0 {
+			<-time.After(time.Millisecond)
+		}
+		reports := []report{{Type: "assigned", TicketID: "T-1", Agent: alice}}
+		for n := range 6 {
+			reports = append(reports, comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
+		}
+		for _, r := range append(reports, report{Type: "closed", TicketID: "T-1"}) {
+			if status, body := w.webhook(w.t.Context(), r); status != http.StatusOK {
+				w.t.Errorf("the webhook %+v was answered %d %s", r, status, body)
+			}
+		}
+	})
+	w.escalate(jane, "Help")
+	agent.Wait()
+	w.pass(time.Minute)
+	wantAgents(w.t, jane, want...)
+	if count(jane, "continue assisting you") != 1 || jane.Active() {
+		w.t.Errorf("the end user has seen %q", seen(jane))
+	}
+}
+
+// An assignment whose attempt died between its record and its event is reported by the next attempt.
+func TestAssignmentWhoseAttemptDied(t *testing.T) {
+	for _, wait := range []time.Duration{time.Minute + 15*time.Second, 5 * time.Minute} {
+		t.Run(wait.String(), func(t *testing.T) {
+			inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.escalate(jane, "Help")
+				bob := report{Type: "assigned", TicketID: "T-1", Agent: map[string]any{"id": "agent-8", "name": "Bob"}, EventID: "2"}
+				w.report(report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "1"})
+				// The event is never created, and neither is the note that this has failed: the process has died.
+				lift := []func(){
+					w.cloud.Fault(botpresstest.Fault{Operation: "createEvent", Kind: botpresstest.InternalError}),
+					w.cloud.Fault(botpresstest.Fault{Operation: "setState", Kind: botpresstest.InternalError, Skip: 1}),
+				}
+				if status, _ := w.webhook(t.Context(), bob); status == http.StatusOK {
+					t.Fatal("the webhook was answered 200")
+				}
+				for _, f := range lift {
+					f()
+				}
+				<-time.After(wait)
+				w.report(bob)
+				if n := count(jane, "has joined"); n != 2 {
+					t.Errorf("agents were announced %d times, want 2", n)
+				}
+			})
+		})
+	}
+}
+
+// A desk reports our message back as an agent's, before the replica that sends it has written that it is ours.
+func TestEarlyEchoAtAnotherReplica(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		var echoes sync.WaitGroup
+		w.desk.After = func(_ context.Context, method string) error {
+			ids := w.desk.Comments("T-1")
+			if method != "SendMessage" {
+				return nil
+			}
+			echo := comment(ids[len(ids)-1], "Where is my parcel?")
+			echo.Agent = map[string]any{"id": "api", "name": "API"}
+			for range 2 { // one for each replica
+				echoes.Go(func() {
+					for {
+						if status, _ := w.webhook(t.Context(), echo); status == http.StatusOK {
+							return
+						}
+						<-time.After(time.Second)
+					}
+				})
+			}
+			<-time.After(2 * time.Second)
+			return nil
+		}
+		w.say(jane, message.Text{Text: "Where is my parcel?"})
+		echoes.Wait()
+		wantAgents(t, jane)
+		w.desk.After = nil
+		w.report(comment("A-1", "Where is my parcel?")) // the same words, and an agent's
+		wantAgents(t, jane, "Alice Agent: Where is my parcel?")
+	})
+}
+
+// A desk that needs all of the operation's time has opened a ticket. It is not forgotten.
+func TestTicketOfASlowDesk(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		starts := 0
+		w.desk.After = func(ctx context.Context, method string) error {
+			if method == "StartHitl" {
+				starts++
+				<-ctx.Done() // and then it answers
+			}
+			return nil
+		}
+		w.escalate(jane, "Help")
+		w.wantTickets(1)
+		if starts != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", starts)
+		}
+	})
+}
+
+// A ticket whose link could not be written is not opened again by the process that knows it.
+func TestTicketThatCouldNotBeLinked(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		starts := 0
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "updateConversation", Kind: botpresstest.InternalError, Times: 4})
+		defer lift()
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				starts++
+			}
+			return nil
+		}
+		w.escalate(jane, "Help")
+		if starts != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", starts)
+		}
+	})
+}
+
+// A stopHitl whose calls of the API fail is not forgotten, though Botpress does not repeat it.
+func TestStopHitlWhileTheAPIFails(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.InternalError})
+		if err := jane.StopHitl(t.Context()); err == nil {
+			t.Error("the bot was told that all is well")
+		}
+		lift()
+		w.pass(10 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
+	})
+}
+
+// A process that dies while it ends a session has written that it is closing. Another finishes it.
+func TestStopHitlOfADeadProcess(t *testing.T) {
+	inBubble(t, setting{cloud: once, server: hitl.Options{Timeout: 10 * time.Second}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.desk.Before = func(ctx context.Context, method string) error {
+			if method == "StopHitl" {
+				panic("the process dies")
+			}
+			return nil
+		}
+		_ = jane.StopHitl(t.Context())
+		w.desk.Before = nil
+		w.pass(20 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
+	})
+}
+
+// Replies that wait for the plugin when the end user ends the session reach nobody. Somebody is told.
+func TestScheduledRepliesAtTheEnd(t *testing.T) {
+	var log bytes.Buffer
+	inBubble(t, setting{server: hitl.Options{Logger: slog.New(bplog.NewHandler(&log, nil))}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+			t.Fatal(err)
+		}
+		w.report(comment("A-1", "Hello"))
+		if err := jane.StopHitl(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		wantAgents(t, jane)
+		if !strings.Contains(log.String(), "reached nobody message=A-1") {
+			t.Errorf("nobody is told that a reply reached nobody:\n%s", &log)
+		}
+	})
+}
+
+// What an adapter's panic breaks in a sweep is that sweep alone.
+func TestPanicInASweep(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: "message_created", Kind: botpresstest.DropBefore})
+		want := w.sayMany(jane, 0, 1)
+		lift()
+		panics := 0
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "SendMessage" && panics == 0 {
+				panics++
+				panic("oh")
+			}
+			return nil
+		}
+		w.pass(40 * time.Minute)
+		w.wantLog("T-1", want)
+		if panics != 1 {
+			t.Error("the adapter has not panicked")
+		}
+	})
+}
+
+// A text that is longer than the desk takes arrives in parts.
+func TestLongTexts(t *testing.T) {
+	makeServer := func(desk *acme.Desk) func(*hitl.Options) (*hitl.Server, error) {
+		return func(opts *hitl.Options) (*hitl.Server, error) {
+			def := acme.Definition(true)
+			def.MaxText, def.TextUnit = 20, message.Runes
+			return acme.NewServer(def, desk, opts)
+		}
+	}
+	var desk acme.Desk
+	inBubble(t, setting{make: makeServer(&desk)}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk = &desk
+		w.escalate(jane, "Help")
+		w.say(jane, message.Text{Text: "One two three four five six seven eight nine ten."})
+		w.wantLog("T-1", []string{"Jane: One two three four", "Jane: five six seven eight", "Jane: nine ten."})
+		for _, id := range w.desk.Comments("T-1") {
+			w.report(comment(id, "an echo"))
+		}
+		wantAgents(t, jane)
+	})
+}
+
+// A startHitl that arrives a second time when the plugin is at work already does not move the activation window.
+func TestLateDuplicateOfStartHitl(t *testing.T) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.say(jane, message.Text{Text: "Hello?"})
+		var start botpresstest.Call
+		for _, c := range w.cloud.Calls() {
+			if c.Type == "createTicket" {
+				start = c
+			}
+		}
+		if status := w.dispatch("action_triggered", string(start.Request)); status != http.StatusOK {
+			t.Fatalf("answered %d", status)
+		}
+		for n := range 4 {
+			w.report(comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
+		}
+		wantAgents(t, jane, "Alice Agent: reply 0", "Alice Agent: reply 1", "Alice Agent: reply 2", "Alice Agent: reply 3") // at once
+	})
+}
+
+// Two sessions whose inputs differ in a digit that a float64 does not have.
+func TestLargeNumbersInTheStartKey(t *testing.T) {
+	var api spy
+	s := (&fakeDesk{}).server(t, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: api.client()}})
+	for _, n := range []string{"9007199254740992", "9007199254740993"} {
+		ask(s, request([2]string{"action_triggered", `{"type":"startHitl","input":{"userId":"user_1","messageHistory":[],"more":` + n + `}}`}))
+	}
+	sent := api.sent("/v1/chat/conversations/get-or-create")
+	if len(sent) != 2 || sent[0] == sent[1] {
+		t.Errorf("the start keys are of one session: %q", sent)
+	}
+}
+
+// A desk that does not store the conversation's id reports a session that another replica is still opening.
+func TestSessionThatAnotherReplicaOpens(t *testing.T) {
+	inBubble(t, setting{replicas: 3}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.After = func(_ context.Context, method string) error {
+			if method != "StartHitl" {
+				return nil
+			}
+			for n := range 3 { // one for each replica
+				r := comment(fmt.Sprintf("A-%d", n), "Hello")
+				r.TicketID = "T-unknown" // whose conversation the desk does not name
+				if status, _ := w.webhook(t.Context(), r); status == http.StatusOK {
+					t.Error("an event that may be of the session was ignored")
+				}
+			}
+			return nil
+		}
+		w.escalate(jane, "Help")
+		w.desk.After = nil
+		before := 0
+		for n := range 9 {
+			r := comment(fmt.Sprintf("B-%d", n), "Hello")
+			r.TicketID = "T-unknown"
+			w.report(r)
+			if n == 2 {
+				before = w.apiCalls() // each replica has looked it up
+			}
+		}
+		if cost := w.apiCalls() - before; cost != 0 {
+			t.Errorf("six more events of a foreign session cost %d calls", cost)
+		}
+	})
+}

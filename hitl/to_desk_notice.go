@@ -1,0 +1,40 @@
+package hitl
+
+import (
+	"context"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl/bplog"
+)
+
+// lateReply is what an agent reads whose reply came after the end.
+const lateReply = "The conversation with the bot has ended. The customer did not get this reply."
+
+// notifyLate tells the agent that a reply came after the end of the session and reached nobody. If the desk cannot be told,
+// the bot's owner is. It never fails: the desk would repeat the reply.
+func (d *toDesk) notifyLate(ctx context.Context, ses *session, messageID string) {
+	var err error
+	if n, ok := adapterAs[Notifier](d.adapter); ok {
+		err = n.Notify(ctx, Notice{ConversationID: ses.conversationID, Session: ses.ref, MessageID: messageID, Text: lateReply})
+		if err == nil {
+			return
+		}
+	}
+	d.log.WarnContext(ctx, "An agent's reply came after the end of the session and reached nobody", "message", messageID, "error", err, bplog.ForBotOwner())
+}
+
+// notifyScheduled does the same for replies that are still scheduled when the session ends.
+func (d *toDesk) notifyScheduled(ctx context.Context, ses *session) {
+	if !d.sessions.activating(ses) {
+		return
+	}
+	for m, err := range d.in.Client.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
+		if err != nil {
+			d.log.WarnContext(ctx, "replies may have come after the end of the session and reached nobody", "error", err)
+			return
+		}
+		if due := parseTimestamp(m.Tags[tagDue]); due.After(d.sessions.clock.now()) {
+			d.notifyLate(ctx, ses, m.Tags[tagID])
+		}
+	}
+}
