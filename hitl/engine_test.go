@@ -515,3 +515,33 @@ func TestSessionThatAnotherReplicaOpens(t *testing.T) {
 		}
 	})
 }
+
+// The answer to startHitl gets lost, and Botpress repeats it so late that the plugin has ignored what an agent did meanwhile.
+func TestStartHitlThatIsAnsweredLate(t *testing.T) {
+	late := botpresstest.Options{RetryDelay: 40 * time.Second}
+	inBubble(t, setting{replicas: 2, cloud: late}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 2})()
+		var agent sync.WaitGroup
+		var want []string
+		agent.Go(func() {
+			for len(w.desk.Tickets()) == 0 {
+				<-time.After(10 * time.Millisecond)
+			}
+			w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: alice})
+			for n := range 6 {
+				w.webhook(t.Context(), comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
+				<-time.After(3 * time.Second)
+			}
+		})
+		for n := range 6 {
+			want = append(want, fmt.Sprintf("Alice Agent: reply %d", n))
+		}
+		w.escalate(jane, "Help")
+		agent.Wait()
+		w.pass(time.Minute)
+		wantAgents(t, jane, want...)
+		if n := count(jane, "has joined"); n != 1 {
+			t.Errorf("the agent was announced %d times, want once", n)
+		}
+	})
+}

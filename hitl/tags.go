@@ -30,6 +30,7 @@ const (
 	tagFailed    = "failed"    // message: when an attempt to deliver it has failed
 	tagRefused   = "refused"   // message: why the desk will never take it
 	tagDue       = "due"       // message: when a reply reaches the plugin that came before it was ready
+	tagCopyOf    = "copyOf"    // message: the reply that it repeats, which came before the plugin was ready
 	tagPartOf    = "partOf"    // message: it stands for a part of this one, whose id in the desk it carries
 
 	stateStart     = "hitlStart"     // conversation: lease of who opens the session
@@ -66,6 +67,7 @@ var (
 		{tagFailed, "Failed", "When an attempt to deliver the message has failed"},
 		{tagRefused, "Refused", "Why the help desk does not take the message"},
 		{tagDue, "Due", "When the reply is delivered"},
+		{tagCopyOf, "Copy of", "The reply that this one repeats"},
 		{tagPartOf, "Part of", "The message of which this is a part"},
 	}
 )

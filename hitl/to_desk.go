@@ -18,8 +18,9 @@ type toDesk struct {
 	events     *events
 
 	decodeSession  func(json.RawMessage) (any, error)
-	timeout        time.Duration               // of one operation
-	retry          func(conversationID string) // has the session put in order later
+	timeout        time.Duration                                 // of one operation
+	retry          func(conversationID string)                   // has the session put in order later
+	resend         func(conversationID string, before time.Time) // has repeated what the plugin has ignored
 	seenMessages   cache[bool]
 	deliveredParts cache[int]
 	stopWanted     cache[bool] // sessions that are over, of which Botpress may not know yet

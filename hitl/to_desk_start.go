@@ -56,6 +56,12 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 		ConversationID: conv.ID, UserID: in.UserID, User: ref, UserName: user.Name, UserEmail: realEmail(user.Tags[tagEmail]),
 		Title: in.Title, Description: in.Description, Session: extra, History: in.History, name: d.identities.name,
 	})
+	if err == nil && started == nil {
+		// The desk has been told long ago if writing that down has taken its time. The plugin has not.
+		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.sessions.clock.since(ses.startedAt) > schedulerJitter {
+			started = ses
+		}
+	}
 	if err == nil && started != nil {
 		err = d.onDuplicateStart(ctx, started)
 	}
@@ -201,6 +207,7 @@ func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session) error {
 	if _, err := d.sessions.writeActivation(ctx, &restarted, startedAgain, restarted.startedAt); err != nil {
 		return err
 	}
+	d.resend(ses.conversationID, restarted.startedAt)
 	if restarted.closed() {
 		return d.events.emitStopped(ctx, &restarted)
 	}

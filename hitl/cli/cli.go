@@ -1,5 +1,5 @@
-// Package cli is the command line of an adapter: it serves the adapter, prints its definition, and deploys it to
-// Botpress. A whole main is
+// Package cli is the command line of an adapter: it serves the adapter, prints its definition, deploys it to Botpress, and
+// looks into its sessions. A whole main is
 //
 //	func main() { cli.Main(hitl.NewServer(definition, connect, nil)) }
 package cli
@@ -139,7 +139,7 @@ The command prints the environment variables that the adapter needs.`, body.Name
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SetHelpCommand(help())
-	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.version()} {
+	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
 		replaced := func(c Command) bool { return c.Name == own.Name() }
 		if !slices.ContainsFunc(a.Commands, replaced) {
 			root.AddCommand(own)

@@ -60,7 +60,7 @@ func TestWrongCommandLine(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}, {"help"}, {"help", "deploy"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"deploy", "--help"}, {"definition", "--help"}, {"rotate-secret", "--help"}, {"version", "--help"}, {"sessions", "--help"}, {"session", "--help"}, {"help"}, {"help", "deploy"}} {
 		code, stdout, stderr := run(t, nil, args...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") {
 			t.Errorf("%v: exit code %d, stderr %q, stdout:\n%s", args, code, stderr, stdout)

@@ -1,0 +1,109 @@
+package sessionview
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+	"github.com/hitl-go/sdk/message"
+)
+
+// Message is what somebody has said. ToDesk says which way it goes.
+type Message struct {
+	ID        string    `json:"id"`
+	CreatedAt time.Time `json:"createdAt"`
+	ToDesk    bool      `json:"toDesk"`
+	From      string    `json:"from"` // a name, or else an id
+	Type      string    `json:"type"`
+	Text      string    `json:"text"` // its beginning
+
+	// Of a message to the desk: how many of its parts are there, as in 1/3; when an attempt has failed; why the desk refuses it.
+	Delivered string    `json:"delivered,omitempty"`
+	FailedAt  time.Time `json:"failedAt,omitzero"`
+	Refused   string    `json:"refused,omitempty"`
+}
+
+// settled reports whether nobody needs to deliver a message to the desk any more.
+func (m Message) settled() bool {
+	a, b, _ := strings.Cut(m.Delivered, "/")
+	delivered, _ := strconv.Atoi(a)
+	parts, _ := strconv.Atoi(b)
+	return m.Refused != "" || parts > 0 && delivered >= parts
+}
+
+// messages returns the latest messages, and those to the desk that are undelivered: all down to the first settled one, as the
+// server looks for them.
+func (r Reader) messages(ctx context.Context, conversationID string, users *people) (last, undelivered []Message, err error) {
+	last, undelivered = []Message{}, []Message{}
+	token, settled := "", false
+	for range maxPages {
+		for m, err := range r.API.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: conversationID, NextToken: token, Next: &token}) {
+			if err != nil {
+				return nil, nil, err
+			}
+			if m.Tags[tagPartOf] != "" {
+				continue // nobody has said it: it keeps an id of the desk's
+			}
+			view, err := users.messageOf(ctx, m)
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(last) < latest {
+				last = append(last, view)
+			}
+			if !view.ToDesk {
+				continue
+			}
+			if settled = settled || view.settled(); !settled {
+				undelivered = append(undelivered, view)
+			}
+		}
+		if token == "" || settled && len(last) == latest {
+			break
+		}
+	}
+	slices.Reverse(last)
+	slices.Reverse(undelivered)
+	return last, undelivered, nil
+}
+
+func (p *people) messageOf(ctx context.Context, m botpress.Message) (Message, error) {
+	view := Message{ID: m.ID, CreatedAt: m.CreatedAt, ToDesk: m.Direction == botpress.Outgoing, Type: m.Type, Text: Clean(string(m.Payload))}
+	if decoded, err := message.Decode(message.Type(m.Type), m.Payload); err == nil {
+		view.Text = Clean(message.PlainText(decoded))
+	}
+	speaker := m.UserID
+	if view.ToDesk {
+		view.Delivered, view.FailedAt, view.Refused = m.Tags[tagDelivered], timeOf(m.Tags[tagFailed]), Clean(m.Tags[tagRefused])
+		var extras wire.Extras
+		_ = json.Unmarshal(m.Payload, &extras) // what is not there is said by the bot
+		speaker = cmp.Or(extras.UserID, m.UserID)
+	}
+	var err error
+	view.From, err = p.name(ctx, speaker)
+	return view, err
+}
+
+// maxText is how many characters are shown of a text that others have written.
+const maxText = 200
+
+// Clean cuts a text, and keeps it on one line of a terminal, which must not obey it.
+func Clean(s string) string {
+	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)), " ")
+	if runes := []rune(s); len(runes) > maxText {
+		s = string(runes[:maxText]) + "…"
+	}
+	return s
+}
