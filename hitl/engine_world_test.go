@@ -360,7 +360,13 @@ func (rep *replica) pause() (paused bool) {
 
 // desk is the way to the desk.
 func (rep *replica) desk(ctx context.Context, _ string, call func() error) error {
-	return rep.leaving(ctx, func(context.Context) error { return call() })
+	return rep.leaving(ctx, func(context.Context) error {
+		err := call()
+		if ctx.Err() != nil { // it may have worked when the operation's time was up
+			rep.w.doubt.Add(1)
+		}
+		return err
+	})
 }
 
 // cuttable is the way to Botpress.
@@ -424,8 +430,10 @@ func (w *engineWorld) balance(rw http.ResponseWriter, r *http.Request) {
 		defer close(answered)
 		in := r.Clone(context.WithoutCancel(r.Context()))
 		in.Body = io.NopCloser(bytes.NewReader(body))
-		w.receive(r, body)
 		rep.server.ServeHTTP(rec, in)
+		if rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "at once") { // it was admitted
+			w.receive(r, body)
+		}
 		rep.pause()
 	})
 	select {
