@@ -418,11 +418,15 @@ func anyFeatures(rng *rand.Rand) features {
 // withoutOpen leaves out what the engine cannot do yet:
 //   - An echo of a message that was delivered two minutes after it was said is not recognised.
 //   - A desk that could not be read back for minutes is read from the wrong time on.
-//   - Everything of a session waits while a lease of it is held.
+//   - Everything of a session waits while a lease of it is held; a stopHitl that has waited too long is answered all the same,
+//     and forgotten with the process.
 func (f features) withoutOpen() features {
 	late := f.faults > 0 || f.deskFaults > 0 || f.deskLoses > 0 || f.outages || f.kills || f.pauses || f.slow > 0
 	if late {
 		f.echo = false
+	}
+	if f.forgetful || f.pauses || f.slow > 0 || f.faults > 0 || f.deskFaults > 0 || f.deskLoses > 0 || f.outages {
+		f.kills = false
 	}
 	if f.readBack && (f.outages || f.kills || f.pauses || f.deskLoses > 0 || f.faults > 0) {
 		f.lost, f.once, f.shuffle = 0, false, 0
