@@ -10,6 +10,7 @@
 // Beside them stand
 //
 //   - [github.com/hitl-go/sdk/hitl/verify]: is a webhook genuine?
+//   - [github.com/hitl-go/sdk/hitl/bplog]: logs in Botpress' own format;
 //   - [github.com/hitl-go/sdk/hitl/hitltest]: a suite that tells what is wrong with an adapter;
 //   - [github.com/hitl-go/sdk/hitl/playground]: a page in the browser to try an integration on;
 //   - [github.com/hitl-go/sdk/message/richtext] and [github.com/hitl-go/sdk/message/media]: HTML to text, and files to upload;

@@ -3,6 +3,7 @@ package hitl
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -19,6 +20,8 @@ type connection struct {
 	mask    *redact.Masker // hides the secrets of the configuration
 
 	background background
+	sweeping   sync.Mutex
+	sweptTo    map[string]string // where the next sweep continues a list
 
 	// These belong to adapters.
 	fingerprint fingerprint

@@ -31,14 +31,18 @@
 //	           ├────────────────────────────────►├── StopHitl ────────────────────►│ desk
 //
 // The server checks signatures and bounds what comes in, decodes configuration and session into your types, maps users,
-// sessions and messages both ways, recognises what was done already, keeps a conversation's things in order, delivers
-// what the desk reports too early for the plugin, and answers Botpress and the desk so that what failed is tried again.
+// sessions and messages both ways, deduplicates, delivers in order, schedules what the desk reports before the plugin is
+// ready, and retries what has failed: at once, in the background, and in a sweep through the sessions.
+//
+// An adapter may implement more than the five methods: [Registrar], [Receiver], [Backfiller], [Notifier] and [io.Closer].
 //
 // What replicas must agree on is kept in Botpress, as tags and states that the server declares for itself: any number of
 // servers can stand behind a load balancer, and a server can be killed at any moment.
 //
 // # Errors
 //
-// An error made with [Errorf] is for the bot's owner: its message is shown, and nobody tries again. Any other error is a
-// passing failure: it is logged under an id, and the answer has only the id.
+// An error made with [Errorf] is permanent and for the bot's owner: its message is shown, and nobody retries. Any other error
+// is a transient failure: it is logged under an id, the answer has only the id, and the request is retried. So delivery to the
+// desk is at-least-once, and a method may be called again after it has succeeded. It must be idempotent: the requests carry
+// ids that are the same for each attempt. Where the desk cannot recognise a repetition, see [Definition.SendOnce].
 package hitl

@@ -14,11 +14,11 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// Operation describes one that was answered, for [Options.OnOperation].
+// Operation describes one that was answered, or work of the server's own accord, for [Options.OnOperation].
 type Operation struct {
-	// Name is what Botpress calls it, such as action_triggered, and "unknown" for anything else. Action is the name of
-	// the action, if it was one that the integration has. There are only as many of both as an integration
-	// has, so they serve as labels of metrics.
+	// Name is what Botpress calls it, such as action_triggered, and "unknown" for anything else. The server's own work is
+	// called retry, resend, sweep, receive or order. Action is the name of the action, if it was one that the integration has.
+	// There are only as many of both as an integration has, so they serve as labels of metrics.
 	Name   string
 	Action string
 

@@ -115,15 +115,15 @@ func TestPutInOrderWhileTheDeskIsDown(t *testing.T) {
 	})
 }
 
-// readBackDesk can be read back.
-type readBackDesk struct{ closingDesk }
+// orderedDesk can be read back.
+type orderedDesk struct{ closingDesk }
 
-func (d *readBackDesk) Backfill(_ context.Context, r hitl.BackfillRequest) ([]hitl.Event, error) {
+func (d *orderedDesk) Backfill(_ context.Context, r hitl.BackfillRequest) ([]hitl.Event, error) {
 	d.log.add("read " + r.Session.ID)
 	return nil, nil
 }
 
-func (d *readBackDesk) Receive(context.Context, func(context.Context, ...hitl.Event) error) error {
+func (d *orderedDesk) Receive(context.Context, func(context.Context, ...hitl.Event) error) error {
 	d.log.add("receive")
 	return nil
 }
@@ -132,9 +132,9 @@ func (d *readBackDesk) Receive(context.Context, func(context.Context, ...hitl.Ev
 func TestPutInOrderReadsBackAndCloses(t *testing.T) {
 	log := &journal{}
 	var connected hitl.Installation
-	connect := func(_ context.Context, in hitl.Installation, _ fakeConfig) (*readBackDesk, error) {
+	connect := func(_ context.Context, in hitl.Installation, _ fakeConfig) (*orderedDesk, error) {
 		connected = in
-		return &readBackDesk{closingDesk{log: log}}, nil
+		return &orderedDesk{closingDesk{log: log}}, nil
 	}
 	s, err := hitl.NewServer(hitl.Definition{Name: "fake", Version: "1.0.0"}, connect, &hitl.Options{
 		Botpress: botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: botpressAPI{}}},

@@ -45,6 +45,10 @@ func (c *connection) sweepNow() {
 }
 
 func (c *connection) sweep(ctx context.Context) error {
+	if !c.sweeping.TryLock() {
+		return nil
+	}
+	defer c.sweeping.Unlock()
 	in := c.toDesk.in
 	key := botpress.StateKey{Type: botpress.StateOfIntegration, ID: in.IntegrationID, Name: stateSweep}
 	held, err := c.toDesk.leases.leases.Acquire(ctx, key, sweepTimeout+10*time.Second)
@@ -86,27 +90,42 @@ type sweep struct {
 	seen  map[string]bool
 }
 
-// all puts the listed sessions in order, down to those that were updated before the given time.
+// all puts the listed sessions in order, down to those that were updated before the given time. A list that is too long is
+// continued by the next sweep of this process.
 func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams, until time.Time) error {
 	params.Channel = s.toDesk.def.Channel.Name
-	for conv, err := range s.toDesk.in.Client.ListConversations(ctx, params) {
-		if err != nil {
-			return fmt.Errorf("hitl: list the sessions of phase %s: %w", params.Tags[tagPhase], err)
-		}
-		if conv.UpdatedAt.Before(until) || len(s.seen) >= maxSweepSessions {
-			return nil
-		}
-		if s.seen[conv.ID] {
-			continue
-		}
-		s.seen[conv.ID] = true
-		s.group.Go(func() error {
-			if err := s.one(ctx, conv); err != nil {
-				return fmt.Errorf("hitl: put session %s in order: %w", conv.ID, err)
-			}
-			return nil
-		})
+	list := params.Tags[tagPhase] + params.Tags[tagOutbox]
+	if s.sweptTo == nil {
+		s.sweptTo = map[string]string{}
 	}
+	next := s.sweptTo[list]
+	for len(s.seen) < maxSweepSessions {
+		params.NextToken, params.Next = next, &next
+		for conv, err := range s.toDesk.in.Client.ListConversations(ctx, params) {
+			if err != nil {
+				delete(s.sweptTo, list)
+				return fmt.Errorf("hitl: list the sessions that are %s: %w", list, err)
+			}
+			if conv.UpdatedAt.Before(until) {
+				next = ""
+				break
+			}
+			if s.seen[conv.ID] {
+				continue
+			}
+			s.seen[conv.ID] = true
+			s.group.Go(func() error {
+				if err := s.one(ctx, conv); err != nil {
+					return fmt.Errorf("hitl: put session %s in order: %w", conv.ID, err)
+				}
+				return nil
+			})
+		}
+		if next == "" {
+			break
+		}
+	}
+	s.sweptTo[list] = next
 	return ctx.Err()
 }
 

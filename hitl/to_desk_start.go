@@ -21,6 +21,7 @@ const redeliveryWindow = 10 * time.Minute
 // conversation of an earlier attempt, the lease keeps two attempts from opening a ticket each, and the tag startedAt says
 // that it is open.
 func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.ConversationRef, error) {
+	arrived := d.sessions.clock.now()
 	var in wire.StartHitlInput
 	if err := decode(input, &in); err != nil {
 		return wire.ConversationRef{}, err
@@ -59,11 +60,11 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	if err == nil && started == nil {
 		// The desk has been told long ago if writing that down has taken its time. The plugin has not.
 		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.sessions.clock.since(ses.startedAt) > schedulerJitter {
-			started = ses
+			started, arrived = ses, d.sessions.clock.now()
 		}
 	}
 	if err == nil && started != nil {
-		err = d.onDuplicateStart(ctx, started)
+		err = d.onDuplicateStart(ctx, started, arrived)
 	}
 	if err != nil {
 		return wire.ConversationRef{}, err
@@ -185,7 +186,10 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 // onDuplicateStart handles a redelivered startHitl: the plugin has not seen our answer, so for it the session is still to
 // begin. If it is over by now, the plugin must hear that later, too. But a message that the plugin has sent to the desk
 // proves that it has seen an answer: then this request is only late.
-func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session) error {
+//
+// A request that arrived after the session had started is one that Botpress repeats, since it has not seen our answer. What
+// the plugin has ignored till then is sent again. One that arrived before is a duplicate, and may have been answered first.
+func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived time.Time) error {
 	observed(ctx).works(ses.key())
 	ready, err := d.pluginIsReady(ctx, ses)
 	if err != nil {
@@ -207,7 +211,9 @@ func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session) error {
 	if _, err := d.sessions.writeActivation(ctx, &restarted, startedAgain, restarted.startedAt); err != nil {
 		return err
 	}
-	d.resend(ses.conversationID, restarted.startedAt)
+	if arrived.After(ses.startedAt) {
+		d.resend(ses.conversationID, restarted.startedAt)
+	}
 	if restarted.closed() {
 		return d.events.emitStopped(ctx, &restarted)
 	}

@@ -27,7 +27,7 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	}
 	trying, cancel := context.WithTimeout(ctx, d.timeout/2)
 	defer cancel()
-	err := d.stopOnce(trying, in.ConversationID)
+	closing, err := d.stopOnce(trying, in.ConversationID)
 	for backoff := 500 * time.Millisecond; err != nil && failureOf(err).status != http.StatusBadRequest; backoff = min(2*backoff, 4*time.Second) {
 		if errors.Is(err, errInFlight) {
 			backoff = 500 * time.Millisecond
@@ -35,14 +35,16 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 		if sleep(trying, backoff) != nil { // without the lock: what is in flight must go on
 			break
 		}
-		err = d.stopOnce(trying, in.ConversationID)
+		var written bool
+		written, err = d.stopOnce(trying, in.ConversationID)
+		closing = closing || written
 	}
 	if err == nil || isPermanent(err) {
 		return err
 	}
 	d.stopWanted.put(true, in.ConversationID)
 	d.retry(in.ConversationID)
-	if !isDeskUnavailable(err) {
+	if !closing || !isDeskUnavailable(err) {
 		return err
 	}
 	d.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", err)
@@ -50,9 +52,9 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 }
 
 // stopOnce ends a session in the desk, if there is anything to end. It writes first that the session is closing, so that any
-// process can finish it.
-func (d *toDesk) stopOnce(ctx context.Context, conversationID string) error {
-	return d.locked(ctx, conversationID, func() error {
+// process can finish it, and reports whether that is written.
+func (d *toDesk) stopOnce(ctx context.Context, conversationID string) (closing bool, err error) {
+	err = d.locked(ctx, conversationID, func() error {
 		ses, err := d.sessions.read(ctx, conversationID)
 		if errors.Is(err, botpress.ErrNotFound) {
 			return nil
@@ -64,8 +66,13 @@ func (d *toDesk) stopOnce(ctx context.Context, conversationID string) error {
 		if ses.ref.ID == "" || ses.closed() && !ses.stopPending {
 			return nil
 		}
-		return d.end(ctx, ses)
+		err = d.end(ctx, ses)
+		if current, ok := d.sessions.cache.get(conversationID); ok {
+			closing = current.closed()
+		}
+		return err
 	})
+	return closing, err
 }
 
 // end brings a session to its end. The conversation is locked.

@@ -39,6 +39,13 @@ type operation struct {
 	body   json.RawMessage
 }
 
+// answer sets how operations are answered while some may be on their way.
+func (a *acme) answer(reply func(op operation) (status int, body string)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reply = reply
+}
+
 func (a *acme) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

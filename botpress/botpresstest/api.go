@@ -14,7 +14,7 @@ import (
 // maxBody bounds the body of a request or of an integration's response, in bytes.
 const maxBody = 10 << 20
 
-// operation is one operation of the runtime API, as the official OpenAPI names it.
+// operation is one operation of the runtime API or the files API, as the official OpenAPI names it.
 type operation struct {
 	id     string
 	method string
@@ -69,6 +69,12 @@ func operations() []operation {
 
 		{id: "callAction", method: post, path: "/v1/chat/actions", slow: callAction},
 		{id: "configureIntegration", method: post, path: "/v1/chat/integrations/configure", do: configureIntegration},
+		{id: "upsertFile", method: put, path: "/v1/files", do: upsertFile},
+		{id: "listFiles", method: get, path: "/v1/files", do: listFiles},
+		{id: "getFile", method: get, path: "/v1/files/{id}", do: getFile},
+		{id: "updateFileMetadata", method: put, path: "/v1/files/{id}", do: updateFileMetadata},
+		{id: "deleteFile", method: del, path: "/v1/files/{id}", do: deleteFile},
+
 		{id: "listTagValues", method: get, path: "/v1/chat/tags/{key}/values", do: listTagValues},
 	}
 }
@@ -84,6 +90,8 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("/webhook/{id}", s.serveWebhook)
 	mux.HandleFunc("/webhook/{id}/{rest...}", s.serveWebhook)
+	mux.HandleFunc("PUT /storage/uploads/{id}", s.serveUpload)
+	mux.HandleFunc("GET /storage/files/{id}", s.serveFile)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		err := &Error{Status: http.StatusNotFound, Type: "ResourceNotFound", Message: "there is nothing at " + r.URL.Path}
 		for _, method := range methods {

@@ -39,7 +39,7 @@ func newAPI(t *testing.T, a *acme, in *botpresstest.Installation) *api {
 	return &api{t, a.server, in, a.client, h, map[string]string{"bot": a.server.BotID, "integration": in.IntegrationID}}
 }
 
-// do makes a call, "POST users {…}", with {user}, {conv}, {msg} and {evt} for the first ids seen.
+// do makes a call, "POST users {…}", with {user}, {conv}, {msg}, {evt} and {file} for the first ids seen.
 func (a *api) do(line string) (status int, answer map[string]any) {
 	a.t.Helper()
 	for name, id := range a.ids {
@@ -47,15 +47,18 @@ func (a *api) do(line string) (status int, answer map[string]any) {
 	}
 	method, rest, _ := strings.Cut(line, " ")
 	path, body, _ := strings.Cut(rest, " ")
+	if !strings.HasPrefix(path, "/") {
+		path = "/v1/chat/" + path
+	}
 	var payload any
 	if body != "" {
 		payload = body
 	}
-	status, data := send(a.t.Context(), a.server, a.client, a.header, method, "/v1/chat/"+path, payload)
+	status, data := send(a.t.Context(), a.server, a.client, a.header, method, path, payload)
 	if err := json.Unmarshal(data, &answer); err != nil {
 		a.t.Fatalf("%s: %d %s", line, status, data)
 	}
-	for short, name := range map[string]string{"user": "user", "conv": "conversation", "msg": "message", "evt": "event"} {
+	for short, name := range map[string]string{"user": "user", "conv": "conversation", "msg": "message", "evt": "event", "file": "file"} {
 		if thing, ok := answer[name].(map[string]any); ok && a.ids[short] == "" {
 			a.ids[short] = fmt.Sprint(thing["id"])
 		}
@@ -66,17 +69,26 @@ func (a *api) do(line string) (status int, answer map[string]any) {
 // checked checks every answer against the official OpenAPI. Requests are wrong on purpose here.
 func checked(t *testing.T) func(http.Handler) http.Handler {
 	t.Helper()
+	return checking(t, func(err error) {
+		if strings.Contains(err.Error(), ": answer ") {
+			t.Error(err)
+		}
+	})
+}
+
+// conforming checks every request and every answer.
+func conforming(t *testing.T) func(http.Handler) http.Handler {
+	t.Helper()
+	return checking(t, func(err error) { t.Error(err) })
+}
+
+func checking(t *testing.T, report func(error)) func(http.Handler) http.Handler {
+	t.Helper()
 	spec, err := openapitest.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(next http.Handler) http.Handler {
-		return spec.Middleware(next, func(err error) {
-			if strings.Contains(err.Error(), ": answer ") {
-				t.Error(err)
-			}
-		})
-	}
+	return func(next http.Handler) http.Handler { return spec.Middleware(next, report) }
 }
 
 // field digs in JSON.
@@ -248,6 +260,11 @@ func TestAPI(t *testing.T) {
 
 		// The rest.
 		{`POST integrations/configure {"identifier":"x"}`, 200, "", nil},
+		{`POST integrations/configure {"identifier":"` + long + `"}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":"weekly"}`, 200, "", nil},
+		{`POST integrations/configure {"scheduleRegisterCall":"sometimes"}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":""}`, 400, "type", "InvalidPayload"},
+		{`POST integrations/configure {"scheduleRegisterCall":null}`, 400, "type", "InvalidPayload"},
 		{`POST actions {"type":"acme-desk:createUser","input":{}}`, 403, "type", "Forbidden"},
 		{`PATCH users/{user} {}`, 405, "type", "MethodNotFound"},
 		{`GET planets`, 404, "type", "ResourceNotFound"},

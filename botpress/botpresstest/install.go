@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Integration is an integration that implements the HITL interface, and the configuration of one installation. Name and
@@ -52,8 +53,10 @@ type Installation struct {
 	WebhookID     string
 	WebhookURL    string // What the desk calls.
 
-	server *Server
-	config json.RawMessage // Guarded by server.mu.
+	server   *Server
+	config   json.RawMessage // Guarded by server.mu, like what follows.
+	schedule string          // How often register is called.
+	timer    *time.Timer     // Of the next scheduled call of register.
 }
 
 // Install installs an integration and registers it. If the registration fails, it is not installed, and the error is an
@@ -146,6 +149,7 @@ func (in *Installation) remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.installations = slices.DeleteFunc(s.installations, func(other *Installation) bool { return other == in })
+	in.reschedule("")
 	maps.DeleteFunc(s.states, func(k stateKey, _ *state) bool { return k.owner == in })
 }
 
@@ -181,17 +185,4 @@ func (in *Installation) declared(k kind) []string {
 		return append([]string{"id"}, in.Tags.Message...)
 	}
 	return nil
-}
-
-// configureIntegration stores nothing: webhooks by identifier and scheduled register calls are not modelled.
-func configureIntegration(r *request) (any, *Error) {
-	_, err := decode[struct {
-		Identifier           *string         `json:"identifier"`
-		ScheduleRegisterCall string          `json:"scheduleRegisterCall"`
-		SandboxIdentifiers   json.RawMessage `json:"sandboxIdentifiers"`
-	}](r.body, "identifier? scheduleRegisterCall sandboxIdentifiers?")
-	if err == nil && r.in == nil {
-		err = forbidden("only an integration can configure itself")
-	}
-	return struct{}{}, err
 }

@@ -17,15 +17,13 @@ import (
 func deliver(t *testing.T, a *acme, in *botpresstest.Installation, n int, answer func(text string) int) (texts []string, took time.Duration) {
 	t.Helper()
 	jane := session(t, in, botpresstest.Profile{Name: "Jane"})
-	a.mu.Lock()
-	a.reply = func(op operation) (int, string) {
+	a.answer(func(op operation) (int, string) {
 		text := fmt.Sprint(field(t, op.body, "payload.text"))
 		a.mu.Lock()
 		texts = append(texts, text)
 		a.mu.Unlock()
 		return answer(text), "{}"
-	}
-	a.mu.Unlock()
+	})
 	start := time.Now()
 	for i := range n {
 		if err := jane.Say(t.Context(), message.Text{Text: strconv.Itoa(i)}); err != nil {

@@ -1,4 +1,4 @@
-// Package botpresstest is a Botpress cloud in memory, behind a real HTTP listener: the runtime API, the webhooks of
+// Package botpresstest is a Botpress cloud in memory, behind a real HTTP listener: the runtime API, files, the webhooks of
 // installed integrations, the calls to them, and the behaviour of the HITL plugin 1.4.2 with a bot and end users around
 // it. Tests drive a whole session with it, and so does the playground: the package does not import testing.
 //
@@ -60,7 +60,7 @@ type Options struct {
 	// and what expires. Delays and timeouts are as long as without it. A [Call] has the caller's times.
 	ClockSkew time.Duration
 	// SchedulerJitter is by how much what is scheduled may be late, at random for each piece: what is scheduled at times less
-	// apart than this may swap. What is not scheduled is not late.
+	// apart than this may swap. Scheduled calls of register are late likewise. What is not scheduled is not late.
 	SchedulerJitter time.Duration
 	// Middleware wraps the whole server, for instance to check every exchange against the OpenAPI.
 	Middleware func(http.Handler) http.Handler
@@ -110,6 +110,7 @@ type Server struct {
 	events        []*event
 	eventByID     map[string]*event
 	states        map[stateKey]*state
+	files         []*file
 	copies        map[string]*user // Agents' copies in the webchat, by the agent's id.
 	lines         map[string][]func(context.Context)
 	pending       int           // Pieces of work not yet done.
@@ -190,6 +191,9 @@ func (s *Server) Close() {
 	s.closed = true
 	if s.timer != nil {
 		s.timer.Stop()
+	}
+	for _, in := range s.installations {
+		in.reschedule("")
 	}
 	s.mu.Unlock()
 	s.cancel()

@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
@@ -54,40 +53,66 @@ type tb interface {
 	Fatalf(format string, args ...any)
 }
 
+// BotOptions vary a [Bot]. The zero value is a well-behaved Botpress, and a server that does not wait for long.
+type BotOptions struct {
+	// Cloud is the Botpress in memory: its clock, its order of messages, what carries its requests to the server. A zero Seed
+	// is a random one, and a zero RetryDelay is 10 ms.
+	Cloud botpresstest.Options
+
+	// Server is the integration's server. Of Botpress, BaseURL and Token are set, and so are the Secrets. HTTPClient carries
+	// the server's calls of Botpress, so that a test can delay or lose them. A nil Logger is the test's output, a zero
+	// Botpress.Retry.Wait is 10 ms, a zero Timeout 30 seconds, and a zero ActivationDelay 20 ms.
+	Server hitl.Options
+}
+
+// withDefaults fills in what is zero, for a test.
+func (o BotOptions) withDefaults(t tb) BotOptions {
+	o.Cloud.Seed = cmp.Or(o.Cloud.Seed, mathrand.Uint64())
+	o.Cloud.RetryDelay = cmp.Or(o.Cloud.RetryDelay, 10*time.Millisecond)
+	o.Server.Botpress.Retry.Wait = cmp.Or(o.Server.Botpress.Retry.Wait, 10*time.Millisecond)
+	o.Server.Timeout = cmp.Or(o.Server.Timeout, longTimeout)
+	o.Server.ActivationDelay = cmp.Or(o.Server.ActivationDelay, handover)
+	if o.Server.Logger == nil {
+		o.Server.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return o
+}
+
 // NewBot serves an integration, as [hitl.NewServer] makes it, and installs it in a new bot with this configuration. When
-// the test ends, it uninstalls the integration and stops everything. The server logs to the test's output.
+// the test ends, it uninstalls the integration and stops everything. The server logs to the test's output. There may be one
+// BotOptions.
 func NewBot[Config, Session any, I hitl.Integration[Session]](
 	t testing.TB, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config,
+	opts ...BotOptions,
 ) *Bot {
 	t.Helper()
-	return newBot(t, def, connect, config, handover)
+	if len(opts) > 1 {
+		t.Fatalf("hitltest: there are %d BotOptions, and may be one", len(opts))
+	}
+	return newBot(t, def, connect, config, append(opts, BotOptions{})[0])
 }
 
 // handover is for how long the server delays events after startHitl, because the plugin may not be ready for them. The
 // in-memory plugin is ready at once.
 const handover = 20 * time.Millisecond
 
-// newBot is [NewBot] with another handover.
 func newBot[Config, Session any, I hitl.Integration[Session]](
-	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, handover time.Duration,
+	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, opts BotOptions,
 ) *Bot {
 	t.Helper()
+	opts = opts.withDefaults(t)
 	b := &Bot{t: t, http: &http.Transport{}, tags: def.ConversationTags}
 	t.Cleanup(b.http.CloseIdleConnections)
-	b.Cloud = botpresstest.NewServer(&botpresstest.Options{Seed: mathrand.Uint64(), RetryDelay: 10 * time.Millisecond})
+	b.Cloud = botpresstest.NewServer(&opts.Cloud)
 	t.Cleanup(b.Cloud.Close)
 
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // It never fails.
 	secret := base64.RawURLEncoding.EncodeToString(key)
 	var err error
-	b.Server, err = hitl.NewServer(def, connect, &hitl.Options{
-		Botpress:        botpress.Options{BaseURL: b.Cloud.URL, Token: b.Cloud.Token},
-		Secrets:         []string{secret},
-		Logger:          slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout:         longTimeout,
-		ActivationDelay: handover,
-	})
+	opts.Server.Botpress.BaseURL, opts.Server.Botpress.Token = b.Cloud.URL, b.Cloud.Token
+	opts.Server.Secrets = []string{secret}
+	b.Server, err = hitl.NewServer(def, connect, &opts.Server)
 	if err == nil {
 		err = b.Server.Ready()
 	}

@@ -1,16 +1,23 @@
 package hitltest_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/hitltest"
 	"github.com/hitl-go/sdk/message"
@@ -116,5 +123,64 @@ func TestBot(t *testing.T) {
 	}
 	if strings.Contains(heard, "Hello?") {
 		t.Errorf("the desk has heard what was said before the session:\n%s", heard)
+	}
+}
+
+// transport counts the requests that it carries.
+type transport struct {
+	base    http.Transport
+	carried atomic.Int64
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.carried.Add(1)
+	return t.base.RoundTrip(r)
+}
+
+// TestBotOptions: the options reach Botpress and the server, and the server does not wait for long before it calls again.
+func TestBotOptions(t *testing.T) {
+	var toBotpress, toServer transport
+	t.Cleanup(toBotpress.base.CloseIdleConnections)
+	t.Cleanup(toServer.base.CloseIdleConnections)
+	var log bytes.Buffer
+	def := hitl.Definition{Name: "shout", Version: "1.0.0", ConversationTags: []hitl.Part{{Name: "queue"}}}
+	bot := hitltest.NewBot(t, def, connectShout, shoutConfig{}, hitltest.BotOptions{
+		Cloud: botpresstest.Options{
+			ClockSkew: time.Minute, Client: &http.Client{Transport: &toServer},
+			Plugin: botpresstest.PluginConfig{HandoffMessage: "One moment, please."},
+		},
+		Server: hitl.Options{Botpress: botpress.Options{
+			HTTPClient: &http.Client{Transport: &toBotpress},
+			Logger:     slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		}},
+	})
+	bot.Cloud.Fault(botpresstest.Fault{Operation: "getOrCreateUser", Kind: botpresstest.InternalError, Times: 2})
+	jane := bot.EndUser("Jane")
+	jane.Escalate("Help me")
+	jane.Sees("bot: One moment, please.")
+	if toBotpress.carried.Load() == 0 || toServer.carried.Load() == 0 {
+		t.Errorf("%d requests were carried to Botpress, %d to the server", toBotpress.carried.Load(), toServer.carried.Load())
+	}
+	if ahead := time.Until(jane.Received()[0].At); ahead < 30*time.Second || ahead > time.Minute {
+		t.Errorf("Botpress' clock is ahead by %s", ahead)
+	}
+	retries := 0
+	for decoder := json.NewDecoder(&log); decoder.More(); {
+		var line struct {
+			Msg  string
+			Wait time.Duration
+		}
+		if err := decoder.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		if line.Msg == "botpress: retry" {
+			retries++
+			if line.Wait > 30*time.Millisecond {
+				t.Errorf("the server waits for %s before it calls again", line.Wait)
+			}
+		}
+	}
+	if retries != 2 {
+		t.Errorf("%d retries, want 2", retries)
 	}
 }

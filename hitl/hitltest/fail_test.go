@@ -37,7 +37,7 @@ func TestBotFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, url := newDesk(t, asIs)
 			watched := watch(t, func(t runner) {
-				test.do(newBot(t, definition, connectQuirky(test.quirk, nil), config{URL: url}, handover))
+				test.do(newBot(t, definition, connectQuirky(test.quirk, nil), config{URL: url}, BotOptions{}))
 			})
 			if got := strings.Join(watched.failures, "\n"); !strings.Contains(got, test.says) {
 				t.Errorf("the failure does not say %q:\n%s", test.says, got)

@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -22,6 +23,10 @@ type Case[Config, Session any] struct {
 	Session Session
 
 	Desk Desk
+
+	// Bot varies the Botpress and the server between it and the adapter. Cloud.Listener must be nil, since the suite makes
+	// several of both. Rules about what happens while a session is being opened set Server.ActivationDelay themselves.
+	Bot BotOptions
 
 	// Waive skips rules, by name, with the reason why the adapter cannot keep them.
 	Waive map[string]string
@@ -109,7 +114,8 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	t.Helper()
 	s := &suite{desk: c.Desk, session: c.Session, times: waits}
 	s.install = func(t *trial, handover time.Duration) *installed {
-		in := &installed{}
+		in, opts := &installed{}, c.Bot
+		opts.Server.ActivationDelay = cmp.Or(handover, opts.Server.ActivationDelay)
 		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (*spy[Session], error) {
 			a, err := connect(ctx, i, config)
 			if err != nil {
@@ -123,7 +129,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 				return untyped[Session]{a, c.Session}, nil
 			})
 			return &spy[Session]{a, in}, nil
-		}, c.Config, handover)
+		}, c.Config, opts)
 		return in
 	}
 	s.run(t, c.Waive)
@@ -134,7 +140,7 @@ type suite struct {
 	desk    Desk
 	session any
 	times   times
-	install func(t *trial, handover time.Duration) *installed
+	install func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
 
 	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
 	// the server does not know them, and would wait for them if a desk reports the news of all sessions at once.
@@ -185,7 +191,7 @@ func (s *suite) installAll(t runner) {
 			s.log.copyTo(t.Output())
 		}
 	}()
-	s.live, s.other = s.install(first, handover), s.install(first, handover)
+	s.live, s.other = s.install(first, 0), s.install(first, 0)
 	done = true
 }
 

@@ -3,11 +3,16 @@ package hitltest
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
 )
 
 func TestRun(t *testing.T) {
@@ -23,9 +28,20 @@ func TestRun(t *testing.T) {
 		desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
+		var bots, carried atomic.Int64
 		Run(t, connectQuirky("", wire.RoundTripper(transport)), Case[config, ticket]{
 			Definition: definition, Config: config{URL: url}, Desk: desk.desk(wire),
+			Bot: BotOptions{
+				Cloud: botpresstest.Options{Middleware: func(h http.Handler) http.Handler { bots.Add(1); return h }},
+				Server: hitl.Options{Botpress: botpress.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					carried.Add(1)
+					return transport.RoundTrip(r)
+				})}}},
+			},
 		})
+		if bots.Load() < 3 || carried.Load() == 0 { // Two for most rules, and others for those about handing over.
+			t.Errorf("the options have reached %d bots, and carried %d requests", bots.Load(), carried.Load())
+		}
 	})
 }
 

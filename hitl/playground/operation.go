@@ -48,6 +48,11 @@ func operations() *http.ServeMux {
 		"POST /v1/chat/actions":                                    "callAction",
 		"POST /v1/chat/integrations/configure":                     "configureIntegration",
 		"GET /v1/chat/tags/{key}/values":                           "listTagValues",
+		"PUT /v1/files":                                            "upsertFile",
+		"GET /v1/files":                                            "listFiles",
+		"GET /v1/files/{id}":                                       "getFile",
+		"PUT /v1/files/{id}":                                       "updateFileMetadata",
+		"DELETE /v1/files/{id}":                                    "deleteFile",
 	} {
 		mux.Handle(pattern, name)
 	}

@@ -47,6 +47,13 @@ type Options struct {
 	// Bot answers the end user while no session is active. Nil means a bot with every type of message.
 	Bot func(message.Message) []message.Message
 
+	// Cloud is the in-memory Botpress: its clock, its order of messages, its plugin. Of what is zero, Attempts is 8 and
+	// RetryDelay 500 ms. Bot is the one above.
+	Cloud botpresstest.Options
+
+	// HTTPClient carries the integration's calls of Botpress. Nil: a client of its own.
+	HTTPClient *http.Client
+
 	// Addr is the address of the page, on the loopback interface. Empty means 127.0.0.1:8072, or a free port if that is in use.
 	Addr string
 
@@ -153,16 +160,13 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	p.running, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.faults = &faults{tapped: opts.Tap != nil}
 	p.wire = newWire(p.view, p.faults)
-	p.cloud = botpresstest.NewServer(&botpresstest.Options{
-		Client: &http.Client{Transport: p.wire.dispatches()}, Middleware: p.wire.botpress, Bot: p.answer,
-		Attempts: attempts, RetryDelay: retryDelay,
-	})
+	p.cloud = botpresstest.NewServer(p.cloudOptions())
 	p.faults.cloud = p.cloud
 	definition := opts.Server.Describe()
 	p.wire.secrets = newSecrets(definition.Configuration.Schema, configuration, p.cloud.Token, signing, string(secret))
 
 	server, err := opts.Server.With(hitl.Options{
-		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token},
+		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token, HTTPClient: opts.HTTPClient},
 		Secrets:  []string{signing}, Logger: opts.Logger, ActivationDelay: handover,
 	})
 	if err == nil {
@@ -199,6 +203,23 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	p.nextEndUser() //nolint:contextcheck // The end user outlives the start.
 	p.work.Go(p.watch)
 	return p, nil
+}
+
+// cloudOptions are those that were given, with the page's own ways to and from Botpress around them.
+func (p *playground) cloudOptions() *botpresstest.Options {
+	o := p.opts.Cloud
+	var client http.Client
+	if o.Client != nil {
+		client = *o.Client
+	}
+	client.Transport = p.wire.dispatches(client.Transport)
+	o.Client, o.Bot = &client, p.answer
+	o.Attempts, o.RetryDelay = cmp.Or(o.Attempts, attempts), cmp.Or(o.RetryDelay, retryDelay)
+	o.Middleware = p.wire.botpress
+	if given := p.opts.Cloud.Middleware; given != nil {
+		o.Middleware = func(next http.Handler) http.Handler { return p.wire.botpress(given(next)) }
+	}
+	return &o
 }
 
 // fromDefinition converts a definition for the in-memory Botpress.

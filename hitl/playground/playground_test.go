@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/message"
 )
@@ -150,6 +152,56 @@ func TestSlowDesk(t *testing.T) {
 		if r.Operation == "action_triggered" && r.Took < float64(slowDelay.Milliseconds()) {
 			t.Errorf("%s took %v ms", r.Detail, r.Took)
 		}
+	}
+}
+
+// transport counts the requests that it carries.
+type transport struct {
+	base    http.Transport
+	carried atomic.Int64
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.carried.Add(1)
+	return t.base.RoundTrip(r)
+}
+
+// The Botpress can be given options of its own, and transports in both directions; the page still sees everything.
+func TestCloud(t *testing.T) {
+	var toBotpress, toIntegration transport
+	t.Cleanup(toBotpress.base.CloseIdleConnections)
+	t.Cleanup(toIntegration.base.CloseIdleConnections)
+	var served atomic.Int64
+	w := newWorld(t, func(o *Options) {
+		o.HTTPClient = &http.Client{Transport: &toBotpress}
+		o.Cloud = botpresstest.Options{
+			Client: &http.Client{Transport: &toIntegration}, Plugin: botpresstest.PluginConfig{HandoffMessage: "One moment, please."},
+			Middleware: func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					served.Add(1)
+					next.ServeHTTP(w, r)
+				})
+			},
+		}
+	})
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	w.contains(w.chat, "bot: One moment, please.")
+	var to [2]int
+	w.eventually(func() bool { // The last one may still be under way.
+		to = [2]int{}
+		for _, r := range w.state().Rows {
+			if r.To == atBotpress {
+				to[0]++
+			} else {
+				to[1]++
+			}
+		}
+		return int64(to[0]) == toBotpress.carried.Load()
+	})
+	if served.Load() != toBotpress.carried.Load() || toIntegration.carried.Load() != int64(to[1]) || to[0] == 0 || to[1] == 0 {
+		t.Errorf("the page has seen %d, of %d requests to Botpress, %d served, and %d to the integration",
+			to, toBotpress.carried.Load(), served.Load(), toIntegration.carried.Load())
 	}
 }
 

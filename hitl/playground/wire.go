@@ -120,14 +120,17 @@ func (t *tee) Write(b []byte) (int, error) {
 // Unwrap is for [http.ResponseController], with which a fault resets the connection.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// dispatches is the transport of operations, from Botpress to the integration.
-func (w *wire) dispatches() http.RoundTripper {
-	return &dispatcher{wire: w, base: &http.Transport{MaxIdleConnsPerHost: 16}}
+// dispatches is the transport of operations, from Botpress to the integration. A nil base is one of its own.
+func (w *wire) dispatches(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = &http.Transport{MaxIdleConnsPerHost: 16}
+	}
+	return &dispatcher{wire: w, base: base}
 }
 
 type dispatcher struct {
 	wire *wire
-	base *http.Transport
+	base http.RoundTripper
 }
 
 var errLost = errors.New("the answer was lost because this fault is switched on")
@@ -191,8 +194,10 @@ func (d *dispatcher) send(r *http.Request) (readResponse, error) {
 	return readResponse{res, body}, nil
 }
 
-// CloseIdleConnections is for the method of http.Client.
-func (d *dispatcher) CloseIdleConnections() { d.base.CloseIdleConnections() }
+// CloseIdleConnections makes the client's method of this name work.
+func (d *dispatcher) CloseIdleConnections() {
+	(&http.Client{Transport: d.base}).CloseIdleConnections()
+}
 
 // subject describes an operation: the action, the type of the message, or the webhook's path.
 func subject(op string, body []byte) string {

@@ -27,9 +27,13 @@ type world struct {
 	http *http.Client
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
-	p, err := start(t.Context(), options(t))
+	opts := options(t)
+	for _, f := range change {
+		f(&opts)
+	}
+	p, err := start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
