@@ -86,14 +86,14 @@ func (o *oracle) ended() bool {
 
 // engineTally counts what happened, and what was let pass.
 type engineTally struct {
-	sessions, said, replied, joined       int
-	kills, pauses, outages                int
-	refusals, answersLost                 int
-	gaveUp, gaveUpTickets, gaveUpOpen     int // sessions that Botpress gave up, their tickets, and those of them that are open
-	forgivenTickets, forgivenTwice        int // what a forgetful desk cannot tell
-	unheard, unheardNoted, lateAnnounced  int // replies that the end came before
-	reports, explained                    int
-	stopsGivenUp, stopsLost, lateInWindow int // stopHitl that Botpress gave up, and those that never arrived
+	sessions, said, replied, joined                     int
+	kills, pauses, outages                              int
+	refusals, answersLost                               int
+	gaveUp, gaveUpTickets, gaveUpOpen                   int // sessions that Botpress gave up, their tickets, and those of them that are open
+	forgivenTickets, forgivenTwice                      int // what a forgetful desk cannot tell
+	unheard, unheardNoted, lateAnnounced                int // replies that the end came before
+	reports, explained                                  int
+	stopsGivenUp, stopsLost, lateInWindow, beforeAnswer int // stopHitl that Botpress gave up, and those that never arrived
 }
 
 func (a *engineTally) add(b engineTally) {
@@ -106,7 +106,7 @@ func (a *engineTally) add(b engineTally) {
 		{&a.gaveUp, b.gaveUp}, {&a.gaveUpTickets, b.gaveUpTickets}, {&a.gaveUpOpen, b.gaveUpOpen},
 		{&a.forgivenTickets, b.forgivenTickets}, {&a.forgivenTwice, b.forgivenTwice},
 		{&a.unheard, b.unheard}, {&a.unheardNoted, b.unheardNoted}, {&a.lateAnnounced, b.lateAnnounced},
-		{&a.stopsGivenUp, b.stopsGivenUp}, {&a.stopsLost, b.stopsLost}, {&a.lateInWindow, b.lateInWindow}, {&a.reports, b.reports},
+		{&a.stopsGivenUp, b.stopsGivenUp}, {&a.stopsLost, b.stopsLost}, {&a.lateInWindow, b.lateInWindow}, {&a.beforeAnswer, b.beforeAnswer}, {&a.reports, b.reports},
 	} {
 		*p.into += p.n
 	}
@@ -116,9 +116,9 @@ func (a engineTally) String() string {
 	return fmt.Sprintf("%d sessions, %d said, %d replied, %d assigned; %d kills, %d pauses, %d outages, %d refusals, %d answers lost; "+
 		"given up: %d sessions with %d tickets, %d of them open; a forgetful desk: %d tickets and %d comments twice; "+
 		"replies that came after the end: %d, %d of them noted; %d agents not announced before the end; "+
-		"stopHitl given up: %d, %d of them never received",
+		"stopHitl given up: %d, %d of them never received; replies before a late answer to startHitl that were lost: %d",
 		a.sessions, a.said, a.replied, a.joined, a.kills, a.pauses, a.outages, a.refusals, a.answersLost,
-		a.gaveUp, a.gaveUpTickets, a.gaveUpOpen, a.forgivenTickets, a.forgivenTwice, a.unheard, a.unheardNoted, a.lateAnnounced, a.stopsGivenUp, a.stopsLost)
+		a.gaveUp, a.gaveUpTickets, a.gaveUpOpen, a.forgivenTickets, a.forgivenTwice, a.unheard, a.unheardNoted, a.lateAnnounced, a.stopsGivenUp, a.stopsLost, a.beforeAnswer)
 }
 
 // outcome is what became of everything, indexed.
@@ -214,9 +214,15 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 		noted[n.About] = true
 	}
 	mayMiss := o.hurry && o.closer != "agent"
+	// The answer to startHitl may be held up for longer than anybody waits; the plugin hears nothing until it is there.
+	beforeAnswer := func(r word) bool { return w.f.pauses && r.at.Before(o.startedAt) }
 	want = nil
 	for _, r := range o.replied {
 		late := r.at.After(o.endedAt) || mayMiss && (!w.f.calm() || r.at.After(o.endedAt.Add(-activationWindow)))
+		if !slices.Contains(shown, r.text) && beforeAnswer(r) {
+			sum.beforeAnswer++
+			continue
+		}
 		if slices.Contains(shown, r.text) || !late {
 			want = append(want, r.text)
 			continue
@@ -235,7 +241,7 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	}
 
 	switch {
-	case joined > o.joined || joined < o.joined && !mayMiss:
+	case joined > o.joined || joined < o.joined && !mayMiss && sum.beforeAnswer == 0 && !w.f.pauses:
 		fail("%d agents were announced, want %d", joined, o.joined)
 	case joined < o.joined:
 		sum.lateAnnounced += o.joined - joined
