@@ -28,6 +28,16 @@ type activationClock struct {
 	mu     sync.Mutex
 	last   time.Time
 	shared bool // the state is there
+	ready  bool // the plugin has sent a message to the desk: it takes events at once
+}
+
+func (c *activationClock) markReady() {
+	if c == nil {
+		return // the session has not started, and its messages come from somewhere else
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = true
 }
 
 // activationRecord is the state of an activating session: when the latest event of each replica is due, and under "started",
@@ -54,7 +64,10 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	for {
 		now := s.clock.now()
 		end := startedAt.Add(2 * s.activationDelay)
-		due := latest(startedAt.Add(s.activationDelay), last.Add(scheduleGap), now)
+		due := latest(last.Add(scheduleGap), now)
+		if !own.ready {
+			due = latest(due, startedAt.Add(s.activationDelay))
+		}
 		if due.Add(schedulerJitter).After(end) {
 			if err := sleep(ctx, end.Sub(now)); err != nil {
 				return nil, err
@@ -73,6 +86,9 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		}
 		again := parseTimestamp(record[startedAgain])
 		if !again.After(startedAt) && !due.Before(others.Add(scheduleGap)) {
+			if due.Equal(now) {
+				return nil, nil // nothing is scheduled that it could overtake
+			}
 			own.last = due
 			return &botpress.Schedule{DateTime: due}, nil
 		}

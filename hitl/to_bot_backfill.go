@@ -85,6 +85,7 @@ func contains(events []Event, e Event) bool {
 			if a, ok := other.(Assigned); ok && a.Agent.ID == e.Agent.ID {
 				return true
 			}
+		case Changed: // never read back
 		case Stopped:
 			if _, ok := other.(Stopped); ok {
 				return true

@@ -137,6 +137,7 @@ func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, e
 		ses = &over
 	}
 	d.sessions.remember(ses)
+	ses.activation.markReady()
 	observed(ctx).works(ses.key())
 	return ses, nil
 }

@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl/bplog"
@@ -20,7 +21,8 @@ func (d *toDesk) notifyLate(ctx context.Context, ses *session, messageID string)
 			return
 		}
 	}
-	d.log.WarnContext(ctx, "An agent's reply came after the end of the session and reached nobody", "message", messageID, "error", err, bplog.ForBotOwner())
+	d.log.WarnContext(ctx, "An agent's reply came after the end of the session and reached nobody",
+		slog.String("message", messageID), slog.Any("error", err), bplog.ForBotOwner())
 }
 
 // notifyScheduled does the same for replies that are still scheduled when the session ends.
