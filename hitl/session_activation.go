@@ -40,16 +40,31 @@ func (c *activationClock) markReady() {
 	c.ready = true
 }
 
+func (c *activationClock) isReady() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready
+}
+
 // activationRecord is the state of an activating session: when the latest event of each replica is due, and under "started",
 // when the session was started again. The times are Botpress'.
 type activationRecord map[string]string
 
 const startedAgain = "started"
 
-// activating reports whether the plugin may not be ready for the session yet, or may still get events that were scheduled.
+// activating reports whether an event must look at the activation record: because the plugin may not be ready for the session,
+// or because another replica may have scheduled events, or seen the session start again. What the plugin has said to the desk
+// at this replica proves that it is ready.
 func (s *sessions) activating(ses *session) bool {
-	return s.clock.since(ses.startedAt) < 2*s.activationDelay
+	age := s.clock.since(ses.startedAt)
+	return age < 2*s.activationDelay || age < activationWatch*s.activationDelay && !ses.activation.isReady()
 }
+
+// activationWatch is for how many times the activation delay a session may have started again.
+const activationWatch = 12
 
 // slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
 // activation window. It costs a call while the session is activating.
@@ -64,15 +79,22 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	for {
 		now := s.clock.now()
 		end := startedAt.Add(2 * s.activationDelay)
-		due := latest(last.Add(scheduleGap), now)
+		due := now
+		if !last.IsZero() {
+			due = latest(due, last.Add(scheduleGap))
+		}
 		if !own.ready {
 			due = latest(due, startedAt.Add(s.activationDelay))
 		}
-		if due.Add(schedulerJitter).After(end) {
-			if err := sleep(ctx, end.Sub(now)); err != nil {
+		if due.After(now) && due.Add(schedulerJitter).After(end) { // it does not fit into the window
+			wait := end.Sub(now)
+			if wait <= 0 {
+				wait = due.Sub(now)
+			}
+			if err := sleep(ctx, wait); err != nil {
 				return nil, err
 			}
-			return nil, nil
+			continue
 		}
 		record, err := s.shareActivation(ctx, ses, due)
 		if err != nil {
@@ -85,8 +107,8 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			}
 		}
 		again := parseTimestamp(record[startedAgain])
-		if !again.After(startedAt) && !due.Before(others.Add(scheduleGap)) {
-			if due.Equal(now) {
+		if !again.After(startedAt) && (others.IsZero() || !due.Before(others.Add(scheduleGap))) {
+			if !due.After(now) {
 				return nil, nil // nothing is scheduled that it could overtake
 			}
 			own.last = due
