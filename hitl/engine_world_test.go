@@ -235,7 +235,7 @@ func (w *engineWorld) newReplica() *replica {
 	}
 	rep.server = server
 	if w.f.kills {
-		rep.calls = 30 + w.rng.IntN(600)
+		rep.calls = 10 + w.rng.IntN(30*w.f.sessions+1)
 	}
 	return rep
 }
@@ -341,7 +341,7 @@ func (rep *replica) pause() (paused bool) {
 		return false
 	}
 	rep.mu.Lock()
-	if rep.w.chance(0.002) && time.Now().After(rep.pausedUntil) {
+	if rep.w.chance(0.03/float64(rep.w.f.sessions+1)) && time.Now().After(rep.pausedUntil) {
 		rep.pausedUntil = time.Now().Add(time.Duration(70+rep.w.random(130)) * time.Second)
 		rep.w.doubt.Add(1)
 		rep.w.tallyUp(func(t *engineTally) { t.pauses++ })
