@@ -37,6 +37,8 @@ const (
 	longestRetry     = 5 * time.Minute
 )
 
+func (b *background) init() { b.ctx, b.cancel = context.WithCancel(context.Background()) }
+
 // stop drops what is planned and cancels what is at work.
 func (b *background) stop() {
 	b.mu.Lock()

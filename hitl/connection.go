@@ -94,8 +94,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any], leases *lea
 		desk: toDesk, seenMessages: seen, authors: cache[string]{s.memory.authors, scope},
 	}
 	c := &connection{adapter: adapter, actions: s.actions, toDesk: toDesk, toBot: toBot}
-	ctx, cancel := context.WithCancel(context.Background())
-	c.background.ctx, c.background.cancel = ctx, cancel
+	c.background.init()
 	c.background.run = func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error {
 		return s.background(ctx, c, name, timeout, do)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -179,8 +180,13 @@ func newEngineWorld(t *testing.T, f features, seed uint64) *engineWorld {
 	w.serve("acme.test:80")
 	in := integrationOf(t, w.replicas[0].server, "http://acme.test")
 	in.SigningSecret = signingSecret
-	if w.in, err = w.cloud.Install(t.Context(), in); err != nil {
-		t.Fatal(err)
+	for tries := 0; ; tries++ { // a process may pause at once
+		if w.in, err = w.cloud.Install(t.Context(), in); err == nil {
+			break
+		}
+		if tries == 5 {
+			t.Fatal(err)
+		}
 	}
 	hooks.URL = w.in.WebhookURL
 	return w
@@ -444,9 +450,7 @@ func (w *engineWorld) balance(rw http.ResponseWriter, r *http.Request) {
 	if rep.ctx.Err() != nil {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range rec.Header() {
-		rw.Header()[name] = values
-	}
+	maps.Copy(rw.Header(), rec.Header())
 	rw.WriteHeader(rec.Code)
 	_, _ = rw.Write(rec.Body.Bytes())
 }

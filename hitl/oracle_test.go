@@ -82,12 +82,6 @@ func (o *oracle) ends(by string) {
 	o.note("ended by the %s", by)
 }
 
-func (o *oracle) ended() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return !o.endedAt.IsZero()
-}
-
 // engineTally counts what happened, and what was let pass.
 type engineTally struct {
 	sessions, said, replied, joined                     int
@@ -105,18 +99,34 @@ func (a *engineTally) add(b engineTally) {
 		into *int
 		n    int
 	}{
-		{&a.sessions, b.sessions}, {&a.said, b.said}, {&a.replied, b.replied}, {&a.joined, b.joined}, {&a.kills, b.kills},
-		{&a.pauses, b.pauses}, {&a.outages, b.outages}, {&a.refusals, b.refusals}, {&a.answersLost, b.answersLost},
-		{&a.gaveUp, b.gaveUp}, {&a.gaveUpTickets, b.gaveUpTickets}, {&a.gaveUpOpen, b.gaveUpOpen},
-		{&a.forgivenTickets, b.forgivenTickets}, {&a.forgivenTwice, b.forgivenTwice},
-		{&a.unheard, b.unheard}, {&a.unheardNoted, b.unheardNoted}, {&a.lateAnnounced, b.lateAnnounced},
-		{&a.stopsGivenUp, b.stopsGivenUp}, {&a.stopsLost, b.stopsLost}, {&a.lateInWindow, b.lateInWindow}, {&a.beforeAnswer, b.beforeAnswer}, {&a.reports, b.reports},
+		{&a.sessions, b.sessions},
+		{&a.said, b.said},
+		{&a.replied, b.replied},
+		{&a.joined, b.joined},
+		{&a.kills, b.kills},
+		{&a.pauses, b.pauses},
+		{&a.outages, b.outages},
+		{&a.refusals, b.refusals},
+		{&a.answersLost, b.answersLost},
+		{&a.gaveUp, b.gaveUp},
+		{&a.gaveUpTickets, b.gaveUpTickets},
+		{&a.gaveUpOpen, b.gaveUpOpen},
+		{&a.forgivenTickets, b.forgivenTickets},
+		{&a.forgivenTwice, b.forgivenTwice},
+		{&a.unheard, b.unheard},
+		{&a.unheardNoted, b.unheardNoted},
+		{&a.lateAnnounced, b.lateAnnounced},
+		{&a.stopsGivenUp, b.stopsGivenUp},
+		{&a.stopsLost, b.stopsLost},
+		{&a.lateInWindow, b.lateInWindow},
+		{&a.beforeAnswer, b.beforeAnswer},
+		{&a.reports, b.reports},
 	} {
 		*p.into += p.n
 	}
 }
 
-func (a engineTally) String() string {
+func (a *engineTally) String() string {
 	return fmt.Sprintf("%d sessions, %d said, %d replied, %d assigned; %d kills, %d pauses, %d outages, %d refusals, %d answers lost; "+
 		"given up: %d sessions with %d tickets, %d of them open; a forgetful desk: %d tickets and %d comments twice; "+
 		"replies that came after the end: %d, %d of them noted; %d agents not announced before the end; "+
@@ -420,7 +430,7 @@ func (w *engineWorld) answered(ticketID string, status int) {
 	}
 	for _, ticket := range w.desk.Tickets() {
 		w.mu.Lock()
-		if ticket.ID == ticketID && !w.gaveUp[ticket.Title] && !(w.f.forgetful && w.doubt.Load() > 0) {
+		if ticket.ID == ticketID && !w.gaveUp[ticket.Title] && (!w.f.forgetful || w.doubt.Load() == 0) {
 			w.early[ticketID] = true
 		}
 		w.mu.Unlock()
