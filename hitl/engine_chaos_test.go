@@ -448,7 +448,7 @@ func runWorld(t *testing.T, f features, seed uint64, total *sumOfWorlds) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			tally := playWorld(t, f, seed)
-			t.Log(tally)
+			t.Log(&tally)
 			total.mu.Lock()
 			defer total.mu.Unlock()
 			total.tally.add(tally)
