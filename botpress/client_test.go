@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -256,11 +257,14 @@ func TestOnCall(t *testing.T) {
 	}
 	_, notFound := c.GetEvent(t.Context(), "e")
 	_, refused := c.GetEvent(t.Context(), "..")
-	for i := range calls {
-		if calls[i].Duration < 0 {
-			t.Errorf("duration %v", calls[i].Duration)
+	for i, call := range calls {
+		if call.Duration < 0 {
+			t.Errorf("duration %v", call.Duration)
 		}
-		calls[i].Duration = 0
+		if answered := call.Status != 0; answered != (time.Since(call.Date).Abs() < time.Minute) {
+			t.Errorf("%s with status %d has the date %v", call.Route, call.Status, call.Date)
+		}
+		calls[i].Duration, calls[i].Date = 0, time.Time{}
 	}
 	want := []botpress.Call{
 		{Method: "POST", Route: "/v1/chat/events", Status: 200, Attempts: 2},

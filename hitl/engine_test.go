@@ -461,13 +461,7 @@ func TestLateDuplicateOfStartHitl(t *testing.T) {
 	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
 		w.say(jane, message.Text{Text: "Hello?"})
-		var start botpresstest.Call
-		for _, c := range w.cloud.Calls() {
-			if c.Type == "createTicket" {
-				start = c
-			}
-		}
-		if status := w.dispatch("action_triggered", string(start.Request)); status != http.StatusOK {
+		if status := w.dispatch("action_triggered", w.lastAction("createTicket")); status != http.StatusOK {
 			t.Fatalf("answered %d", status)
 		}
 		for n := range 4 {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/lease"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -62,6 +64,16 @@ func failing(method string, n int, err error) func(context.Context, string) erro
 		n--
 		return err
 	}
+}
+
+// lastAction is the body of the last request for an action of the desk.
+func (w *world) lastAction(name string) (body string) {
+	for _, c := range w.cloud.Calls() {
+		if c.Type == name {
+			body = string(c.Request)
+		}
+	}
+	return body
 }
 
 // wantTickets checks how many tickets there are, and how many conversations stand for them.
@@ -142,6 +154,84 @@ func TestStartHitlAtTwoReplicasAtOnce(t *testing.T) {
 	})
 }
 
+// An attempt died and left its lease behind. When that has expired, two replicas are asked at once, and a write of the lease
+// comes through late. The ticket is opened once all the same.
+func TestStartHitlAtTwoReplicasWithAnExpiredLease(t *testing.T) {
+	const expiry = time.Minute + lease.MaxSkew // the lease of an operation, and the clocks' difference
+	for _, tt := range []struct {
+		name    string
+		release botpresstest.Fault // of the attempt that died
+		write   botpresstest.Fault // of who takes over
+	}{
+		{name: "no write is late", release: botpresstest.Fault{Kind: botpresstest.DropBefore}},
+		{
+			name:    "an overwrite is late",
+			release: botpresstest.Fault{Kind: botpresstest.DropBefore},
+			write:   botpresstest.Fault{Kind: botpresstest.Late, Delay: 4 * time.Second},
+		},
+		{
+			name:    "the release comes before the overwrites",
+			release: botpresstest.Fault{Kind: botpresstest.Late, Delay: expiry},
+		},
+		{
+			name:    "the release comes right after the overwrites",
+			release: botpresstest.Fault{Kind: botpresstest.Late, Delay: expiry + 2100*time.Millisecond},
+		},
+		{
+			name:    "the release comes before the lease is read back",
+			release: botpresstest.Fault{Kind: botpresstest.Late, Delay: expiry + 5*time.Second},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.escalate(jane, "Help")
+				body := strings.Replace(w.lastAction("createTicket"), "Help", "Help once more", 1)
+
+				once := func(f botpresstest.Fault) {
+					f.Operation, f.Times = "setState", 1
+					w.cloud.Fault(f)
+				}
+				w.desk.Before = func(_ context.Context, method string) error {
+					if method != "StartHitl" {
+						return nil
+					}
+					once(tt.release)
+					return errors.New("the process dies")
+				}
+				if status := w.dispatch("action_triggered", body); status < 500 {
+					t.Fatalf("the attempt that died was answered %d", status)
+				}
+
+				var starts atomic.Int64
+				w.desk.Before = func(_ context.Context, method string) error {
+					if method == "StartHitl" {
+						starts.Add(1)
+						<-time.After(5 * time.Second)
+					}
+					return nil
+				}
+				<-time.After(expiry)
+				if tt.write.Kind != "" {
+					once(tt.write)
+				}
+				var attempts sync.WaitGroup
+				for range 2 {
+					attempts.Go(func() {
+						if status := w.dispatch("action_triggered", body); status != http.StatusOK {
+							t.Errorf("answered %d", status)
+						}
+					})
+				}
+				attempts.Wait()
+				w.wantTickets(2)
+				if n := starts.Load(); n != 1 {
+					t.Errorf("the desk was asked %d times to open the session, want once", n)
+				}
+			})
+		})
+	}
+}
+
 func TestStartHitlCrashedHalfWay(t *testing.T) {
 	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.desk.After = failing("StartHitl", 1, errors.New("the connection broke"))
@@ -183,16 +273,11 @@ func (w *world) wantStarted(u *botpresstest.EndUser, within time.Duration) {
 func TestStartHitlOfAFinishedSession(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
-		var start botpresstest.Call
-		for _, c := range w.cloud.Calls() {
-			if c.Type == "createTicket" {
-				start = c
-			}
-		}
+		start := w.lastAction("createTicket")
 		w.report(report{Type: "closed", TicketID: "T-1"})
 		again := func() {
 			t.Helper()
-			if status := w.dispatch("action_triggered", string(start.Request)); status != http.StatusOK {
+			if status := w.dispatch("action_triggered", start); status != http.StatusOK {
 				t.Fatalf("answered %d", status)
 			}
 		}
