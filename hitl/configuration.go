@@ -46,14 +46,19 @@ func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawM
 		return raw, redact.New(schema.Secrets(nil, raw)...), nil
 	}
 	mask := redact.New(schema.Secrets(c.schema, raw)...)
-	if bytes.Equal(raw, []byte("null")) {
-		raw = json.RawMessage("{}")
+	none, empty := bytes.Equal(raw, []byte("null")), json.RawMessage("{}")
+	value := raw
+	if none {
+		value = empty
 	}
-	raw = c.checker.Normalize(raw)
-	if err := c.checker.Check(raw); err != nil {
+	value = c.checker.Normalize(value)
+	if err := c.checker.Check(value); err != nil {
 		return raw, mask, Errorf("The configuration does not fit: %w", err)
 	}
-	return raw, mask, nil
+	if none && bytes.Equal(value, empty) {
+		return raw, mask, nil // an adapter with a type of its own sees what was sent
+	}
+	return value, mask, nil
 }
 
 // redactedLogger is a logger that hides secrets.
