@@ -320,19 +320,19 @@ func TestEarlyEchoAtAnotherReplica(t *testing.T) {
 
 // A desk that needs all of the operation's time has opened a ticket. It is not forgotten.
 func TestTicketOfASlowDesk(t *testing.T) {
-	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
-		starts := 0
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		var starts atomic.Int64
 		w.desk.After = func(ctx context.Context, method string) error {
 			if method == "StartHitl" {
-				starts++
+				starts.Add(1)
 				<-ctx.Done() // and then it answers
 			}
 			return nil
 		}
 		w.escalate(jane, "Help")
 		w.wantTickets(1)
-		if starts != 1 {
-			t.Errorf("the desk was asked %d times to open the session, want once", starts)
+		if n := starts.Load(); n != 1 {
+			t.Errorf("the desk was asked %d times to open the session, want once", n)
 		}
 	})
 }
