@@ -30,11 +30,8 @@ const stateSeen = "seen"
 
 // Register makes RT ring here. What happened before the first time is no news.
 func (d *desk) Register(ctx context.Context, webhookURL string) error {
-	if err := d.rt.put(ctx, d.queue(), fields{"CustomFields": fields{webhookField: webhookURL}}); err != nil {
-		return forOwner(err)
-	}
-	if set, err := d.webhook(ctx); err != nil || set != webhookURL {
-		return cmp.Or(forOwner(err), error(hitl.Errorf("The queue %s of Request Tracker is not prepared: the README says how", d.Queue)))
+	if err := d.ringAt(ctx, webhookURL); err != nil {
+		return err
 	}
 	var seen place
 	if found, err := d.in.State.Get(ctx, stateSeen, &seen); found || err != nil {
@@ -48,6 +45,20 @@ func (d *desk) Register(ctx context.Context, webhookURL string) error {
 		seen.Transaction = newest[0].ID
 	}
 	return d.in.State.Set(ctx, stateSeen, seen)
+}
+
+// ringAt writes the webhook's address, unless it is there: Register runs every hour.
+func (d *desk) ringAt(ctx context.Context, webhookURL string) error {
+	if set, err := d.webhook(ctx); err != nil || set == webhookURL {
+		return forOwner(err)
+	}
+	if err := d.rt.put(ctx, d.queue(), fields{"CustomFields": fields{webhookField: webhookURL}}); err != nil {
+		return forOwner(err)
+	}
+	if set, err := d.webhook(ctx); err != nil || set != webhookURL {
+		return cmp.Or(forOwner(err), error(hitl.Errorf("The queue %s of Request Tracker is not prepared: the README says how", d.Queue)))
+	}
+	return nil
 }
 
 // Unregister stops the ringing here, unless RT rings elsewhere by now.
