@@ -416,21 +416,17 @@ func anyFeatures(rng *rand.Rand) features {
 	return f
 }
 
-// withoutOpen leaves out what the engine cannot do yet:
-//   - An echo of a message that was delivered two minutes after it was said is not recognised.
-//   - A desk that could not be read back for minutes is read from the wrong time on.
-//   - What agents do before a repeated startHitl is answered may be lost or swap; see lateAnswer.
-//   - Everything of a session waits while a lease of it is held; a stopHitl that has waited too long is answered all the same,
-//     and forgotten with the process.
+// withoutOpen leaves out what was seen failing, about once in sixty worlds:
+//   - Echoes under faults: some reach the end user, or an agent's words are taken for one.
+//   - Webhooks that are lost or late, in a desk that is read back by processes that pause.
+//
+// What agents do before a repeated startHitl is answered is excused as well; see lateAnswer.
 func (f features) withoutOpen() features {
 	late := f.faults > 0 || f.deskFaults > 0 || f.deskLoses > 0 || f.outages || f.kills || f.pauses || f.slow > 0
 	if late {
 		f.echo = false
 	}
-	if f.forgetful || f.pauses || f.slow > 0 || f.faults > 0 || f.deskFaults > 0 || f.deskLoses > 0 || f.outages {
-		f.kills = false
-	}
-	if f.readBack && (f.outages || f.kills || f.pauses || f.deskLoses > 0 || f.faults > 0) {
+	if f.readBack && f.pauses {
 		f.lost, f.once, f.shuffle = 0, false, 0
 	}
 	return f
