@@ -224,24 +224,6 @@ func (c *Client) header(ctx context.Context) (http.Header, error) {
 	return h, nil
 }
 
-// response is a response whose body was read, up to the limit.
-type response struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// undecodable explains a success whose body is not what the operation returns,
-// typically the page of a proxy or of a login.
-func (res response) undecodable(r request, err error) error {
-	kind := res.header.Get("Content-Type")
-	if kind == "" {
-		kind = "no content type"
-	}
-	return fmt.Errorf("botpress: %s %s: the response (status %d, %s, %d bytes) is not the expected JSON; is the base URL that of the API?: %w",
-		r.method, r.route, res.status, kind, len(res.body), err)
-}
-
 // object makes an absent JSON object an empty one, where the API wants one.
 func object(raw json.RawMessage) json.RawMessage {
 	if len(bytes.TrimSpace(raw)) == 0 {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -92,19 +90,7 @@ func (t *transport) send(ctx context.Context, p wireRequest) (response, error) {
 	}
 	raw := sent.RawResponse
 	defer raw.Body.Close()
-	res := response{status: raw.StatusCode, header: raw.Header}
-	limit := int64(maxResponse)
-	if res.status < 200 || res.status > 299 {
-		limit = maxError
-	}
-	res.body, err = io.ReadAll(io.LimitReader(raw.Body, limit+1))
-	switch {
-	case int64(len(res.body)) > limit && limit == maxResponse:
-		return res, fmt.Errorf("the response is larger than %d MiB, which is the limit", maxResponse>>20)
-	case err != nil && limit == maxResponse:
-		return res, &networkError{fmt.Errorf("the response broke off after %d bytes: %w", len(res.body), cause(err))}
-	}
-	return res, nil // what could be read of an error is enough
+	return readResponse(raw)
 }
 
 // networkError marks a failure below HTTP, so that the retry policy can tell
