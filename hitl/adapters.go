@@ -86,6 +86,13 @@ func (a *adapters) use(in scope, want fingerprint) *connection {
 	return c
 }
 
+func (a *adapters) isLive(in scope, want fingerprint) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c, ok := a.live.Peek(in)
+	return ok && c.fingerprint == want
+}
+
 // replace connects the installation and retires the connection that it had. Concurrent callers share the work, which has a
 // deadline of its own and does not end with the caller that happened to come first.
 func (a *adapters) replace(ctx context.Context, in Installation, configuration string, want fingerprint) error {
@@ -99,6 +106,9 @@ func (a *adapters) replace(ctx context.Context, in Installation, configuration s
 		mask, err, _ := a.connecting.Do(string(scope)+string(want[:]), func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 			defer cancel()
+			if a.isLive(scope, want) {
+				return nil, nil // another caller was done before this one began
+			}
 			c, mask, err := a.connect(ctx, in, raw)
 			if err == nil {
 				a.enter(scope, want, c)

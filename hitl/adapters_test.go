@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,36 @@ func TestAdapterIsClosedWhenItIsReconfigured(t *testing.T) {
 		}
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// One of two operations that arrive together can look for the adapter before the other has connected it, and ask for it afterwards.
+func TestOperationsThatArriveTogetherConnectOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		s := closingServer(t, &log, hitl.Options{}, nil, nil)
+		const installations = 300
+		for n := range installations {
+			var together sync.WaitGroup
+			for range 4 {
+				r := under(webhook, 1)
+				r.Header.Set("X-Integration-Alias", fmt.Sprintf("fake-%d", n))
+				together.Go(func() { ask(s, r) })
+			}
+			together.Wait()
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		connects := 0
+		for _, line := range log.all() {
+			if strings.HasPrefix(line, "connect ") {
+				connects++
+			}
+		}
+		if connects != installations {
+			t.Errorf("%d adapters were connected, want one for each of %d installations", connects, installations)
 		}
 	})
 }

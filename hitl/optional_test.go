@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,10 +128,10 @@ func TestReceive(t *testing.T) {
 // Receive ends with the configuration that it was begun under, and another one begins.
 func TestReceiveEndsWithTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		running := 0
+		var running atomic.Int32
 		desk := &fullDesk{receive: func(ctx context.Context, _ func(context.Context, ...hitl.Event) error) error {
-			running++
-			defer func() { running-- }()
+			running.Add(1)
+			defer running.Add(-1)
 			<-ctx.Done()
 			return nil
 		}}
@@ -138,13 +139,13 @@ func TestReceiveEndsWithTheConfiguration(t *testing.T) {
 		for limit := range 3 {
 			ask(s, under(webhook, limit))
 			synctest.Wait()
-			if running != 1 {
-				t.Errorf("under configuration %d, Receive runs %d times", limit, running)
+			if n := running.Load(); n != 1 {
+				t.Errorf("under configuration %d, Receive runs %d times", limit, n)
 			}
 		}
 		ask(s, under([2]string{"unregister", `{"webhookUrl":"https://example.com"}`}, 2))
 		synctest.Wait()
-		if running != 0 {
+		if running.Load() != 0 {
 			t.Error("Receive runs after unregister")
 		}
 		if err := s.Shutdown(t.Context()); err != nil {
