@@ -658,6 +658,7 @@ func TestRegisterAgain(t *testing.T) {
 	u, ticket := w.jane()
 	others := w.desk.NewWebhook("Copy of Botpress "+w.in.WebhookID, "https://example.com/other")
 	w.must(w.desk.Reply(ticket, w.rosa, "<p>one</p>"))
+	w.in.WebhookURL += "?moved"
 	w.must(w.in.Configure(t.Context(), w.in.Configuration))
 	w.must(w.desk.Reply(ticket, w.rosa, "<p>two</p>"))
 	w.shown(u, "bot: joined", "Rosa Diaz: one", "Rosa Diaz: two")
@@ -679,6 +680,7 @@ func TestRegisterFails(t *testing.T) {
 	w := newTheatre(t)
 	u, ticket := w.jane()
 	w.desk.Fault(zendesktest.Fault{Method: http.MethodPost, Path: "/triggers", Status: 403, Skip: 1})
+	w.in.WebhookURL += "?moved"
 	err := w.in.Configure(t.Context(), w.in.Configuration)
 	if err == nil || !strings.Contains(err.Error(), "administrator") {
 		t.Errorf("the bot's owner is told %v", err)

@@ -52,6 +52,8 @@ type answer struct {
 type thing struct {
 	ID                        id
 	Name, Title, Status, Type string
+	Description, Endpoint     string
+	Active                    bool
 }
 
 type user struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,12 +28,14 @@ func triggers() map[string]object {
 	}
 }
 
-// Register makes a webhook and its triggers, and only then removes what an earlier registration has left.
+// Register makes a webhook and its triggers, and only then removes what an earlier registration has left. It leaves all as it
+// is if that is what it would make.
 func (a *adapter) Register(ctx context.Context, webhookURL string) error {
-	old, err := a.registered(ctx)
-	if err != nil {
+	hooks, triggers, err := a.registered(ctx)
+	if err != nil || upToDate(hooks, triggers, webhookURL) {
 		return err
 	}
+	old := paths(hooks, triggers)
 	made, err := a.register(ctx, webhookURL)
 	if err != nil {
 		old = made // The earlier registration stays at work.
@@ -44,11 +47,31 @@ func (a *adapter) Register(ctx context.Context, webhookURL string) error {
 	return err
 }
 
+// upToDate reports whether there is one webhook at work, and its triggers. Zendesk writes conditions in a form of its own:
+// whether they are ours is told by the version in the description.
+func upToDate(hooks, found []thing, webhookURL string) bool {
+	if len(hooks) != 1 || hooks[0].Endpoint != webhookURL || hooks[0].Status != "active" || hooks[0].Description != version() {
+		return false
+	}
+	for event := range triggers() {
+		same := func(t thing) bool { return t.Active && strings.HasSuffix(t.Title, ": "+event) }
+		if !slices.ContainsFunc(found, same) {
+			return false
+		}
+	}
+	return len(found) == len(triggers())
+}
+
+// version changes with what the triggers do.
+func version() string {
+	return fmt.Sprintf("Made by the Botpress integration, version %.8x", sha256.Sum256(fmt.Append(nil, triggers(), template)))
+}
+
 // register returns the paths of what it has made, even if it fails.
 func (a *adapter) register(ctx context.Context, webhookURL string) (made []string, err error) {
 	out, err := a.api.call(ctx, http.MethodPost, "webhooks", object{"webhook": object{
-		"name": a.name(), "endpoint": webhookURL, "http_method": http.MethodPost, "request_format": "json", "status": "active",
-		"subscriptions": []string{"conditional_ticket_events"},
+		"name": a.name(), "description": version(), "endpoint": webhookURL, "http_method": http.MethodPost, "request_format": "json",
+		"status": "active", "subscriptions": []string{"conditional_ticket_events"},
 	}})
 	if err != nil {
 		return nil, err
@@ -71,33 +94,40 @@ func (a *adapter) register(ctx context.Context, webhookURL string) (made []strin
 // Unregister removes the webhook and the triggers as far as Zendesk lets us: credentials that have ceased to be valid must
 // not keep anyone from uninstalling the integration.
 func (a *adapter) Unregister(ctx context.Context, _ string) error {
-	all, err := a.registered(ctx)
+	hooks, triggers, err := a.registered(ctx)
 	if err != nil {
 		a.in.Logger.WarnContext(ctx, "webhook and triggers stay in Zendesk: remove what is called so", "name", a.name(), "error", err)
 	}
-	a.remove(ctx, all)
+	a.remove(ctx, paths(hooks, triggers))
 	return nil
 }
 
 // name begins the names of all that belongs to this installation, and to no other on the same account.
 func (a *adapter) name() string { return "Botpress " + a.in.WebhookID }
 
-// registered returns the paths of this installation's webhooks and triggers, the webhooks first. Searches find too much.
-func (a *adapter) registered(ctx context.Context) (paths []string, err error) {
-	hooks, err := a.webhooks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range hooks {
-		paths = append(paths, "webhooks/"+string(w.ID))
+// registered returns this installation's webhooks and triggers. Searches find too much.
+func (a *adapter) registered(ctx context.Context) (hooks, triggers []thing, err error) {
+	if hooks, err = a.webhooks(ctx); err != nil {
+		return nil, nil, err
 	}
 	found, err := a.api.call(ctx, http.MethodGet, "triggers/search?query="+url.QueryEscape(a.name()), nil)
 	for _, t := range found.Triggers {
 		if strings.HasPrefix(t.Title, a.name()+": ") {
-			paths = append(paths, "triggers/"+string(t.ID))
+			triggers = append(triggers, t)
 		}
 	}
-	return paths, err
+	return hooks, triggers, err
+}
+
+// paths returns where webhooks and triggers stand, the webhooks first.
+func paths(hooks, triggers []thing) (all []string) {
+	for _, w := range hooks {
+		all = append(all, "webhooks/"+string(w.ID))
+	}
+	for _, t := range triggers {
+		all = append(all, "triggers/"+string(t.ID))
+	}
+	return all
 }
 
 func (a *adapter) webhooks(ctx context.Context) ([]thing, error) {

@@ -48,7 +48,6 @@ func TestRules(t *testing.T) {
 		Definition: definition(),
 		Config:     Config{Subdomain: "acme", Email: desk.Email, APIToken: desk.Token},
 		Session:    Session{Priority: "high"},
-		Waive:      map[string]string{"register-converges": "Register makes the webhook and its triggers anew each time"},
 		Desk: hitltest.Desk{
 			Agent:    hitl.Agent{ID: strconv.FormatInt(rosa.ID, 10), Name: rosa.Name},
 			Assigned: happens(assigned, func(ticket int64) error { return desk.Assign(ticket, rosa) }),

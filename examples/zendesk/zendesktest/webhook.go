@@ -19,6 +19,7 @@ import (
 type webhook struct {
 	ID       string   `json:"id"`
 	Name     string   `json:"name"`
+	About    string   `json:"description"`
 	Endpoint string   `json:"endpoint"`
 	Method   string   `json:"http_method"`
 	Format   string   `json:"request_format"`
