@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -513,9 +514,12 @@ func TestRetryAfterIsInTheError(t *testing.T) {
 
 // The same over real sockets; no connection is left behind.
 func TestBrokenConnections(t *testing.T) {
+	var mu sync.Mutex
 	requests := map[string]int{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		requests[r.Method]++
+		mu.Unlock()
 		w.Header().Set("Content-Length", "100")
 		fmt.Fprint(w, `{"user":`)
 		panic(http.ErrAbortHandler)

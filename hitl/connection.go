@@ -103,12 +103,6 @@ func (s *Server) assemble(in Installation, adapter Integration[any], leases *lea
 			c.background.retry(conversationID, c.putInOrder)
 		}
 	}
-	toDesk.resend = func(conversationID string, before time.Time) {
-		c.background.later(s.opts.ActivationDelay, func(ctx context.Context) {
-			_ = c.background.run(ctx, "resend", s.opts.Timeout, func(ctx context.Context) error { // it is logged
-				return toBot.resend(ctx, conversationID, before)
-			})
-		})
-	}
+	toDesk.startAgain = toBot.startAgain
 	return c
 }

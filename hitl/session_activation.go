@@ -23,48 +23,64 @@ const (
 	scheduleGap     = schedulerJitter + 200*time.Millisecond
 )
 
-// activationClock is when this process has scheduled its latest event in a session.
+// activationClock is what this process knows of when the plugin takes events of a session.
 type activationClock struct {
 	mu     sync.Mutex
-	last   time.Time
-	shared bool // the state is there
-	ready  bool // the plugin has sent a message to the desk: it takes events at once
+	last   time.Time // when our latest event is due
+	ready  bool      // the plugin has sent a message to the desk: it takes events at once
+	moved  bool      // the session has started again at another replica
+	shared bool      // the state is there
 }
 
-func (c *activationClock) markReady() {
+// markReady notes that the plugin takes events, and whether the session has started again since we looked.
+func (c *activationClock) markReady(moved bool) {
 	if c == nil {
 		return // the session has not started, and its messages come from somewhere else
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = true
+	c.moved = c.moved || moved
 }
 
-func (c *activationClock) isReady() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ready
-}
-
-// activationRecord is the state of an activating session: when the latest event of each replica is due, and under "started",
-// when the session was started again. The times are Botpress'.
+// activationRecord is the state of an activating session: when the latest event of each replica is due, when the session has
+// started again, and for which start all earlier events are scheduled again. The times are Botpress'.
 type activationRecord map[string]string
 
-const startedAgain = "started"
+const (
+	startedAgain = "started"
+	repeated     = "repeated"
+)
+
+// lastDue is when the latest event of all replicas but one is due.
+func (r activationRecord) lastDue(but string) (last time.Time) {
+	for replica, at := range r {
+		if replica != but && replica != startedAgain && replica != repeated {
+			last = latest(last, parseTimestamp(at))
+		}
+	}
+	return last
+}
 
 // activating reports whether an event must look at the activation record: because the plugin may not be ready for the session,
 // or because another replica may have scheduled events, or seen the session start again. What the plugin has said to the desk
 // at this replica proves that it is ready.
 func (s *sessions) activating(ses *session) bool {
 	age := s.clock.since(ses.startedAt)
-	return age < 2*s.activationDelay || age < activationWatch*s.activationDelay && !ses.activation.isReady()
+	if age < 2*s.activationDelay || age > activationWatch*s.activationDelay || ses.activation == nil {
+		return age < 2*s.activationDelay
+	}
+	own := ses.activation
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	return !own.ready || own.moved || own.last.After(s.clock.now())
 }
 
-// activationWatch is for how many times the activation delay a session may have started again.
-const activationWatch = 12
+// Times of a session that starts again, in activation delays.
+const (
+	activationWatch = 12 // after a start it may start again
+	repeatWait      = 4  // after it has started again, earlier events may still be scheduled anew
+)
 
 // slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
 // activation window. It costs a call while the session is activating.
@@ -96,17 +112,17 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			}
 			continue
 		}
-		record, err := s.shareActivation(ctx, ses, due)
+		record, err := s.shareActivation(ctx, ses, activationRecord{s.replica: timestamp(due)})
 		if err != nil {
 			return nil, err
 		}
-		others := time.Time{}
-		for replica, at := range record {
-			if replica != s.replica && replica != startedAgain {
-				others = latest(others, parseTimestamp(at))
+		others, again := record.lastDue(s.replica), parseTimestamp(record[startedAgain])
+		if record[repeated] != record[startedAgain] && now.Before(again.Add(repeatWait*s.activationDelay)) {
+			if err := sleep(ctx, 500*time.Millisecond); err != nil {
+				return nil, err
 			}
+			continue
 		}
-		again := parseTimestamp(record[startedAgain])
 		if !again.After(startedAt) && (others.IsZero() || !due.Before(others.Add(scheduleGap))) {
 			if !due.After(now) {
 				return nil, nil // nothing is scheduled that it could overtake
@@ -118,13 +134,8 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	}
 }
 
-// shareActivation writes when our latest event is due, and returns the record with those of all replicas.
-func (s *sessions) shareActivation(ctx context.Context, ses *session, due time.Time) (activationRecord, error) {
-	return s.writeActivation(ctx, ses, s.replica, due)
-}
-
-func (s *sessions) writeActivation(ctx context.Context, ses *session, name string, at time.Time) (activationRecord, error) {
-	mine := activationRecord{name: timestamp(at)}
+// shareActivation adds to the record, and returns it with what other replicas have written.
+func (s *sessions) shareActivation(ctx context.Context, ses *session, mine activationRecord) (activationRecord, error) {
 	payload, err := json.Marshal(mine)
 	if err != nil {
 		return nil, err
@@ -138,7 +149,7 @@ func (s *sessions) writeActivation(ctx context.Context, ses *session, name strin
 	}
 	if errors.Is(err, botpress.ErrNotFound) && ses.activation.shared {
 		ses.activation.shared = false
-		return s.writeActivation(ctx, ses, name, at)
+		return s.shareActivation(ctx, ses, mine)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
@@ -148,8 +159,10 @@ func (s *sessions) writeActivation(ctx context.Context, ses *session, name strin
 		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
 	}
 	ses.activation.shared = true
-	if record[name] != mine[name] { // another replica was first
-		return s.writeActivation(ctx, ses, name, at)
+	for name, at := range mine {
+		if record[name] != at { // another replica was first
+			return s.shareActivation(ctx, ses, mine)
+		}
 	}
 	return record, nil
 }

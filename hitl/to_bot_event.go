@@ -81,19 +81,25 @@ const maxLook = 200
 
 // emitted reports whether the newest event of the type in the conversation says the same, and is not older than the given time.
 func (ev *events) emitted(ctx context.Context, p botpress.CreateEventParams, since time.Time) (bool, error) {
+	e, ok, err := ev.newest(ctx, p.ConversationID, p.Type)
+	return ok && sameJSON(e.Payload, p.Payload) && !e.CreatedAt.Before(since), err
+}
+
+// newest returns the newest event of a type in a conversation.
+func (ev *events) newest(ctx context.Context, conversationID, kind string) (e botpress.Event, ok bool, err error) {
 	looked := 0
-	for e, err := range ev.api.ListEvents(ctx, botpress.ListEventsParams{ConversationID: p.ConversationID}) {
+	for e, err := range ev.api.ListEvents(ctx, botpress.ListEventsParams{ConversationID: conversationID}) {
 		if err != nil {
-			return false, fmt.Errorf("hitl: look for the event %s: %w", p.Type, err)
+			return e, false, fmt.Errorf("hitl: look for the event %s: %w", kind, err)
 		}
-		if e.Type == p.Type || strings.HasSuffix(e.Type, ":"+p.Type) {
-			return sameJSON(e.Payload, p.Payload) && !e.CreatedAt.Before(since), nil
+		if e.Type == kind || strings.HasSuffix(e.Type, ":"+kind) {
+			return e, true, nil
 		}
 		if looked++; looked >= maxLook {
 			break
 		}
 	}
-	return false, nil
+	return e, false, nil
 }
 
 // awaitEvent gives another attempt, which may still be in flight, time to send the event.

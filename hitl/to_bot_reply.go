@@ -26,8 +26,18 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	if err != nil {
 		return err
 	}
+	var later *botpress.Schedule
+	var userID string
 	if b.sessions.activating(ses) {
-		err = b.scheduleReply(ctx, ses, agent, id, string(kind), payload)
+		if userID, err = b.agent(ctx, ses, agent); err != nil {
+			return err
+		}
+		if later, err = b.sessions.slot(ctx, ses); err != nil {
+			return err
+		}
+	}
+	if later != nil {
+		err = b.scheduleReply(ctx, ses, userID, id, string(kind), payload, later)
 	} else {
 		ses, err = b.relayReply(ctx, ses, agent, id, string(kind), payload)
 	}
@@ -63,23 +73,11 @@ func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, k
 	return current, b.identities.refreshAgent(ctx, got.User, user)
 }
 
-// scheduleReply does the same in two calls, because only creating a message alone can be scheduled.
-func (b *toBot) scheduleReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) error {
-	userID, err := b.agent(ctx, ses, agent)
-	if err != nil {
-		return err
-	}
-	later, err := b.sessions.slot(ctx, ses)
-	if err != nil {
-		return err
-	}
-	tags := botpress.Tags{tagID: id}
-	if later != nil {
-		tags[tagDue] = timestamp(later.DateTime)
-	}
-	_, _, err = b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload,
-		Tags: tags, DiscriminateByTags: []string{tagID}, Schedule: later,
+// scheduleReply creates the message alone, because only that can be scheduled.
+func (b *toBot) scheduleReply(ctx context.Context, ses *session, userID, id, kind string, payload json.RawMessage, later *botpress.Schedule) error {
+	_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload, Schedule: later,
+		Tags: botpress.Tags{tagID: id, tagDue: timestamp(later.DateTime)}, DiscriminateByTags: []string{tagID},
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)

@@ -1,6 +1,7 @@
 package hitl
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -18,9 +19,9 @@ type toDesk struct {
 	events     *events
 
 	decodeSession func(json.RawMessage) (any, error)
-	timeout       time.Duration                                 // of one operation
-	retry         func(conversationID string)                   // has the session put in order later
-	resend        func(conversationID string, before time.Time) // has repeated what the plugin has ignored
+	timeout       time.Duration                                                    // of one operation
+	retry         func(conversationID string)                                      // has the session put in order later
+	startAgain    func(ctx context.Context, ses *session, arrived time.Time) error // before a repeated startHitl is answered
 	seenMessages  cache[whose]
 	pendingAcks   cache[pendingAck]
 	stopWanted    cache[bool] // sessions that are over, of which Botpress may not know yet

@@ -131,13 +131,19 @@ func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, e
 			return nil, Errorf("The conversation %s is not linked to the help desk: call %s first", b.Conversation.ID, d.def.StartHitl.Name)
 		}
 	}
+	moved := parseTimestamp(b.Conversation.Tags[tagStartedAt]).After(ses.startedAt)
+	if moved {
+		again := *ses
+		again.startedAt = parseTimestamp(b.Conversation.Tags[tagStartedAt])
+		ses = &again
+	}
 	if closedAt := parseTimestamp(b.Conversation.Tags[tagClosedAt]); !ses.closed() && !closedAt.IsZero() {
 		over := *ses
 		over.closedAt = closedAt
 		ses = &over
 	}
 	d.sessions.remember(ses)
-	ses.activation.markReady()
+	ses.activation.markReady(moved)
 	observed(ctx).works(ses.key())
 	return ses, nil
 }

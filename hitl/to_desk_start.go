@@ -183,41 +183,23 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 	return nil
 }
 
-// onDuplicateStart handles a redelivered startHitl: the plugin has not seen our answer, so for it the session is still to
-// begin. If it is over by now, the plugin must hear that later, too. But a message that the plugin has sent to the desk
-// proves that it has seen an answer: then this request is only late.
-//
-// A request that arrived after the session had started is one that Botpress repeats, since it has not seen our answer. What
-// the plugin has ignored till then is sent again. One that arrived before is a duplicate, and may have been answered first.
+// onDuplicateStart handles a repeated startHitl: the plugin has not seen our answer, so for it the session is still to begin.
+// But a message that the plugin has sent to the desk proves that it has seen an answer: then this request is only late. And one
+// that arrived before the session had started is a duplicate, of which any may be the one that is answered.
 func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived time.Time) error {
 	observed(ctx).works(ses.key())
 	ready, err := d.pluginIsReady(ctx, ses)
 	if err != nil {
 		return err
 	}
-	tags := botpress.Tags{tagPhase: ses.truePhase()}
-	restarted := *ses
-	if !ready {
-		restarted.startedAt = d.sessions.clock.now()
-		tags[tagStartedAt] = timestamp(restarted.startedAt)
+	if !ready && arrived.After(ses.startedAt) {
+		return d.startAgain(ctx, ses, arrived)
 	}
-	if _, err := d.sessions.write(ctx, ses.conversationID, tags); err != nil {
-		return err
+	current, err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ses.truePhase()})
+	if err == nil {
+		d.sessions.remember(current)
 	}
-	d.sessions.remember(&restarted)
-	if ready {
-		return nil
-	}
-	if _, err := d.sessions.writeActivation(ctx, &restarted, startedAgain, restarted.startedAt); err != nil {
-		return err
-	}
-	if arrived.After(ses.startedAt) {
-		d.resend(ses.conversationID, restarted.startedAt)
-	}
-	if restarted.closed() {
-		return d.events.emitStopped(ctx, &restarted)
-	}
-	return nil
+	return err
 }
 
 // pluginIsReady reports whether the plugin has sent a message in the session.
