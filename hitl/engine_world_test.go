@@ -518,6 +518,9 @@ func (w *engineWorld) disturb() (calm func()) {
 	}
 }
 
+// outagesFor is how long the desk is down again and again.
+const outagesFor = 20 * time.Minute
+
 func (w *engineWorld) outages(ctx context.Context) {
 	wait := func(most time.Duration) bool {
 		select {
@@ -527,7 +530,7 @@ func (w *engineWorld) outages(ctx context.Context) {
 			return true
 		}
 	}
-	for wait(90 * time.Second) {
+	for wait(90*time.Second) && time.Since(w.began) < outagesFor {
 		w.doubt.Add(1) // it may have worked and not have answered
 		w.desk.SetDown(true)
 		w.tallyUp(func(t *engineTally) { t.outages++ })

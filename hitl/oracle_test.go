@@ -170,6 +170,11 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 		}
 		return
 	}
+	defer func() {
+		if !ok {
+			c.explain(t, o, u, tickets)
+		}
+	}()
 	doubt := w.f.forgetful && w.doubt.Load() > 0
 
 	// One ticket, and it is the one that Botpress knows.
@@ -182,7 +187,6 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	switch {
 	case ticket.ID == "":
 		fail("no ticket of %d is linked with a conversation", len(tickets))
-		c.explain(t, o, u, tickets)
 		return
 	case len(tickets) > 1 && doubt:
 		sum.forgivenTickets += len(tickets) - 1
@@ -298,9 +302,6 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	}
 	if conv.Tags["acme-desk:outbox"] != "" {
 		fail("the outbox is still marked: %v", conv.Tags)
-	}
-	if !ok {
-		c.explain(t, o, u, tickets)
 	}
 }
 

@@ -43,6 +43,13 @@ func (c *activationClock) markReady(moved bool) {
 	c.moved = c.moved || moved
 }
 
+// startsAgain notes until when events are scheduled in a session that has started again.
+func (c *activationClock) startsAgain(last time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.moved = last, true
+}
+
 // activationRecord is the state of an activating session: when the latest event of each replica is due, when the session has
 // started again, and for which start all earlier events are scheduled again. The times are Botpress'.
 type activationRecord map[string]string
@@ -131,6 +138,24 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			return &botpress.Schedule{DateTime: due}, nil
 		}
 		startedAt, last = latest(startedAt, again), latest(last, others)
+	}
+}
+
+// whenReady sends what must reach the plugin when it is ready. If that fails it asks for another time: what is sent late would
+// not be ignored by a session that starts again, and would come before what is sent anew. So send makes one attempt.
+func (s *sessions) whenReady(ctx context.Context, ses *session, send func(*botpress.Schedule) error) error {
+	for backoff := 500 * time.Millisecond; ; backoff *= 2 {
+		schedule, err := s.slot(ctx, ses)
+		if err != nil {
+			return err
+		}
+		if err = send(schedule); err == nil {
+			return nil
+		}
+		wait := max(backoff, retryAfter(err))
+		if !isTransient(err) || backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep(ctx, wait) != nil {
+			return err
+		}
 	}
 }
 

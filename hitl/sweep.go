@@ -151,11 +151,7 @@ func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error)
 				return err
 			}
 		}
-		err := s.toDesk.putInOrder(ctx, ses)
-		if desk, ok := adapterAs[Backfiller](s.adapter); ok && !ses.closed() {
-			err = errors.Join(err, s.toBot.backfill(ctx, ses, desk, nil))
-		}
-		return err
+		return s.catchUp(ctx, ses)
 	})
 	if err != nil && ctx.Err() == nil {
 		s.toDesk.retry(conv.ID)
@@ -187,7 +183,16 @@ func (c *connection) putInOrder(ctx context.Context, conversationID string) erro
 				return c.toDesk.end(ctx, ses)
 			}
 			c.toDesk.sessions.remember(ses)
-			return c.toDesk.putInOrder(ctx, ses)
+			return c.catchUp(ctx, ses)
 		})
 	})
+}
+
+// catchUp delivers what is left in both directions. The conversation is locked.
+func (c *connection) catchUp(ctx context.Context, ses *session) error {
+	err := c.toDesk.putInOrder(ctx, ses)
+	if desk, ok := adapterAs[Backfiller](c.adapter); ok && !ses.closed() {
+		err = errors.Join(err, c.toBot.backfill(ctx, ses, desk, nil))
+	}
+	return err
 }

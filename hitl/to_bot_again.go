@@ -1,12 +1,15 @@
 package hitl
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
 )
 
 // startAgain prepares the answer to a startHitl that Botpress has repeated, because it has seen no answer. Up to now the plugin
@@ -17,7 +20,7 @@ import (
 func (b *toBot) startAgain(ctx context.Context, ses *session, arrived time.Time) error {
 	done := func() (bool, error) { // by an earlier attempt, after this one has arrived
 		current, err := b.sessions.read(ctx, ses.conversationID)
-		return err == nil && !arrived.After(current.startedAt), err
+		return err == nil && arrived.Sub(current.startedAt) <= schedulerJitter, err
 	}
 	held, err := b.leases.acquire(ctx, ses.conversationID, stateAssigning, done)
 	if err != nil || held == nil {
@@ -27,11 +30,21 @@ func (b *toBot) startAgain(ctx context.Context, ses *session, arrived time.Time)
 
 	b.sessions.remember(ses)
 	clock := b.sessions.clock
-	record, err := b.sessions.shareActivation(ctx, ses, activationRecord{startedAgain: timestamp(clock.now())})
+	start := activationRecord{startedAgain: timestamp(clock.now())}
+	record, err := b.sessions.shareActivation(ctx, ses, start)
 	if err != nil {
 		return err
 	}
 	if err := sleep(ctx, record.lastDue("").Add(schedulerJitter).Sub(clock.now())); err != nil {
+		return err
+	}
+	ready, err := b.desk.pluginIsReady(ctx, ses)
+	if err != nil {
+		return err
+	}
+	if ready { // by an earlier answer
+		start[repeated] = start[startedAgain]
+		_, err := b.sessions.shareActivation(ctx, ses, start)
 		return err
 	}
 	return b.repeatAll(ctx, ses)
@@ -40,41 +53,34 @@ func (b *toBot) startAgain(ctx context.Context, ses *session, arrived time.Time)
 // repeatAll schedules anew what agents did so far. If that takes too long, Botpress is not answered and may repeat the request:
 // the plugin must be ready when the first of it is due.
 func (b *toBot) repeatAll(ctx context.Context, ses *session) error {
-	start := b.sessions.clock.now()
-	due := start.Add(b.sessions.activationDelay)
-	next := func() *botpress.Schedule {
-		at := due
-		due = due.Add(scheduleGap)
-		return &botpress.Schedule{DateTime: at}
-	}
-	if err := b.repeatAssignment(ctx, ses, next); err != nil {
-		return err
-	}
-	replies, err := b.replies(ctx, ses.conversationID)
+	repeats, err := b.repeats(ctx, ses)
 	if err != nil {
 		return err
 	}
-	for _, m := range slices.Backward(replies) {
-		_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-			ConversationID: ses.conversationID, UserID: m.UserID, Type: m.Type, Payload: m.Payload, Schedule: next(),
-			Tags: botpress.Tags{tagCopyOf: m.ID + "@" + timestamp(start)}, DiscriminateByTags: []string{tagCopyOf},
-		})
-		if err != nil {
-			return fmt.Errorf("hitl: send the agent's message %s again: %w", m.Tags[tagID], err)
+	delay := b.sessions.activationDelay
+	start := b.sessions.clock.now()
+	due := start.Add(delay)
+	last := due.Add(time.Duration(len(repeats)) * scheduleGap)
+	// If this attempt fails, the next one waits until what it has scheduled is due.
+	ses.activation.startsAgain(last)
+	mine := activationRecord{b.sessions.replica: timestamp(last)}
+	if _, err := b.sessions.shareActivation(ctx, ses, mine); err != nil {
+		return err
+	}
+	for _, repeat := range repeats {
+		if err := repeat(ctx, start, &botpress.Schedule{DateTime: due}); err != nil {
+			return err
 		}
+		due = due.Add(scheduleGap)
 	}
 	current, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{tagStartedAt: timestamp(start)})
 	if err != nil {
 		return err
 	}
 	b.sessions.remember(current)
-	own := current.activation
-	own.mu.Lock()
-	own.last, own.moved = due, true
-	own.mu.Unlock()
-	again := timestamp(due.Add(-b.sessions.activationDelay)) // others schedule nothing before due
-	_, err = b.sessions.shareActivation(ctx, current, activationRecord{startedAgain: again, repeated: again, b.sessions.replica: timestamp(due)})
-	if err != nil {
+	again := timestamp(last.Add(-delay)) // others schedule nothing before
+	mine[startedAgain], mine[repeated] = again, again
+	if _, err := b.sessions.shareActivation(ctx, current, mine); err != nil {
 		return err
 	}
 	if current.phase != current.truePhase() {
@@ -87,10 +93,84 @@ func (b *toBot) repeatAll(ctx context.Context, ses *session) error {
 			return err
 		}
 	}
-	if took := b.sessions.clock.since(start); took > b.sessions.activationDelay/2 {
+	if took := b.sessions.clock.since(start); took > delay/2 {
 		return Retryable(time.Second, fmt.Errorf("hitl: it took %s to send again what agents did before startHitl was answered", took))
 	}
 	return nil
+}
+
+// repeat sends one thing again, in a session that starts again at a time.
+type repeat func(ctx context.Context, start time.Time, schedule *botpress.Schedule) error
+
+// repeats returns what is to be sent again: the replies, and between them who has taken over. Nothing in an event says whether
+// it repeats another. So an agent is announced again before the first reply after another agent's, and the latest in any case.
+func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err error) {
+	replies, err := b.replies(ctx, ses.conversationID)
+	if err != nil {
+		return nil, err
+	}
+	latest, announced, err := b.announced(ctx, ses.conversationID)
+	if err != nil {
+		return nil, err
+	}
+	current := ""
+	announce := func(userID string) {
+		if userID != current && announced[userID] {
+			current = userID
+			all = append(all, b.repeatAssignment(ses, userID))
+		}
+	}
+	for _, m := range slices.Backward(replies) {
+		announce(m.UserID)
+		all = append(all, b.repeatReply(m))
+	}
+	announce(latest)
+	return all, nil
+}
+
+func (b *toBot) repeatAssignment(ses *session, userID string) repeat {
+	return func(ctx context.Context, _ time.Time, schedule *botpress.Schedule) error {
+		e, err := b.assignmentOf(ses, userID)
+		if err != nil {
+			return err
+		}
+		e.Schedule = schedule
+		if _, err = b.api.CreateEvent(ctx, e); err != nil {
+			return fmt.Errorf("hitl: send the event %s again: %w", e.Type, err)
+		}
+		return nil
+	}
+}
+
+func (b *toBot) repeatReply(m botpress.Message) repeat {
+	return func(ctx context.Context, start time.Time, schedule *botpress.Schedule) error {
+		_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+			ConversationID: m.ConversationID, UserID: m.UserID, Type: m.Type, Payload: m.Payload, Schedule: schedule,
+			Tags: botpress.Tags{tagCopyOf: m.ID + "@" + timestamp(start)}, DiscriminateByTags: []string{tagCopyOf},
+		})
+		if err != nil {
+			return fmt.Errorf("hitl: send the agent's message %s again: %w", m.Tags[tagID], err)
+		}
+		return nil
+	}
+}
+
+// announced returns the users of the agents that the bot was told of, and the latest of them. An assignment that is on record
+// and not sent yet is none of them: it is sent by who has recorded it.
+func (b *toBot) announced(ctx context.Context, conversationID string) (latest string, all map[string]bool, err error) {
+	all = map[string]bool{}
+	for e, err := range b.events.list(ctx, conversationID) {
+		if err != nil {
+			return "", nil, err
+		}
+		var p wire.AssignedPayload
+		if !b.events.is(e, b.def.Assigned.Name) || json.Unmarshal(e.Payload, &p) != nil {
+			continue
+		}
+		latest = cmp.Or(latest, p.UserID)
+		all[p.UserID] = true
+	}
+	return latest, all, nil
 }
 
 // replies returns what agents have said, newest first.
@@ -107,17 +187,4 @@ func (b *toBot) replies(ctx context.Context, conversationID string) (replies []b
 		}
 	}
 	return replies, nil
-}
-
-// repeatAssignment schedules once more the event that says who has the session. An assignment that is on record and not sent
-// yet is sent by who has recorded it.
-func (b *toBot) repeatAssignment(ctx context.Context, ses *session, next func() *botpress.Schedule) error {
-	e, ok, err := b.events.newest(ctx, ses.conversationID, b.def.Assigned.Name)
-	if !ok || err != nil {
-		return err
-	}
-	_, err = b.api.CreateEvent(ctx, botpress.CreateEventParams{
-		Type: b.def.Assigned.Name, Payload: e.Payload, ConversationID: ses.conversationID, Schedule: next(),
-	})
-	return err
 }

@@ -24,9 +24,6 @@ type assignmentRecord struct {
 	Seen []string `json:"seen,omitempty"`
 }
 
-// maxAssignmentAge is how long after it was recorded an assignment that is reported again is still checked.
-const maxAssignmentAge = time.Hour
-
 // maxSeen is how many assignments back a duplicate is recognised.
 const maxSeen = 10
 
@@ -53,28 +50,29 @@ func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
 	if err != nil {
 		return err
 	}
-	payload, err := json.Marshal(wire.AssignedPayload{ConversationID: ses.conversationID, UserID: userID})
+	event, err := b.assignmentOf(ses, userID)
 	if err != nil {
 		return err
 	}
-	event := botpress.CreateEventParams{Type: b.def.Assigned.Name, Payload: payload, ConversationID: ses.conversationID}
 	if before.By == mine.By { // there was none
 		return b.emitAssignment(ctx, ses, mine, event)
 	}
 	if before.UserID != userID || before.Failed {
 		return b.replaceAssignment(ctx, ses, mine, event)
 	}
-	age := b.sessions.clock.since(before.At)
-	if age > maxAssignmentAge {
-		return nil
-	}
 	if there, err := b.events.awaitEvent(ctx, event); there || err != nil {
 		return err
 	}
-	if age < b.leases.ttl { // it may be in flight
+	if b.sessions.clock.since(before.At) < b.leases.ttl { // it may be in flight
 		return Retryable(10*time.Second, fmt.Errorf("hitl: another replica reports the assignment of agent %s", e.Agent.ID))
 	}
 	return b.replaceAssignment(ctx, ses, mine, event)
+}
+
+// assignmentOf is the event that says who has taken over.
+func (b *toBot) assignmentOf(ses *session, userID string) (botpress.CreateEventParams, error) {
+	payload, err := json.Marshal(wire.AssignedPayload{ConversationID: ses.conversationID, UserID: userID})
+	return botpress.CreateEventParams{Type: b.def.Assigned.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
 // emitAssignment sends the event of a record that is written. If that fails, the next attempt need not wait for this one.

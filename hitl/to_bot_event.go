@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"reflect"
 	"strings"
@@ -29,25 +30,24 @@ func (ev *events) emitStopped(ctx context.Context, ses *session) error {
 	return ev.emit(ctx, ses, botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID})
 }
 
-// emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so package
-// botpress does not retry it. After an unknown outcome, emit looks for the event before it retries.
+// emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an
+// unknown outcome emit looks for the event.
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams) error {
-	var err error
-	if e.Schedule, err = ev.sessions.slot(ctx, ses); err != nil {
-		return err
-	}
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
-	_, err = ev.api.CreateEvent(ctx, e)
-	for backoff := 500 * time.Millisecond; err != nil; backoff *= 2 {
-		wait := max(backoff, retryAfter(err))
-		if !isTransient(err) || backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep(ctx, wait) != nil {
-			return fmt.Errorf("hitl: send the event %s: %w", e.Type, err)
+	tried := false
+	err := ev.sessions.whenReady(ctx, ses, func(schedule *botpress.Schedule) error {
+		if tried {
+			if there, err := ev.emitted(ctx, e, since); there || err != nil {
+				return err
+			}
 		}
-		there, lookErr := ev.emitted(ctx, e, since)
-		if there || lookErr != nil {
-			return lookErr
-		}
-		_, err = ev.api.CreateEvent(ctx, e)
+		tried = true
+		e.Schedule = schedule
+		_, err := ev.api.CreateEvent(ctx, e)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: send the event %s: %w", e.Type, err)
 	}
 	return nil
 }
@@ -80,26 +80,40 @@ func retryAfter(err error) time.Duration {
 const maxLook = 200
 
 // emitted reports whether the newest event of the type in the conversation says the same, and is not older than the given time.
+// Without a time, an event that is too old to be found counts as emitted.
 func (ev *events) emitted(ctx context.Context, p botpress.CreateEventParams, since time.Time) (bool, error) {
-	e, ok, err := ev.newest(ctx, p.ConversationID, p.Type)
-	return ok && sameJSON(e.Payload, p.Payload) && !e.CreatedAt.Before(since), err
+	looked := 0
+	for e, err := range ev.list(ctx, p.ConversationID) {
+		if err != nil {
+			return false, err
+		}
+		if ev.is(e, p.Type) {
+			return sameJSON(e.Payload, p.Payload) && !e.CreatedAt.Before(since), nil
+		}
+		looked++
+	}
+	return since.IsZero() && looked >= maxLook, nil
 }
 
-// newest returns the newest event of a type in a conversation.
-func (ev *events) newest(ctx context.Context, conversationID, kind string) (e botpress.Event, ok bool, err error) {
-	looked := 0
-	for e, err := range ev.api.ListEvents(ctx, botpress.ListEventsParams{ConversationID: conversationID}) {
-		if err != nil {
-			return e, false, fmt.Errorf("hitl: look for the event %s: %w", kind, err)
-		}
-		if e.Type == kind || strings.HasSuffix(e.Type, ":"+kind) {
-			return e, true, nil
-		}
-		if looked++; looked >= maxLook {
-			break
+// list yields the latest events of a conversation, newest first.
+func (ev *events) list(ctx context.Context, conversationID string) iter.Seq2[botpress.Event, error] {
+	return func(yield func(botpress.Event, error) bool) {
+		looked := 0
+		for e, err := range ev.api.ListEvents(ctx, botpress.ListEventsParams{ConversationID: conversationID}) {
+			if err != nil {
+				yield(e, fmt.Errorf("hitl: read the events of conversation %s: %w", conversationID, err))
+				return
+			}
+			if looked++; !yield(e, nil) || looked >= maxLook {
+				return
+			}
 		}
 	}
-	return e, false, nil
+}
+
+// is reports whether an event is one of ours: Botpress adds the integration's name to the type.
+func (ev *events) is(e botpress.Event, kind string) bool {
+	return e.Type == kind || strings.HasSuffix(e.Type, ":"+kind)
 }
 
 // awaitEvent gives another attempt, which may still be in flight, time to send the event.

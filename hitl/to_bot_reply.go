@@ -26,20 +26,10 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 	if err != nil {
 		return err
 	}
-	var later *botpress.Schedule
-	var userID string
 	if b.sessions.activating(ses) {
-		if userID, err = b.agent(ctx, ses, agent); err != nil {
-			return err
-		}
-		if later, err = b.sessions.slot(ctx, ses); err != nil {
-			return err
-		}
-	}
-	if later != nil {
-		err = b.scheduleReply(ctx, ses, userID, id, string(kind), payload, later)
+		ses, err = b.activatingReply(ctx, ses, agent, id, string(kind), payload)
 	} else {
-		ses, err = b.relayReply(ctx, ses, agent, id, string(kind), payload)
+		ses, err = b.relayReply(ctx, b.api, ses, agent, id, string(kind), payload)
 	}
 	if err != nil {
 		return err
@@ -52,9 +42,9 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 }
 
 // relayReply finds or creates the agent and the message in one call, and returns the session as it is then.
-func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
+func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
 	user := b.identities.agentParams(ctx, ses, agent)
-	got, err := b.api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
+	got, err := api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
 		ConversationID: ses.conversationID,
 		User:           &user,
 		Message: &botpress.IncomingMessage{
@@ -73,16 +63,31 @@ func (b *toBot) relayReply(ctx context.Context, ses *session, agent Agent, id, k
 	return current, b.identities.refreshAgent(ctx, got.User, user)
 }
 
-// scheduleReply creates the message alone, because only that can be scheduled.
-func (b *toBot) scheduleReply(ctx context.Context, ses *session, userID, id, kind string, payload json.RawMessage, later *botpress.Schedule) error {
-	_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-		ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload, Schedule: later,
-		Tags: botpress.Tags{tagID: id, tagDue: timestamp(later.DateTime)}, DiscriminateByTags: []string{tagID},
-	})
+// activatingReply sends a message to a session whose plugin may not be ready. Only creating a message alone can be scheduled.
+func (b *toBot) activatingReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
+	userID, err := b.agent(ctx, ses, agent)
 	if err != nil {
-		return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)
+		return ses, err
 	}
-	return nil
+	once := b.api.WithRetry(botpress.Retry{Max: -1})
+	err = b.sessions.whenReady(ctx, ses, func(later *botpress.Schedule) error {
+		if later == nil {
+			current, err := b.relayReply(ctx, once, ses, agent, id, kind, payload)
+			if err == nil {
+				ses = current
+			}
+			return err
+		}
+		_, _, err := once.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+			ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload, Schedule: later,
+			Tags: botpress.Tags{tagID: id, tagDue: timestamp(later.DateTime)}, DiscriminateByTags: []string{tagID},
+		})
+		if err != nil {
+			return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)
+		}
+		return nil
+	})
+	return ses, err
 }
 
 // agent finds or creates an agent. If that takes a call, it brings the session up to date as well.

@@ -185,14 +185,15 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 
 // onDuplicateStart handles a repeated startHitl: the plugin has not seen our answer, so for it the session is still to begin.
 // But a message that the plugin has sent to the desk proves that it has seen an answer: then this request is only late. And one
-// that arrived before the session had started is a duplicate, of which any may be the one that is answered.
+// that arrived before the session had started, or just after, is a duplicate: any of them may be the one whose answer is seen, and
+// what is scheduled comes late enough for each.
 func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived time.Time) error {
 	observed(ctx).works(ses.key())
 	ready, err := d.pluginIsReady(ctx, ses)
 	if err != nil {
 		return err
 	}
-	if !ready && arrived.After(ses.startedAt) {
+	if !ready && arrived.Sub(ses.startedAt) > schedulerJitter {
 		return d.startAgain(ctx, ses, arrived)
 	}
 	current, err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ses.truePhase()})
