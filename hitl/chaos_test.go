@@ -86,7 +86,7 @@ func chaos(t *testing.T, seed uint64, replicas, sessions int) tally {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t, setting{
 		replicas: replicas,
-		server:   hitl.Options{ActivationDelay: 20 * time.Second}, // longer than Botpress asks again for an answer that was lost
+		server:   hitl.Options{Logger: engineLog(t)},
 		cloud: botpresstest.Options{
 			Seed: seed, Attempts: 12, RetryDelay: 200 * time.Millisecond,
 			Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second},
@@ -114,7 +114,7 @@ func chaos(t *testing.T, seed uint64, replicas, sessions int) tally {
 	wg.Wait()
 	lift()
 	w.settle()
-	<-time.After(time.Minute) // whatever was scheduled has arrived
+	<-time.After(7 * time.Minute) // whatever was scheduled or is retried has arrived
 	w.settle()
 
 	var sum tally
@@ -185,7 +185,7 @@ func (d *drama) play(t *testing.T) {
 	if d.hurry && d.closer == "agent" {
 		return
 	}
-	<-time.After(time.Minute) // what was said has arrived: what is said after the end is not relayed
+	<-time.After(7 * time.Minute) // what was said has arrived, also by the last retry: what is said after the end is not relayed
 	d.w.settle()
 	for _, id := range d.w.desk.Comments(d.ticket().ID) { // the desk reports our own messages back, as if an agent had written
 		d.tell(t, report{
@@ -313,6 +313,7 @@ func (d *drama) check(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(wantReplies, replies); diff != "" {
+		d.explain(t)
 		t.Errorf("%s (hurry %v, closed by %s): what the agents replied, as seen by the end user (-want +got):\n%s", d.title, d.hurry, d.closer, diff)
 	}
 	if joined != len(d.agents) {

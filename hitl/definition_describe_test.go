@@ -47,8 +47,8 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 	}
 	for _, own := range []struct{ tags, names []string }{
 		{[]string{"user", "tags"}, []string{"agentId", "userKey"}},
-		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "phase", "startedAt", "closedAt", "stopping", "outbox", "readUntil"}},
-		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "delivered", "failed", "refused", "due", "copyOf", "partOf"}},
+		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "phase", "startedAt", "closedAt", "stopping", "outbox", "readUntil", "repeatedUntil"}},
+		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "delivered", "failed", "refused", "resent", "due", "copyOf", "partOf"}},
 	} {
 		tags := got
 		for _, key := range own.tags {

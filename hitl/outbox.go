@@ -44,8 +44,8 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 	delivered, parts := progress(m.Tags)
 	o.delivered = max(known.delivered, delivered)
 	o.settled = o.refused || parts > 0 && delivered >= parts
-	if o.settled {
-		return o, true
+	if o.settled && m.Tags[tagResent] == "" {
+		return o, true // what it says is not needed
 	}
 	var err error
 	if o.message, err = message.Decode(message.Type(m.Type), m.Payload); err != nil {

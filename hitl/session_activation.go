@@ -28,26 +28,23 @@ type activationClock struct {
 	mu     sync.Mutex
 	last   time.Time // when our latest event is due
 	ready  bool      // the plugin has sent a message to the desk: it takes events at once
-	moved  bool      // the session has started again at another replica
 	shared bool      // the state is there
 }
 
-// markReady notes that the plugin takes events, and whether the session has started again since we looked.
-func (c *activationClock) markReady(moved bool) {
+func (c *activationClock) markReady() {
 	if c == nil {
 		return // the session has not started, and its messages come from somewhere else
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = true
-	c.moved = c.moved || moved
 }
 
-// startsAgain notes until when events are scheduled in a session that has started again.
-func (c *activationClock) startsAgain(last time.Time) {
+// reserve notes until when events are scheduled by other means than slot.
+func (c *activationClock) reserve(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last, c.moved = last, true
+	c.last = latest(c.last, last)
 }
 
 // activationRecord is the state of an activating session: when the latest event of each replica is due, when the session has
@@ -74,13 +71,16 @@ func (r activationRecord) lastDue(but string) (last time.Time) {
 // at this replica proves that it is ready.
 func (s *sessions) activating(ses *session) bool {
 	age := s.clock.since(ses.startedAt)
-	if age < 2*s.activationDelay || age > activationWatch*s.activationDelay || ses.activation == nil {
-		return age < 2*s.activationDelay
+	switch {
+	case age < 2*s.activationDelay || s.clock.now().Before(ses.repeatedUntil):
+		return true
+	case age > activationWatch*s.activationDelay || ses.activation == nil:
+		return false
 	}
 	own := ses.activation
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	return !own.ready || own.moved || own.last.After(s.clock.now())
+	return !own.ready || own.last.After(s.clock.now())
 }
 
 // Times of a session that starts again, in activation delays.

@@ -16,23 +16,25 @@ import (
 
 // Tags and states that the server keeps for itself. Their names and meaning are API: docs/compatibility.md.
 const (
-	tagID        = "id"        // user, conversation, message: the desk's id
-	tagEmail     = "email"     // user: the address of an end user or an agent
-	tagUserKey   = "userKey"   // user: finds an end user again
-	tagAgentID   = "agentId"   // user: finds an agent again
-	tagStartKey  = "startKey"  // conversation: idempotency key of startHitl
-	tagPhase     = "phase"     // conversation: opening, open, closing or closed
-	tagStartedAt = "startedAt" // conversation: when the session was opened
-	tagClosedAt  = "closedAt"  // conversation: when the session ended
-	tagStopping  = "stopping"  // conversation: the session has ended, and the desk is not told yet
-	tagReadUntil = "readUntil" // conversation: when the desk was read back completely
-	tagOutbox    = "outbox"    // conversation: messages are known to be undelivered
-	tagDelivered = "delivered" // message: how many of its parts the desk has: 1/3
-	tagFailed    = "failed"    // message: when an attempt to deliver it has failed
-	tagRefused   = "refused"   // message: why the desk will never take it
-	tagDue       = "due"       // message: when a reply reaches the plugin that came before it was ready
-	tagCopyOf    = "copyOf"    // message: the reply that it repeats, which came before the plugin was ready
-	tagPartOf    = "partOf"    // message: it stands for a part of this one, whose id in the desk it carries
+	tagID            = "id"            // user, conversation, message: the desk's id
+	tagEmail         = "email"         // user: the address of an end user or an agent
+	tagUserKey       = "userKey"       // user: finds an end user again
+	tagAgentID       = "agentId"       // user: finds an agent again
+	tagStartKey      = "startKey"      // conversation: idempotency key of startHitl
+	tagPhase         = "phase"         // conversation: opening, open, closing or closed
+	tagStartedAt     = "startedAt"     // conversation: when the session was opened
+	tagClosedAt      = "closedAt"      // conversation: when the session ended
+	tagStopping      = "stopping"      // conversation: the session has ended, and the desk is not told yet
+	tagRepeatedUntil = "repeatedUntil" // conversation: until when events are scheduled that are sent again, after a repeated startHitl
+	tagReadUntil     = "readUntil"     // conversation: when the desk was read back completely
+	tagOutbox        = "outbox"        // conversation: messages are known to be undelivered
+	tagDelivered     = "delivered"     // message: how many of its parts the desk has: 1/3
+	tagFailed        = "failed"        // message: when an attempt to deliver it has failed
+	tagResent        = "resent"        // message: the desk may have it several times, with ids of which only the last is known
+	tagRefused       = "refused"       // message: why the desk will never take it
+	tagDue           = "due"           // message: when a reply reaches the plugin that came before it was ready
+	tagCopyOf        = "copyOf"        // message: the reply that it repeats, which came before the plugin was ready
+	tagPartOf        = "partOf"        // message: it stands for a part of this one, whose id in the desk it carries
 
 	stateStart     = "hitlStart"     // conversation: lease of who opens the session
 	stateAssigned  = "hitlAssigned"  // conversation: the assignment that the bot was told of last
@@ -60,6 +62,7 @@ var (
 		{tagStartedAt, "Started at", "When the session was opened"},
 		{tagClosedAt, "Closed at", "When the session ended"},
 		{tagStopping, "Stopping", "The session has ended, and the help desk is not told yet"},
+		{tagRepeatedUntil, "Repeated until", "When the last event is due that is sent again"},
 		{tagReadUntil, "Read until", "When the help desk's record of the session was read last"},
 		{tagOutbox, "Outbox", "Whether messages wait to be delivered to the help desk"},
 	}
@@ -67,6 +70,7 @@ var (
 		{tagID, "External ID", "The message in the help desk"},
 		{tagDelivered, "Delivered", "How many parts of the message the help desk has"},
 		{tagFailed, "Failed", "When an attempt to deliver the message has failed"},
+		{tagResent, "Resent", "The help desk may have the message several times"},
 		{tagRefused, "Refused", "Why the help desk does not take the message"},
 		{tagDue, "Due", "When the reply is delivered"},
 		{tagCopyOf, "Copy of", "The reply that this one repeats"},

@@ -1,9 +1,9 @@
 package hitl
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,100 +16,97 @@ import (
 // has ignored all that agents did. So that is scheduled once more, in the same order, behind the answer.
 //
 // Other replicas see in the activation record that the session starts again, and let nothing of theirs reach the plugin
-// before. What they had scheduled until then comes due first, and is ignored.
-func (b *toBot) startAgain(ctx context.Context, ses *session, arrived time.Time) error {
-	done := func() (bool, error) { // by an earlier attempt, after this one has arrived
-		current, err := b.sessions.read(ctx, ses.conversationID)
-		return err == nil && arrived.Sub(current.startedAt) <= schedulerJitter, err
-	}
-	held, err := b.leases.acquire(ctx, ses.conversationID, stateAssigning, done)
-	if err != nil || held == nil {
-		return err
-	}
-	defer b.leases.release(ctx, held)
-
+// before. What had been scheduled until then comes due first, and is ignored. Of two attempts at once, the first to reserve its
+// time in the record goes on, and the other one waits until that is over; see [toBot.repeatAll].
+func (b *toBot) startAgain(ctx context.Context, ses *session) error {
 	b.sessions.remember(ses)
 	clock := b.sessions.clock
-	start := activationRecord{startedAgain: timestamp(clock.now())}
-	record, err := b.sessions.shareActivation(ctx, ses, start)
+	began := timestamp(clock.now())
+	record, err := b.sessions.shareActivation(ctx, ses, activationRecord{startedAgain: began})
 	if err != nil {
 		return err
 	}
 	if err := sleep(ctx, record.lastDue("").Add(schedulerJitter).Sub(clock.now())); err != nil {
 		return err
 	}
+	if ses, err = b.sessions.read(ctx, ses.conversationID); err != nil { // it may be over
+		return err
+	}
+	b.sessions.remember(ses)
 	ready, err := b.desk.pluginIsReady(ctx, ses)
 	if err != nil {
 		return err
 	}
 	if ready { // by an earlier answer
-		start[repeated] = start[startedAgain]
-		_, err := b.sessions.shareActivation(ctx, ses, start)
+		_, err := b.sessions.shareActivation(ctx, ses, activationRecord{repeated: began})
 		return err
 	}
-	return b.repeatAll(ctx, ses)
+	return b.repeatAll(ctx, ses, began)
 }
 
-// repeatAll schedules anew what agents did so far. If that takes too long, Botpress is not answered and may repeat the request:
-// the plugin must be ready when the first of it is due.
-func (b *toBot) repeatAll(ctx context.Context, ses *session) error {
+// repeatAll schedules anew what agents did so far, for a session that starts again. For that and for the answer it has an
+// activation delay. If that is not enough, Botpress gets no answer, and may repeat the request once more.
+func (b *toBot) repeatAll(ctx context.Context, ses *session, began string) error {
 	repeats, err := b.repeats(ctx, ses)
 	if err != nil {
 		return err
 	}
-	delay := b.sessions.activationDelay
-	start := b.sessions.clock.now()
-	due := start.Add(delay)
+	clock := b.sessions.clock
+	answer := clock.now().Add(b.sessions.activationDelay)
+	due := answer.Add(b.sessions.activationDelay)
 	last := due.Add(time.Duration(len(repeats)) * scheduleGap)
-	// If this attempt fails, the next one waits until what it has scheduled is due.
-	ses.activation.startsAgain(last)
+	ses.activation.reserve(last)
 	mine := activationRecord{b.sessions.replica: timestamp(last)}
-	if _, err := b.sessions.shareActivation(ctx, ses, mine); err != nil {
+	record, err := b.sessions.shareActivation(ctx, ses, mine)
+	if err != nil {
 		return err
 	}
+	if by := record[startedAgain]; by != "" && by != began {
+		return Retryable(time.Second, errors.New("hitl: another attempt answers startHitl"))
+	}
 	for _, repeat := range repeats {
-		if err := repeat(ctx, start, &botpress.Schedule{DateTime: due}); err != nil {
+		if clock.now().After(answer) {
+			return errTooLate
+		}
+		if err := repeat(ctx, began, &botpress.Schedule{DateTime: due}); err != nil {
 			return err
 		}
 		due = due.Add(scheduleGap)
 	}
-	current, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{tagStartedAt: timestamp(start)})
+	current, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{
+		tagStartedAt: timestamp(clock.now()), tagRepeatedUntil: timestamp(last),
+	})
 	if err != nil {
 		return err
 	}
 	b.sessions.remember(current)
-	again := timestamp(last.Add(-delay)) // others schedule nothing before
-	mine[startedAgain], mine[repeated] = again, again
+	mine[repeated] = began
 	if _, err := b.sessions.shareActivation(ctx, current, mine); err != nil {
 		return err
 	}
-	if current.phase != current.truePhase() {
-		if _, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: current.truePhase()}); err != nil {
-			return err
-		}
-	}
-	if current.closed() {
-		if err := b.events.emitStopped(ctx, current); err != nil {
-			return err
-		}
-	}
-	if took := b.sessions.clock.since(start); took > delay/2 {
-		return Retryable(time.Second, fmt.Errorf("hitl: it took %s to send again what agents did before startHitl was answered", took))
+	if clock.now().After(answer) {
+		return errTooLate
 	}
 	return nil
 }
 
-// repeat sends one thing again, in a session that starts again at a time.
-type repeat func(ctx context.Context, start time.Time, schedule *botpress.Schedule) error
+var errTooLate = Retryable(time.Second, errors.New("hitl: it takes too long to send again what agents did before startHitl was answered"))
 
-// repeats returns what is to be sent again: the replies, and between them who has taken over. Nothing in an event says whether
+// repeat sends one thing again, in an attempt to answer startHitl.
+type repeat func(ctx context.Context, attempt string, schedule *botpress.Schedule) error
+
+// repeats returns what is to be sent again: the replies, between them who has taken over, and the end. Nothing in an event says whether
 // it repeats another. So an agent is announced again before the first reply after another agent's, and the latest in any case.
 func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err error) {
 	replies, err := b.replies(ctx, ses.conversationID)
 	if err != nil {
 		return nil, err
 	}
-	latest, announced, err := b.announced(ctx, ses.conversationID)
+	announced, err := b.announced(ctx, ses.conversationID)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := b.readAssignment(ctx, ses)
 	if err != nil {
 		return nil, err
 	}
@@ -124,13 +121,24 @@ func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err er
 		announce(m.UserID)
 		all = append(all, b.repeatReply(m))
 	}
-	announce(latest)
+	announce(latest.UserID)
+	if ses.closed() {
+		all = append(all, b.repeatStop(ses))
+	}
 	return all, nil
 }
 
 func (b *toBot) repeatAssignment(ses *session, userID string) repeat {
-	return func(ctx context.Context, _ time.Time, schedule *botpress.Schedule) error {
-		e, err := b.assignmentOf(ses, userID)
+	return b.repeatEvent(func() (botpress.CreateEventParams, error) { return b.assignmentOf(ses, userID) })
+}
+
+func (b *toBot) repeatStop(ses *session) repeat {
+	return b.repeatEvent(func() (botpress.CreateEventParams, error) { return b.events.stopped(ses) })
+}
+
+func (b *toBot) repeatEvent(params func() (botpress.CreateEventParams, error)) repeat {
+	return func(ctx context.Context, _ string, schedule *botpress.Schedule) error {
+		e, err := params()
 		if err != nil {
 			return err
 		}
@@ -143,10 +151,10 @@ func (b *toBot) repeatAssignment(ses *session, userID string) repeat {
 }
 
 func (b *toBot) repeatReply(m botpress.Message) repeat {
-	return func(ctx context.Context, start time.Time, schedule *botpress.Schedule) error {
+	return func(ctx context.Context, attempt string, schedule *botpress.Schedule) error {
 		_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
 			ConversationID: m.ConversationID, UserID: m.UserID, Type: m.Type, Payload: m.Payload, Schedule: schedule,
-			Tags: botpress.Tags{tagCopyOf: m.ID + "@" + timestamp(start)}, DiscriminateByTags: []string{tagCopyOf},
+			Tags: botpress.Tags{tagCopyOf: m.ID + "@" + attempt}, DiscriminateByTags: []string{tagCopyOf},
 		})
 		if err != nil {
 			return fmt.Errorf("hitl: send the agent's message %s again: %w", m.Tags[tagID], err)
@@ -155,22 +163,20 @@ func (b *toBot) repeatReply(m botpress.Message) repeat {
 	}
 }
 
-// announced returns the users of the agents that the bot was told of, and the latest of them. An assignment that is on record
-// and not sent yet is none of them: it is sent by who has recorded it.
-func (b *toBot) announced(ctx context.Context, conversationID string) (latest string, all map[string]bool, err error) {
-	all = map[string]bool{}
+// announced returns the users of the agents that the bot was told of. An assignment that is on record and not sent yet is none
+// of them: it is sent by who has recorded it.
+func (b *toBot) announced(ctx context.Context, conversationID string) (map[string]bool, error) {
+	all := map[string]bool{}
 	for e, err := range b.events.list(ctx, conversationID) {
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		var p wire.AssignedPayload
-		if !b.events.is(e, b.def.Assigned.Name) || json.Unmarshal(e.Payload, &p) != nil {
-			continue
+		if b.events.is(e, b.def.Assigned.Name) && json.Unmarshal(e.Payload, &p) == nil {
+			all[p.UserID] = true
 		}
-		latest = cmp.Or(latest, p.UserID)
-		all[p.UserID] = true
 	}
-	return latest, all, nil
+	return all, nil
 }
 
 // replies returns what agents have said, newest first.

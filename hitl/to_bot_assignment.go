@@ -99,6 +99,21 @@ func (b *toBot) writeAssignment(ctx context.Context, ses *session, r assignmentR
 	return nil
 }
 
+// readAssignment returns the record, or the zero one if there is none.
+func (b *toBot) readAssignment(ctx context.Context, ses *session) (r assignmentRecord, err error) {
+	state, err := b.api.GetState(ctx, assignmentState(ses))
+	switch {
+	case errors.Is(err, botpress.ErrNotFound):
+		return r, nil
+	case err == nil:
+		err = json.Unmarshal(state.Payload, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
+	}
+	return r, nil
+}
+
 // writeIfAbsent writes the record if there is none, and returns the one that is there now.
 func (b *toBot) writeIfAbsent(ctx context.Context, ses *session, r assignmentRecord) (assignmentRecord, error) {
 	payload, err := json.Marshal(r)
@@ -119,22 +134,25 @@ func (b *toBot) writeIfAbsent(ctx context.Context, ses *session, r assignmentRec
 // replaceAssignment reports an agent after another. The record can only be overwritten, so one replica does it at a time,
 // and looks first whether another has just done it.
 func (b *toBot) replaceAssignment(ctx context.Context, ses *session, r assignmentRecord, e botpress.CreateEventParams) error {
-	held, err := b.leases.acquire(ctx, ses.conversationID, stateAssigning, func() (bool, error) { return b.events.emitted(ctx, e, time.Time{}) })
+	var before assignmentRecord
+	done := func() (there bool, err error) {
+		// Without the record, an equal event proves nothing: a session that starts again repeats earlier ones.
+		if before, err = b.writeIfAbsent(ctx, ses, r); err != nil || before.UserID != r.UserID {
+			return false, err
+		}
+		return b.events.emitted(ctx, e, time.Time{})
+	}
+	held, err := b.leases.acquire(ctx, ses.conversationID, stateAssigning, done)
 	if err != nil || held == nil {
 		return err
 	}
 	defer b.leases.release(ctx, held)
-	before, err := b.writeIfAbsent(ctx, ses, r)
-	if err != nil {
+	if there, err := done(); there || err != nil {
 		return err
 	}
 	// A report that was seen before is only late if somebody else was assigned since. Otherwise its attempt has crashed.
-	superseded := before.UserID != r.UserID && len(r.Seen) > 0 && slices.Contains(before.Seen, r.Seen[0])
-	if superseded {
+	if before.UserID != r.UserID && len(r.Seen) > 0 && slices.Contains(before.Seen, r.Seen[0]) {
 		return nil
-	}
-	if there, err := b.events.emitted(ctx, e, time.Time{}); there || err != nil {
-		return err
 	}
 	r = r.after(before.Seen)
 	if err := b.writeAssignment(ctx, ses, r); err != nil {

@@ -18,6 +18,8 @@ import (
 const (
 	// echoWindow is how far back settled messages are looked at.
 	echoWindow = 2 * time.Minute
+	// resentEchoWindow is the same for a desk that recognises no repetition: an echo whose id nobody knows may be read back late.
+	resentEchoWindow = 90 * time.Minute
 	// echoWait is how long a possible echo waits for the message to be settled.
 	echoWait = 3 * time.Second
 )
@@ -59,7 +61,12 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 }
 
 // lookForEcho looks through the newest messages: for one that has the reply's id, and for one with its words that is not settled.
+// Of a message that the desk may have several times, only one id is known: its words have to do.
 func (b *toBot) lookForEcho(ctx context.Context, ses *session, e Replied) (echo, unsettled bool, err error) {
+	window := echoWindow
+	if b.def.SendOnce {
+		window = resentEchoWindow
+	}
 	words := strings.TrimSpace(message.PlainText(e.Message))
 	looked := 0
 	for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: ses.conversationID}) {
@@ -70,11 +77,14 @@ func (b *toBot) lookForEcho(ctx context.Context, ses *session, e Replied) (echo,
 			return true, false, nil
 		}
 		o, ok := b.desk.outgoingOf(m)
-		if ok && !o.settled && b.desk.says(o, words) {
+		if ok && o.message != nil && b.desk.says(o, words) {
+			if o.settled {
+				return true, false, nil
+			}
 			unsettled = true
 		}
 		// What is undelivered may be old. It is newer than what is settled.
-		if looked++; looked >= maxLook || ok && o.settled && b.sessions.clock.since(m.CreatedAt) > echoWindow {
+		if looked++; looked >= maxLook || ok && o.settled && b.sessions.clock.since(latest(m.CreatedAt, m.UpdatedAt)) > window {
 			break
 		}
 	}

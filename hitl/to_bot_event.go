@@ -23,11 +23,17 @@ type events struct {
 }
 
 func (ev *events) emitStopped(ctx context.Context, ses *session) error {
-	payload, err := json.Marshal(wire.ConversationRef{ConversationID: ses.conversationID})
+	e, err := ev.stopped(ses)
 	if err != nil {
 		return err
 	}
-	return ev.emit(ctx, ses, botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID})
+	return ev.emit(ctx, ses, e)
+}
+
+// stopped is the event that says that the session is over.
+func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
+	payload, err := json.Marshal(wire.ConversationRef{ConversationID: ses.conversationID})
+	return botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
 // emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an

@@ -19,9 +19,9 @@ type toDesk struct {
 	events     *events
 
 	decodeSession func(json.RawMessage) (any, error)
-	timeout       time.Duration                                                    // of one operation
-	retry         func(conversationID string)                                      // has the session put in order later
-	startAgain    func(ctx context.Context, ses *session, arrived time.Time) error // before a repeated startHitl is answered
+	timeout       time.Duration                                 // of one operation
+	retry         func(conversationID string)                   // has the session put in order later
+	startAgain    func(ctx context.Context, ses *session) error // before a repeated startHitl is answered
 	seenMessages  cache[whose]
 	pendingAcks   cache[pendingAck]
 	stopWanted    cache[bool] // sessions that are over, of which Botpress may not know yet

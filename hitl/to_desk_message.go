@@ -131,10 +131,9 @@ func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, e
 			return nil, Errorf("The conversation %s is not linked to the help desk: call %s first", b.Conversation.ID, d.def.StartHitl.Name)
 		}
 	}
-	moved := parseTimestamp(b.Conversation.Tags[tagStartedAt]).After(ses.startedAt)
-	if moved {
-		again := *ses
-		again.startedAt = parseTimestamp(b.Conversation.Tags[tagStartedAt])
+	if dispatched := d.sessions.snapshot(botpress.Conversation{Tags: b.Conversation.Tags}); dispatched.startedAt.After(ses.startedAt) {
+		again := *ses // at another replica
+		again.startedAt, again.repeatedUntil = dispatched.startedAt, dispatched.repeatedUntil
 		ses = &again
 	}
 	if closedAt := parseTimestamp(b.Conversation.Tags[tagClosedAt]); !ses.closed() && !closedAt.IsZero() {
@@ -143,7 +142,7 @@ func (d *toDesk) linkedSession(ctx context.Context, b wire.Message) (*session, e
 		ses = &over
 	}
 	d.sessions.remember(ses)
-	ses.activation.markReady(moved)
+	ses.activation.markReady()
 	observed(ctx).works(ses.key())
 	return ses, nil
 }
@@ -160,6 +159,9 @@ func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) (err error)
 	if o.delivered >= len(parts) {
 		d.acknowledge(ctx, ses, o, ack)
 		return nil
+	}
+	if d.def.SendOnce && (o.failed || d.isOld(o)) {
+		ack.tags[tagResent] = "true"
 	}
 	request, err := d.sendRequest(ctx, ses, o)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,7 +60,7 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	})
 	if err == nil && started == nil {
 		// The desk has been told long ago if writing that down has taken its time. The plugin has not.
-		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.sessions.clock.since(ses.startedAt) > schedulerJitter {
+		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.sessions.clock.since(ses.startedAt) > d.sessions.activationDelay/4 {
 			started, arrived = ses, d.sessions.clock.now()
 		}
 	}
@@ -183,24 +184,33 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 	return nil
 }
 
+// answerTime is how long after the start of a session its answer is sent, and the least time until Botpress repeats the request.
+const answerTime = 100 * time.Millisecond
+
 // onDuplicateStart handles a repeated startHitl: the plugin has not seen our answer, so for it the session is still to begin.
-// But a message that the plugin has sent to the desk proves that it has seen an answer: then this request is only late. And one
-// that arrived before the session had started, or just after, is a duplicate: any of them may be the one whose answer is seen, and
-// what is scheduled comes late enough for each.
+// But a message that the plugin has sent to the desk proves that it has seen an answer: then this request is only late. And if
+// the session has started just now, what is scheduled comes late enough for this answer, too.
+//
+// A request that arrived before the earlier answer was sent may be a duplicate of the one whose answer the plugin has seen, or
+// the one whose answer it waits for. It fails if it is late: if it is waited for, Botpress repeats it, and all is clear.
 func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived time.Time) error {
 	observed(ctx).works(ses.key())
-	ready, err := d.pluginIsReady(ctx, ses)
+	current, err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ses.truePhase()})
 	if err != nil {
 		return err
 	}
-	if !ready && arrived.Sub(ses.startedAt) > schedulerJitter {
-		return d.startAgain(ctx, ses, arrived)
+	d.sessions.remember(current)
+	ready, err := d.pluginIsReady(ctx, ses)
+	switch {
+	case err != nil:
+		return err
+	case ready || d.sessions.clock.since(ses.startedAt) < d.sessions.activationDelay/4:
+		return nil
+	case arrived.Sub(ses.startedAt) < answerTime:
+		return Retryable(time.Second, errors.New("hitl: the answer comes too late, and startHitl may have been answered before"))
+	default:
+		return d.startAgain(ctx, current)
 	}
-	current, err := d.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ses.truePhase()})
-	if err == nil {
-		d.sessions.remember(current)
-	}
-	return err
 }
 
 // pluginIsReady reports whether the plugin has sent a message in the session.
