@@ -20,7 +20,6 @@ import (
 var (
 	engineSeed     = flag.Uint64("engine.seed", 1, "seed of the engine's randomised worlds; 0 takes a new one")
 	engineSessions = flag.Int("engine.sessions", 20, "how many sessions are run against the engine in worlds where everything is mixed")
-	engineOpen     = flag.Bool("engine.open", false, "draw worlds in which known bugs of the engine show, too")
 	engineExplain  = flag.Int("engine.explain", 2, "how many failed sessions of a world are shown in full")
 	engineLogFile  = flag.String("engine.log", "", "file that the servers' logs are appended to")
 )
@@ -362,9 +361,6 @@ func TestEngine(t *testing.T) {
 		for n := 0; n < *engineSessions; n += atOnce {
 			f := anyFeatures(rand.New(rand.NewPCG((seed+uint64(n))*0x9e3779b97f4a7c15, 9)))
 			f.sessions = min(atOnce, *engineSessions-n)
-			if !*engineOpen {
-				f = f.withoutOpen()
-			}
 			runWorld(t, f, seed+uint64(n), &total)
 		}
 	})
@@ -412,22 +408,6 @@ func anyFeatures(rng *rand.Rand) features {
 		if often(30) {
 			f.shuffle = time.Duration(1+rng.IntN(5_000)) * time.Millisecond
 		}
-	}
-	return f
-}
-
-// withoutOpen leaves out what was seen failing, about once in sixty worlds:
-//   - Echoes under faults: some reach the end user, or an agent's words are taken for one.
-//   - Webhooks that are lost or late, in a desk that is read back by processes that pause.
-//
-// What agents do before a repeated startHitl is answered is excused as well; see lateAnswer.
-func (f features) withoutOpen() features {
-	late := f.faults > 0 || f.deskFaults > 0 || f.deskLoses > 0 || f.outages || f.kills || f.pauses || f.slow > 0
-	if late {
-		f.echo = false
-	}
-	if f.readBack && f.pauses {
-		f.lost, f.once, f.shuffle = 0, false, 0
 	}
 	return f
 }

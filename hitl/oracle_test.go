@@ -39,6 +39,10 @@ type oracle struct {
 // activationWindow is how long after startHitl was answered replies are scheduled rather than sent.
 const activationWindow = 12 * time.Second
 
+// inFlight is how long what an agent says may be in flight when nothing goes wrong: the activation window, and two refusals of an
+// installation whose places are taken, each of which asks to wait for five seconds.
+const inFlight = activationWindow + 12*time.Second
+
 // answerIsLate is how long an answer to startHitl takes that is not the first one, or that was held up, besides what the desk takes.
 const answerIsLate = 5 * time.Second
 
@@ -244,7 +248,7 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	beforeAnswer := func(r word) bool { return lateAnswer && r.at.Before(o.startedAt) }
 	want = nil
 	for _, r := range o.replied {
-		late := r.at.After(o.endedAt) || mayMiss && (!w.f.calm() || r.at.After(o.endedAt.Add(-activationWindow)))
+		late := r.at.After(o.endedAt) || mayMiss && (!w.f.calm() || r.at.After(o.endedAt.Add(-inFlight)))
 		if beforeAnswer(r) {
 			before := len(shown)
 			if shown = slices.DeleteFunc(shown, func(text string) bool { return text == r.text }); len(shown) == before {

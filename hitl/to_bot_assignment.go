@@ -18,11 +18,13 @@ type assignmentRecord struct {
 	UserID string    `json:"userId"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
-	// Failed says that the attempt has given up, maybe after the event was sent.
-	Failed bool `json:"failed"`
+	// FailedBy is an attempt that has given up, maybe after the event was sent.
+	FailedBy string `json:"failedBy,omitempty"`
 	// Seen holds the desk's ids of the latest assignments, of whomever.
 	Seen []string `json:"seen,omitempty"`
 }
+
+func (r assignmentRecord) failed() bool { return r.FailedBy == r.By }
 
 // maxSeen is how many assignments back a duplicate is recognised.
 const maxSeen = 10
@@ -57,7 +59,7 @@ func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
 	if before.By == mine.By { // there was none
 		return b.emitAssignment(ctx, ses, mine, event)
 	}
-	if before.UserID != userID || before.Failed {
+	if before.UserID != userID || before.failed() {
 		return b.replaceAssignment(ctx, ses, mine, event)
 	}
 	if there, err := b.events.awaitEvent(ctx, event); there || err != nil {
@@ -75,16 +77,23 @@ func (b *toBot) assignmentOf(ses *session, userID string) (botpress.CreateEventP
 	return botpress.CreateEventParams{Type: b.def.Assigned.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
-// emitAssignment sends the event of a record that is written. If that fails, the next attempt need not wait for this one.
+// emitAssignment sends the event of a record that is written. If that fails, the next attempt need not wait for this one. That
+// is added to the record, which may be another attempt's by the time it arrives.
 func (b *toBot) emitAssignment(ctx context.Context, ses *session, r assignmentRecord, e botpress.CreateEventParams) error {
 	err := b.events.emit(ctx, ses, e)
 	if err == nil {
 		return nil
 	}
-	r.Failed = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
-	return errors.Join(err, b.writeAssignment(ctx, ses, r))
+	payload, marshalErr := json.Marshal(map[string]string{"failedBy": r.By})
+	if marshalErr != nil {
+		return errors.Join(err, marshalErr)
+	}
+	if _, patchErr := b.api.PatchState(ctx, assignmentState(ses), payload); patchErr != nil {
+		return errors.Join(err, fmt.Errorf("hitl: record in conversation %s that the assignment has failed: %w", ses.conversationID, patchErr))
+	}
+	return err
 }
 
 // writeAssignment replaces the record.
