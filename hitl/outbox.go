@@ -106,6 +106,9 @@ func (d *toDesk) outbox(ctx context.Context, conversationID, upTo string) (pendi
 // errInFlight says that another replica may be delivering an earlier message.
 var errInFlight = errors.New("hitl: an earlier message may be in flight at another replica")
 
+// errEarlier says that a message waits for one that the desk does not take now.
+var errEarlier = errors.New("hitl: the message waits for an earlier one")
+
 // Times of the outbox.
 const (
 	// freshAttempt is how old a message may be for its attempt to be the first: Botpress repeats no request sooner.
@@ -198,7 +201,7 @@ func (d *toDesk) deliverAll(ctx context.Context, ses *session, pending []outgoin
 		case o.id == target.id:
 			return err
 		default:
-			return Retryable(5*time.Second, fmt.Errorf("hitl: message %s waits for an earlier one: %w", target.id, err))
+			return Retryable(5*time.Second, fmt.Errorf("%w: %w", errEarlier, err))
 		}
 	}
 	if ses.outboxPending {

@@ -96,6 +96,9 @@ func (b *toBot) apply(ctx context.Context, ses *session, e Event) error {
 	}
 	switch e := e.(type) {
 	case Assigned:
+		if ses.closed() {
+			return nil // whoever has it now, the bot does not ask
+		}
 		return b.assigned(ctx, ses, e)
 	case Replied:
 		agent, _ := e.Author.(Agent)

@@ -29,9 +29,23 @@ func (d *toDesk) messageCreated(ctx context.Context, body []byte) error {
 	}
 	err = d.deliver(ctx, b, target)
 	if err != nil && !isPermanent(err) {
+		if errors.Is(err, errInFlight) || errors.Is(err, errEarlier) {
+			d.markWaiting(ctx, target)
+		}
 		d.retry(b.Conversation.ID)
 	}
 	return err
+}
+
+// markWaiting notes that this attempt works no more on a message that has waited for an earlier one, so that whoever delivers
+// that one goes on with it.
+func (d *toDesk) markWaiting(ctx context.Context, o outgoing) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	tags := botpress.Tags{tagFailed: timestamp(d.sessions.clock.now())}
+	if _, err := d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: tags}); err != nil && !unknownID(err) {
+		d.log.WarnContext(ctx, "a message that waits for an earlier one could not be marked", "message", o.id, "error", err)
+	}
 }
 
 // deliver delivers a dispatched message. While an earlier one may be in flight at another replica, it waits for it, without

@@ -60,7 +60,7 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	})
 	if err == nil && started == nil {
 		// The desk has been told long ago if writing that down has taken its time. The plugin has not.
-		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.sessions.clock.since(ses.startedAt) > d.sessions.activationDelay/4 {
+		if ses, ok := d.sessions.cache.get(conv.ID); ok && d.isLate(ses) {
 			started, arrived = ses, d.sessions.clock.now()
 		}
 	}
@@ -204,13 +204,18 @@ func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived tim
 	switch {
 	case err != nil:
 		return err
-	case ready || d.sessions.clock.since(ses.startedAt) < d.sessions.activationDelay/4:
+	case ready || !d.isLate(ses):
 		return nil
 	case arrived.Sub(ses.startedAt) < answerTime:
 		return Retryable(time.Second, errors.New("hitl: the answer comes too late, and startHitl may have been answered before"))
 	default:
 		return d.startAgain(ctx, current)
 	}
+}
+
+// isLate reports whether a session has started too long ago for an answer that is sent now.
+func (d *toDesk) isLate(ses *session) bool {
+	return d.sessions.clock.since(ses.startedAt) > max(d.sessions.activationDelay/4, answerTime)
 }
 
 // pluginIsReady reports whether the plugin has sent a message in the session.

@@ -203,7 +203,7 @@ func (a *adapter) update(ctx context.Context, session hitl.Ref, ticket object) (
 // whether an earlier attempt has written it.
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	part := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
-	out, err := a.comments(ctx, r.Session.ID)
+	out, err := a.newest(ctx, r.Session.ID, 10, "")
 	for _, c := range out.Comments {
 		if c.Metadata.Custom[mark] == part {
 			return hitl.Ref{ID: string(c.ID)}, nil

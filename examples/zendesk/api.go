@@ -47,12 +47,17 @@ type answer struct {
 	Audit              struct{ Events []thing }
 	Signing            struct{ Secret string } `json:"signing_secret"`
 	Upload             struct{ Token string }
+	Meta               struct {
+		More  bool   `json:"has_more"`
+		After string `json:"after_cursor"`
+	}
 }
 
 type thing struct {
 	ID                        id
 	Name, Title, Status, Type string
 	Description, Endpoint     string
+	AssigneeID                id `json:"assignee_id"`
 	Active                    bool
 }
 
@@ -67,8 +72,9 @@ type user struct {
 
 type comment struct {
 	ID          id
-	AuthorID    id     `json:"author_id"`
-	HTML        string `json:"html_body"`
+	CreatedAt   time.Time `json:"created_at"`
+	AuthorID    id        `json:"author_id"`
+	HTML        string    `json:"html_body"`
 	Public      bool
 	Metadata    struct{ Custom object }
 	Attachments []struct {

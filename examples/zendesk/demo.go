@@ -15,12 +15,13 @@ import (
 	"github.com/hitl-go/sdk/message/richtext"
 )
 
-// demo plays two sessions, one that the agent closes and one that the end user closes, and tells them to w.
+// demo plays three sessions, and tells them to w: one that the agent closes, one that the end user closes, and one in which
+// Zendesk is out of reach for a while.
 // Whatever does not arrive where it should is an error.
 func demo(ctx context.Context, w io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	s, err := newStage(ctx, botpresstest.Options{Bot: parcelBot}, hitl.Options{ActivationDelay: 200 * time.Millisecond})
+	s, err := newStage(ctx, botpresstest.Options{Bot: parcelBot, Attempts: 2, RetryDelay: 200 * time.Millisecond}, hitl.Options{ActivationDelay: 200 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -31,11 +32,12 @@ func demo(ctx context.Context, w io.Writer) (err error) {
 	rosa := s.desk.NewAgent("Rosa Diaz")
 	d.agentCloses(rosa)
 	d.endUserCloses(rosa)
+	d.deskIsDown(rosa)
 	if d.err != nil {
 		return d.err
 	}
 	d.tell.line("")
-	d.tell.line("Both sessions are over, and everything has arrived: Zendesk was asked %d times, Botpress called the integration %d times.",
+	d.tell.line("All sessions are over, and everything has arrived, once and in order: Zendesk was asked %d times, Botpress called the integration %d times.",
 		len(s.desk.Requests()), s.cloud.Count("action_triggered")+s.cloud.Count("message_created")+s.cloud.Count("webhook_received"))
 	return nil
 }
@@ -111,6 +113,64 @@ func (d *drama) endUserCloses(rosa zendesktest.User) {
 	d.hears(omar)
 	d.arrives(omar, 1)
 	d.ends(omar)
+}
+
+// deskIsDown lets Zendesk's API fail while both write, until Botpress has given up sending what the end user says. What was said
+// arrives all the same: the server delivers it, and reads the ticket back.
+func (d *drama) deskIsDown(rosa zendesktest.User) {
+	lena := d.enter("Lena", botpresstest.Profile{Name: "Lena Berg"})
+	d.tell.title("Lena's outage")
+	d.chats(lena, message.Text{Text: "My parcel is wet."}, 1)
+	d.escalates(lena, botpresstest.Escalation{Title: "A wet parcel"})
+	d.agent(func() error { return d.desk.Assign(lena.ticket, rosa) })
+	d.hears(lena)
+
+	if d.err != nil {
+		return
+	}
+	d.desk.SetDown(true)
+	d.tell.event("Zendesk's API is down")
+	d.offline(lena, "It rains into your van.")
+	d.offline(lena, "Are you there?")
+	if d.err == nil {
+		d.err = d.desk.Reply(lena.ticket, rosa, "<p>I am. Shall we send another one?</p>") // Its webhook fails, so nobody waits for it.
+	}
+	d.tell.said("Rosa", lena.place(), "I am. Shall we send another one?")
+	lena.seen++
+	d.arrives(lena, 0)
+	d.tell.event("nothing has arrived, and Botpress has given up")
+
+	d.desk.SetDown(false)
+	d.tell.event("Zendesk's API is back")
+	d.hears(lena)
+	lena.seen--
+	d.await(lena, 2)
+	d.writes(lena, message.Text{Text: "Yes, please."}, 1)
+	d.agent(func() error { return d.desk.Solve(lena.ticket, rosa) })
+	d.hears(lena)
+	d.ends(lena)
+}
+
+// offline lets an end user write what cannot arrive now, and waits until Botpress has given it up.
+func (d *drama) offline(c *character, text string) {
+	d.says(c, message.Text{Text: text})
+	if d.err == nil {
+		d.tell.said(c.name, "Botpress", text)
+	}
+}
+
+// await waits until there are this many new comments in a ticket, and tells them.
+func (d *drama) await(c *character, comments int) {
+	for d.err == nil {
+		if t, _ := d.desk.Ticket(c.ticket); len(t.Comments)-c.seen >= comments {
+			break
+		}
+		if d.ctx.Err() != nil {
+			d.err = fmt.Errorf("%s waits for %d comments: %w", c.place(), comments, context.Cause(d.ctx))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	d.arrives(c, comments)
 }
 
 // drama is a play under way. After the first failure nothing more is played.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -24,16 +25,13 @@ const (
 )
 
 // template is the body that the trigger of an event sends. It has ids only: words in placeholders are rendered for people.
-const template = `{"event":%q,"ticketId":"{{ticket.id}}","conversationId":"{{ticket.external_id}}","assigneeId":"{{ticket.assignee.id}}"}`
+const template = `{"event":%q,"ticketId":"{{ticket.id}}","conversationId":"{{ticket.external_id}}"}`
 
 // report is what that says.
-type report struct {
-	Event, TicketID, ConversationID string
-	AssigneeID                      string // Empty if the ticket was taken off its assignee.
-}
+type report struct{ Event, TicketID, ConversationID string }
 
-// HandleWebhook says what an update of a ticket means. The agents' latest comments always come along: the request does
-// not say which one is new, and an earlier one may have been lost. The server knows by their ids what it has sent.
+// HandleWebhook says which ticket has changed. What has happened in it is read back: webhooks come in any order, and Zendesk
+// gives some of them up.
 func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hook hitl.Webhook, err error) {
 	if err := a.verify(ctx, r); err != nil {
 		return hook, err
@@ -45,27 +43,34 @@ func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hook hitl
 	if said.ConversationID == "" {
 		return hook, nil // A ticket of somebody else.
 	}
-	if said.Event == assigned && said.AssigneeID != "" {
-		out, err := a.api.call(ctx, http.MethodGet, "users/"+url.PathEscape(said.AssigneeID)+".json", nil)
-		if err != nil {
-			return hook, err
+	return hitl.Webhook{Events: []hitl.Event{hitl.Changed{SessionID: said.TicketID, ConversationID: said.ConversationID}}}, nil
+}
+
+// Backfill returns who has a ticket, its comments since a time, and whether it is over: solved, closed or deleted.
+func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
+	stopped := hitl.Stopped{ConversationID: r.ConversationID, SessionID: r.Session.ID}
+	out, err := a.api.call(ctx, http.MethodGet, "tickets/"+url.PathEscape(r.Session.ID)+".json?include=users", nil)
+	if refused(err, http.StatusNotFound) {
+		return []hitl.Event{stopped}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	said, err := a.since(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	over := out.Ticket.Status == "solved" || out.Ticket.Status == "closed"
+	for _, u := range out.Users {
+		if u.ID == out.Ticket.AssigneeID && !(over && len(said) == 0) { // Who only solves it need not be introduced.
+			events = append(events, hitl.Assigned{ConversationID: r.ConversationID, SessionID: r.Session.ID, Agent: agent(u)})
 		}
-		hook.Events = append(hook.Events, hitl.Assigned{SessionID: said.TicketID, ConversationID: said.ConversationID, Agent: agent(out.User)})
 	}
-	out, err := a.comments(ctx, said.TicketID)
-	if err != nil && !refused(err, http.StatusNotFound) {
-		return hook, err
+	events = append(events, said...)
+	if over {
+		events = append(events, stopped)
 	}
-	for _, c := range out.Comments {
-		hook.Events = append(hook.Events, hitl.Replied{
-			SessionID: said.TicketID, ConversationID: said.ConversationID,
-			ID: string(c.ID), Author: author(c, out.Users), Message: content(c),
-		})
-	}
-	if said.Event == solved {
-		hook.Events = append(hook.Events, hitl.Stopped{SessionID: said.TicketID, ConversationID: said.ConversationID})
-	}
-	return hook, nil
+	return events, nil
 }
 
 // verify checks the signature. Zendesk keeps the secrets: they are asked for when one of them does not fit, but at most
@@ -94,28 +99,58 @@ func (a *adapter) verify(ctx context.Context, r *http.Request) error {
 	return a.genuine(r)
 }
 
-// comments returns the newest comments of a ticket, oldest first, and the users who wrote them.
-func (a *adapter) comments(ctx context.Context, ticketID string) (answer, error) {
-	const query = "include=users&include_inline_images=true&sort=-created_at&page[size]=10" // Only pages with a size are sorted.
-	out, err := a.api.call(ctx, http.MethodGet, "tickets/"+url.PathEscape(ticketID)+"/comments.json?"+query, nil)
-	slices.Reverse(out.Comments)
-	return out, err
+// newest returns a page of a ticket's comments, the newest first, and the users who wrote them.
+func (a *adapter) newest(ctx context.Context, ticketID string, size int, after string) (answer, error) {
+	const query = "tickets/%s/comments.json?include=users&include_inline_images=true&sort=-created_at&page[size]=%d" // Only pages are sorted.
+	path := fmt.Sprintf(query, url.PathEscape(ticketID), size)
+	if after != "" {
+		path += "&page[after]=" + url.QueryEscape(after)
+	}
+	return a.api.call(ctx, http.MethodGet, path, nil)
+}
+
+// maxPages is how many hundred comments are read back.
+const maxPages = 10
+
+// since returns what agents have said in a ticket since a time, oldest first.
+func (a *adapter) since(ctx context.Context, r hitl.BackfillRequest) (said []hitl.Event, err error) {
+	after := ""
+	for range maxPages {
+		out, err := a.newest(ctx, r.Session.ID, 100, after)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range out.Comments {
+			if c.CreatedAt.Before(r.Since) {
+				out.Meta.More = false
+				break
+			}
+			if by, ok := author(c, out.Users); ok {
+				said = append(said, hitl.Replied{
+					ConversationID: r.ConversationID, SessionID: r.Session.ID, ID: string(c.ID), Author: by, Message: content(c),
+				})
+			}
+		}
+		if after = out.Meta.After; !out.Meta.More {
+			break
+		}
+	}
+	slices.Reverse(said)
+	return said, nil
 }
 
 func agent(u user) hitl.Agent {
 	return hitl.Agent{ID: string(u.ID), Name: cmp.Or(u.Alias, u.Name), PictureURL: u.Photo.URL}
 }
 
-// author tells who wrote a comment. What we wrote is recognised by its mark, whoever Zendesk takes for its author.
-func author(c comment, users []user) hitl.Author {
+// author returns the agent who wrote a comment for the end user. What we wrote is recognised by its mark, whoever Zendesk takes
+// for its author.
+func author(c comment, users []user) (hitl.Agent, bool) {
 	i := slices.IndexFunc(users, func(u user) bool { return u.ID == c.AuthorID })
-	switch {
-	case i < 0 || !c.Public || c.Metadata.Custom[mark] != nil:
-		return nil // the desk itself, an automation or a note
-	case users[i].Role == "end-user":
-		return hitl.Customer{}
+	if i < 0 || !c.Public || c.Metadata.Custom[mark] != nil || users[i].Role == "end-user" {
+		return hitl.Agent{}, false // an automation, a note, ourselves, or the end user by e-mail
 	}
-	return agent(users[i])
+	return agent(users[i]), true
 }
 
 var picture = regexp.MustCompile(`(?i)<img\b[^>]*>`) // Pictures between the words are attachments, too.

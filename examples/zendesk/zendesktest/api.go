@@ -144,6 +144,9 @@ func answer(w http.ResponseWriter, status int, v any) {
 
 // fault is the fault that strikes this request, or nil.
 func (d *Desk) fault(r *http.Request) *Fault {
+	if d.down {
+		return &Fault{Status: http.StatusServiceUnavailable, RetryAfter: -1}
+	}
 	i := slices.IndexFunc(d.faults, func(f *Fault) bool {
 		fits := f.Times > 0 && (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.Path, f.Path)
 		if fits && f.Skip > 0 {
@@ -166,7 +169,7 @@ func (f *Fault) strike(w http.ResponseWriter) {
 	if f.RetryAfter >= 0 && (f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
 	}
-	answer(w, f.Status, &apiError{Kind: http.StatusText(f.Status), Description: "this was ordered by the test"})
+	answer(w, f.Status, &apiError{Kind: http.StatusText(f.Status), Description: "the test wants it so"})
 }
 
 func (d *Desk) authenticate(r *http.Request) *User {
@@ -394,7 +397,23 @@ func (d *Desk) showTicket(r *request) (any, *apiError) {
 	if refused != nil {
 		return nil, refused
 	}
-	return map[string]any{"ticket": t}, nil
+	out := map[string]any{"ticket": t}
+	if r.query("include") == "users" {
+		out["users"] = d.usersOf(t.RequesterID, t.AssigneeID)
+	}
+	return out, nil
+}
+
+// usersOf returns each user once, as side-loads do.
+func (d *Desk) usersOf(ids ...int64) []*User {
+	list := []*User{}
+	for _, id := range ids {
+		u := d.user(id)
+		if u.Role != "" && !slices.ContainsFunc(list, func(other *User) bool { return other.ID == u.ID }) {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 func (d *Desk) updateTicket(r *request) (any, *apiError) {
@@ -436,22 +455,19 @@ func (d *Desk) listComments(r *request) (any, *apiError) {
 		if r.query("sort") == "-created_at" {
 			slices.Reverse(page)
 		}
-		out["meta"] = map[string]bool{"has_more": len(page) > size}
-		page = page[:min(size, len(page))]
+		begin, _ := strconv.Atoi(r.query("page[after]")) // A cursor of ours is how many came before.
+		begin = min(max(begin, 0), len(page))
+		end := min(begin+size, len(page))
+		out["meta"] = map[string]any{"has_more": end < len(page), "after_cursor": strconv.Itoa(end)}
+		page = page[begin:end]
 	}
 	out["comments"] = append([]Comment{}, page...)
 	if r.query("include") == "users" {
-		users := map[int64]*User{}
+		var authors []int64
 		for _, c := range page {
-			if u := d.user(c.AuthorID); u.Role != "" {
-				users[u.ID] = u
-			}
+			authors = append(authors, c.AuthorID)
 		}
-		list := []*User{}
-		for _, u := range users {
-			list = append(list, u)
-		}
-		out["users"] = list
+		out["users"] = d.usersOf(authors...)
 	}
 	return out, nil
 }

@@ -58,6 +58,7 @@ type Desk struct {
 	idle        chan struct{} // Closed when pending falls to zero.
 	autoAssigns User
 	muted       bool
+	down        bool
 }
 
 // Fault makes requests to the API fail.
@@ -113,6 +114,13 @@ func (d *Desk) Fault(f Fault) {
 	defer d.mu.Unlock()
 	f.Times = max(1, f.Times)
 	d.faults = append(d.faults, &f)
+}
+
+// SetDown makes the API answer 503, or work again. Agents can work all the same, and webhooks are sent.
+func (d *Desk) SetDown(down bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.down = down
 }
 
 // Tickets returns all tickets, oldest first.
