@@ -178,3 +178,38 @@ func TestBugStopIsAnsweredButNotWritten(t *testing.T) {
 		}
 	})
 }
+
+// a desk that recognises no repetition has taken a message, and its answer was lost. So it has the message twice, and it echoes
+// both: nobody knows the first one's id.
+func TestEchoOfAMessageThatTheDeskHasTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, u, _ := bugWorld(t, features{forgetful: true, echo: true, echoDelay: 20 * time.Second, replicas: 2})
+		var lost atomic.Bool
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "SendMessage" && lost.CompareAndSwap(false, true) {
+				return &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+			}
+			return nil
+		}
+		say(t, u, "my words")
+		<-time.After(time.Hour)
+		if got := agentsSaid(u); len(got) > 0 || !lost.Load() {
+			t.Errorf("the end user read their own words as an agent's: %q", got)
+		}
+	})
+}
+
+// the one report of a reply comes while the desk cannot be read. It is read back soon after it can be, and not by the next sweep.
+func TestReadBackIsRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, u, ticket := bugWorld(t, features{readBack: true, once: true})
+		w.desk.SetDown(true)
+		w.desk.Reply(ticket, acme.Agent{ID: "ann", Name: "ANN"}, "hello")
+		<-time.After(10 * time.Second)
+		w.desk.SetDown(false)
+		<-time.After(30 * time.Second)
+		if got := agentsSaid(u); !slices.Equal(got, []string{"hello"}) {
+			t.Errorf("the end user has read %q, want the reply", got)
+		}
+	})
+}

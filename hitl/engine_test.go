@@ -257,7 +257,7 @@ func (w *world) workAtOnce(jane *botpresstest.EndUser) {
 
 // An assignment whose attempt died between its record and its event is reported by the next attempt.
 func TestAssignmentWhoseAttemptDied(t *testing.T) {
-	for _, wait := range []time.Duration{time.Minute + 15*time.Second, 5 * time.Minute} {
+	for _, wait := range []time.Duration{time.Minute + 15*time.Second, 5 * time.Minute, 3 * time.Hour} {
 		t.Run(wait.String(), func(t *testing.T) {
 			inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 				w.escalate(jane, "Help")
@@ -266,7 +266,7 @@ func TestAssignmentWhoseAttemptDied(t *testing.T) {
 				// The event is never created, and neither is the note that this has failed: the process has died.
 				lift := []func(){
 					w.cloud.Fault(botpresstest.Fault{Operation: "createEvent", Kind: botpresstest.InternalError}),
-					w.cloud.Fault(botpresstest.Fault{Operation: "setState", Kind: botpresstest.InternalError, Skip: 1}),
+					w.cloud.Fault(botpresstest.Fault{Operation: "patchState", Kind: botpresstest.InternalError}),
 				}
 				if status, _ := w.webhook(t.Context(), bob); status == http.StatusOK {
 					t.Fatal("the webhook was answered 200")
@@ -519,30 +519,76 @@ func TestSessionThatAnotherReplicaOpens(t *testing.T) {
 
 // The answer to startHitl gets lost, and Botpress repeats it so late that the plugin has ignored what an agent did meanwhile.
 func TestStartHitlThatIsAnsweredLate(t *testing.T) {
-	late := botpresstest.Options{RetryDelay: 40 * time.Second}
-	inBubble(t, setting{replicas: 2, cloud: late}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
-		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 2})()
-		var agent sync.WaitGroup
+	for _, lost := range []int{1, 2} { // answers
+		for _, delay := range []time.Duration{time.Second, 3 * time.Second, 7 * time.Second, 40 * time.Second} {
+			t.Run(fmt.Sprintf("%d answers lost, asked again after %s", lost, delay), func(t *testing.T) {
+				startHitlThatIsAnsweredLate(t, lost, delay)
+			})
+		}
+	}
+}
+
+func startHitlThatIsAnsweredLate(t *testing.T, lost int, delay time.Duration) {
+	bob := map[string]any{"id": "agent-8", "name": "Bob Agent"}
+	inBubble(t, setting{replicas: 3, cloud: botpresstest.Options{RetryDelay: delay}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: lost})()
+		var agents sync.WaitGroup
 		var want []string
-		agent.Go(func() {
+		agents.Go(func() {
 			for len(w.desk.Tickets()) == 0 {
 				<-time.After(10 * time.Millisecond)
 			}
-			w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: alice})
 			for n := range 6 {
-				w.webhook(t.Context(), comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
-				<-time.After(3 * time.Second)
+				switch n {
+				case 0:
+					w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: alice})
+				case 3:
+					w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: bob})
+				}
+				c := comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n))
+				if n >= 3 {
+					c.Agent = bob
+				}
+				w.webhook(t.Context(), c)
+				<-time.After(time.Second)
 			}
 		})
 		for n := range 6 {
-			want = append(want, fmt.Sprintf("Alice Agent: reply %d", n))
+			name := "Alice Agent"
+			if n >= 3 {
+				name = "Bob Agent"
+			}
+			want = append(want, fmt.Sprintf("%s: reply %d", name, n))
 		}
 		w.escalate(jane, "Help")
-		agent.Wait()
+		agents.Wait()
 		w.pass(time.Minute)
 		wantAgents(t, jane, want...)
-		if n := count(jane, "has joined"); n != 1 {
-			t.Errorf("the agent was announced %d times, want once", n)
+		var order []string
+		for _, m := range jane.Received()[1:] {
+			order = append(order, message.PlainText(m.Message))
+		}
+		const joined = "A human agent has joined the conversation."
+		want = []string{joined, "reply 0", "reply 1", "reply 2", joined, "reply 3", "reply 4", "reply 5"}
+		if diff := cmp.Diff(want, order); diff != "" {
+			t.Errorf("what the end user was shown (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A message that waits for an earlier one, and is given up by Botpress while the desk is down, is delivered with that one.
+func TestMessageThatWaitsForAnEarlierOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, u, ticket := bugWorld(t, features{})
+		w.desk.SetDown(true)
+		say(t, u, "one")
+		say(t, u, "two")
+		<-time.After(5 * time.Second)
+		w.desk.SetDown(false)
+		<-time.After(20 * time.Second)
+		log := w.desk.TicketsByTitle("Help")[0].Log
+		if got := log[len(log)-2:]; !strings.HasSuffix(got[0], ": one") || !strings.HasSuffix(got[1], ": two") {
+			t.Errorf("ticket %s has %q, want both messages at its end", ticket, log)
 		}
 	})
 }

@@ -727,12 +727,13 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	for _, want := range []string{
-		"Where is my parcel?", "Which parcel is it?", "4711, from Lisbon", "It is 4711.", "Track it", "Where it was handed over",
+		"Where is my parcel?", "It is 4711.", "Track it", "Where it was handed over",
 		"But I have no neighbours!", "Hello Jane, I am Rosa. Have you got a photo of the slip?", "Image: The slip",
 		"And this is my street.", "Location: Home", "The driver mixed up 1 and 11 again.", "Found it, next door but ten.",
-		"refund.pdf <", "You are wonderful.", "The human agent closed the conversation.", "ticket #1 is solved",
+		"refund.pdf <", "You are wonderful.", "ticket #1 is solved",
 		"Do you deliver on Sundays?", "We do not, I am afraid.", "A pity. Thank you!", "( The user has ended the session. )",
-		"You have ended the session with the human agent.", "ticket #2 is solved", "Both sessions are over",
+		"You have ended the session with the human agent.", "ticket #2 is solved", "It rains into your van.", "Zendesk's API is back", "ticket #3 is solved",
+		"All sessions are over, and everything has arrived, once and in order",
 	} {
 		if n := strings.Count(out.String(), want); n != 1 {
 			t.Errorf("%q is there %d times", want, n)
