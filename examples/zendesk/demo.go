@@ -165,10 +165,11 @@ func (d *drama) await(c *character, comments int) {
 		if t, _ := d.desk.Ticket(c.ticket); len(t.Comments)-c.seen >= comments {
 			break
 		}
-		if d.ctx.Err() != nil {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-d.ctx.Done():
 			d.err = fmt.Errorf("%s waits for %d comments: %w", c.place(), comments, context.Cause(d.ctx))
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	d.arrives(c, comments)
 }

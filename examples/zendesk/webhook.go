@@ -62,7 +62,7 @@ func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events 
 	}
 	over := out.Ticket.Status == "solved" || out.Ticket.Status == "closed"
 	for _, u := range out.Users {
-		if u.ID == out.Ticket.AssigneeID && !(over && len(said) == 0) { // Who only solves it need not be introduced.
+		if u.ID == out.Ticket.AssigneeID && (!over || len(said) > 0) { // Who only solves it need not be introduced.
 			events = append(events, hitl.Assigned{ConversationID: r.ConversationID, SessionID: r.Session.ID, Agent: agent(u)})
 		}
 	}
