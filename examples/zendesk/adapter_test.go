@@ -732,7 +732,7 @@ func TestDemo(t *testing.T) {
 		"And this is my street.", "Location: Home", "The driver mixed up 1 and 11 again.", "Found it, next door but ten.",
 		"refund.pdf <", "You are wonderful.", "ticket #1 is solved",
 		"Do you deliver on Sundays?", "We do not, I am afraid.", "A pity. Thank you!", "( The user has ended the session. )",
-		"You have ended the session with the human agent.", "ticket #2 is solved", "It rains into your van.", "Zendesk's API is back", "ticket #3 is solved",
+		"You have ended the session with the human agent.", "ticket #2 is solved", "→ ticket #3  It rains into your van.", "Zendesk's API is back", "ticket #3 is solved",
 		"All sessions are over, and everything has arrived, once and in order",
 	} {
 		if n := strings.Count(out.String(), want); n != 1 {
