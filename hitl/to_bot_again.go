@@ -64,11 +64,11 @@ func (b *toBot) repeatAll(ctx context.Context, ses *session, began string) error
 	if by := record[startedAgain]; by != "" && by != began {
 		return Retryable(time.Second, errors.New("hitl: another attempt answers startHitl"))
 	}
-	for _, repeat := range repeats {
+	for _, r := range repeats {
 		if clock.now().After(answer) {
 			return errTooLate
 		}
-		if err := repeat(ctx, began, &botpress.Schedule{DateTime: due}); err != nil {
+		if err := b.sendAgain(ctx, r, began, due); err != nil {
 			return err
 		}
 		due = due.Add(scheduleGap)
@@ -92,11 +92,15 @@ func (b *toBot) repeatAll(ctx context.Context, ses *session, began string) error
 
 var errTooLate = Retryable(time.Second, errors.New("hitl: it takes too long to send again what agents did before startHitl was answered"))
 
-// repeat sends one thing again, in an attempt to answer startHitl.
-type repeat func(ctx context.Context, attempt string, schedule *botpress.Schedule) error
+// repeat is an event to send again, or a reply of which a copy is sent.
+type repeat struct {
+	event botpress.CreateEventParams
+	reply *botpress.Message
+}
 
-// repeats returns what is to be sent again: the replies, between them who has taken over, and the end. Nothing in an event says whether
-// it repeats another. So an agent is announced again before the first reply after another agent's, and the latest in any case.
+// repeats returns what is to be sent again: the replies, between them who has taken over, and the end. Nothing in an event says
+// whether it repeats another. So an agent is announced again before the first reply after another agent's, and the latest agent
+// in any case.
 func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err error) {
 	replies, err := b.replies(ctx, ses.conversationID)
 	if err != nil {
@@ -111,56 +115,46 @@ func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err er
 		return nil, err
 	}
 	current := ""
-	announce := func(userID string) {
-		if userID != current && announced[userID] {
-			current = userID
-			all = append(all, b.repeatAssignment(ses, userID))
+	announce := func(userID string) error {
+		if userID == current || !announced[userID] {
+			return nil
 		}
+		current = userID
+		e, err := b.assignmentOf(ses, userID)
+		all = append(all, repeat{event: e})
+		return err
 	}
 	for _, m := range slices.Backward(replies) {
-		announce(m.UserID)
-		all = append(all, b.repeatReply(m))
-	}
-	announce(latest.UserID)
-	if ses.closed() {
-		all = append(all, b.repeatStop(ses))
-	}
-	return all, nil
-}
-
-func (b *toBot) repeatAssignment(ses *session, userID string) repeat {
-	return b.repeatEvent(func() (botpress.CreateEventParams, error) { return b.assignmentOf(ses, userID) })
-}
-
-func (b *toBot) repeatStop(ses *session) repeat {
-	return b.repeatEvent(func() (botpress.CreateEventParams, error) { return b.events.stopped(ses) })
-}
-
-func (b *toBot) repeatEvent(params func() (botpress.CreateEventParams, error)) repeat {
-	return func(ctx context.Context, _ string, schedule *botpress.Schedule) error {
-		e, err := params()
-		if err != nil {
-			return err
+		if err := announce(m.UserID); err != nil {
+			return nil, err
 		}
-		e.Schedule = schedule
-		if _, err = b.api.CreateEvent(ctx, e); err != nil {
-			return fmt.Errorf("hitl: send the event %s again: %w", e.Type, err)
+		all = append(all, repeat{reply: &m})
+	}
+	if err := announce(latest.UserID); err != nil || !ses.closed() {
+		return all, err
+	}
+	e, err := b.events.stopped(ses)
+	return append(all, repeat{event: e}), err
+}
+
+// sendAgain schedules an event, or the copy of a reply, which there is once for each attempt to answer startHitl.
+func (b *toBot) sendAgain(ctx context.Context, r repeat, attempt string, due time.Time) error {
+	schedule := &botpress.Schedule{DateTime: due}
+	if r.reply == nil {
+		r.event.Schedule = schedule
+		if _, err := b.api.CreateEvent(ctx, r.event); err != nil {
+			return fmt.Errorf("hitl: send the event %s again: %w", r.event.Type, err)
 		}
 		return nil
 	}
-}
-
-func (b *toBot) repeatReply(m botpress.Message) repeat {
-	return func(ctx context.Context, attempt string, schedule *botpress.Schedule) error {
-		_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
-			ConversationID: m.ConversationID, UserID: m.UserID, Type: m.Type, Payload: m.Payload, Schedule: schedule,
-			Tags: botpress.Tags{tagCopyOf: m.ID + "@" + attempt}, DiscriminateByTags: []string{tagCopyOf},
-		})
-		if err != nil {
-			return fmt.Errorf("hitl: send the agent's message %s again: %w", m.Tags[tagID], err)
-		}
-		return nil
+	_, _, err := b.api.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+		ConversationID: r.reply.ConversationID, UserID: r.reply.UserID, Type: r.reply.Type, Payload: r.reply.Payload, Schedule: schedule,
+		Tags: botpress.Tags{tagCopyOf: r.reply.ID + "@" + attempt}, DiscriminateByTags: []string{tagCopyOf},
+	})
+	if err != nil {
+		return fmt.Errorf("hitl: send the agent's message %s again: %w", r.reply.Tags[tagID], err)
 	}
+	return nil
 }
 
 // announced returns the users of the agents that the bot was told of. An assignment that is on record and not sent yet is none
@@ -179,7 +173,7 @@ func (b *toBot) announced(ctx context.Context, conversationID string) (map[strin
 	return all, nil
 }
 
-// replies returns what agents have said, newest first.
+// replies returns what agents have said, newest first, and not more than a session can hold that is still to begin.
 func (b *toBot) replies(ctx context.Context, conversationID string) (replies []botpress.Message, err error) {
 	for m, err := range b.api.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: conversationID}) {
 		if err != nil {
