@@ -116,6 +116,7 @@ func (w *world) apiCalls() int {
 func BenchmarkMemory(b *testing.B) {
 	const sessions = 50_000
 	n := 0
+	goroutines := runtime.NumGoroutine()
 	for b.Loop() {
 		server := (&fakeDesk{}).server(b, hitl.Options{})
 		send := func() int64 {
@@ -136,7 +137,12 @@ func BenchmarkMemory(b *testing.B) {
 		if grown := more - full; grown > (full-before)/10 {
 			b.Errorf("the server keeps %d kB after %d sessions and %d kB more after as many again", (full-before)/1000, sessions, grown/1000)
 		}
-		runtime.KeepAlive(server)
+		if err := server.Shutdown(b.Context()); err != nil {
+			b.Error(err)
+		}
+	}
+	if now := runtime.NumGoroutine(); now > goroutines {
+		b.Errorf("%d goroutines, and %d after %d messages", goroutines, now, n)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -174,6 +175,47 @@ func TestHungReceiveDoesNotKeepAServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestHungDeskDoesNotKeepAServer(t *testing.T) {
+	const open = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open"}`
+	const closed = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","closedAt":"1999-01-01T00:10:00.000Z","phase":"closed"}`
+	for _, test := range []struct{ method, tags string }{{"Backfill", open}, {"Notify", closed}} {
+		t.Run(test.method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				hung := false
+				hang := func(method string) error {
+					if method == test.method {
+						hung = true
+						<-release // and does not look at the context
+					}
+					return nil
+				}
+				desk := readableDesk{&fullDesk{}}
+				desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+					return hitl.Webhook{Events: []hitl.Event{replied("A-1", "Hello")}}, nil
+				}
+				desk.backfill = func(context.Context, hitl.BackfillRequest) ([]hitl.Event, error) { return nil, hang("Backfill") }
+				desk.notify = func(context.Context, hitl.Notice) error { return hang("Notify") }
+				api := conversationAPI{tags: test.tags}
+				s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+				var asking sync.WaitGroup
+				asking.Go(func() { ask(s, request(webhook)) })
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !hung {
+					t.Errorf("Shutdown: %v, want that its time is up; %s was called: %v", err, test.method, hung)
+				}
+				close(release)
+				asking.Wait()
+				if err := s.Shutdown(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }
 
 // conversationAPI is a Botpress with a session: T-1, with these messages, newest first.
