@@ -69,5 +69,5 @@ func (d desk) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, e
 }
 
 func main() {
-	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0"}, connect, nil))
+	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0", SendOnce: true}, connect, nil))
 }

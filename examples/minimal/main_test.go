@@ -10,12 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/hitltest"
 )
 
-var definition = hitl.Definition{Name: "minimal", Version: "1.0.0"}
+var definition = hitl.Definition{Name: "minimal", Version: "1.0.0", SendOnce: true}
 
 const key = "open sesame"
 
@@ -34,9 +35,41 @@ func TestSession(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
+	c, _ := suiteCase(t)
+	hitltest.Run(t, connect, c)
+}
+
+func TestChaos(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, terminal := suiteCase(t)
+		c.Desk.Heard = func(s hitltest.Session) (heard []string) {
+			printed, err := os.ReadFile(terminal)
+			if err != nil {
+				t.Error(err)
+			}
+			for line := range strings.Lines(string(printed)) {
+				if said, ok := strings.CutPrefix(line, "session "+s.ID+": "); ok {
+					heard = append(heard, said)
+				}
+			}
+			return heard
+		}
+		open, closed := c.Desk.Open, map[string]bool{} // by the agent, of which the terminal tells nothing
+		c.Desk.Open = func(s hitltest.Session) bool { return !closed[s.ID] && open(s) }
+		c.Desk.Stopped = func(s hitltest.Session) *http.Request {
+			closed[s.ID] = true
+			return report(s, "")
+		}
+		hitltest.Chaos(t, connect, c, hitltest.ChaosOptions{})
+	})
+}
+
+// suiteCase is a terminal for the suite. It returns the name of the file that stands for it.
+func suiteCase(t *testing.T) (c hitltest.Case[struct{}, struct{}], terminal string) {
+	t.Helper()
 	t.Setenv("AGENT_KEY", key)
-	terminal := newTerminal(t)
-	hitltest.Run(t, connect, hitltest.Case[struct{}, struct{}]{
+	terminal = newTerminal(t)
+	return hitltest.Case[struct{}, struct{}]{
 		Definition: definition,
 		Desk: hitltest.Desk{
 			Agent:   hitl.Agent{ID: "1", Name: "Your agent"},
@@ -48,7 +81,7 @@ func TestRules(t *testing.T) {
 				return err == nil && !strings.Contains(string(printed), "session "+s.ID+" is over\n")
 			},
 		},
-	})
+	}, terminal
 }
 
 // newTerminal has the adapter print to a file until the test ends, and returns its name.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hitl-go/sdk/examples/zendesk/zendesktest"
 	"github.com/hitl-go/sdk/hitl"
@@ -17,12 +18,9 @@ import (
 	"github.com/hitl-go/sdk/message/richtext"
 )
 
-// TestRules checks the adapter against the rules of all adapters. The desk is mute: what its triggers would send is made here.
+// TestRules checks the adapter against the rules of all adapters.
 func TestRules(t *testing.T) {
-	desk := zendesktest.NewDesk()
-	t.Cleanup(desk.Close)
-	desk.Mute(true)
-	rosa := desk.NewAgent("Rosa Diaz")
+	desk := newMuteDesk(t)
 	behind, err := url.Parse(desk.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -30,21 +28,52 @@ func TestRules(t *testing.T) {
 	wire := &hitltest.Wire{}
 	front := httptest.NewServer(wire.Handler(httputil.NewSingleHostReverseProxy(behind)))
 	t.Cleanup(front.Close)
+	hitltest.Run(t, world{zendesk: front.URL, files: media.Options{AllowPrivate: true}}.connect, suiteCase(desk, wire))
+}
 
+// TestChaos lets everything go wrong that can, in a bubble. The desk stays outside, since it has a socket: it is called in memory.
+func TestChaos(t *testing.T) {
+	desk := newMuteDesk(t)
+	synctest.Test(t, func(t *testing.T) {
+		wire := &hitltest.Wire{}
+		inMemory := roundTripper(func(r *http.Request) (*http.Response, error) {
+			answer := httptest.NewRecorder()
+			desk.ServeHTTP(answer, r)
+			return answer.Result(), nil
+		})
+		hitltest.Chaos(t, world{zendesk: "http://zendesk.test", transport: wire.RoundTripper(inMemory)}.connect, suiteCase(desk, wire), hitltest.ChaosOptions{})
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// newMuteDesk is a desk whose triggers send nothing: the suite sends what they would.
+func newMuteDesk(t *testing.T) *zendesktest.Desk {
+	t.Helper()
+	desk := zendesktest.NewDesk()
+	t.Cleanup(desk.Close)
+	desk.Mute(true)
+	return desk
+}
+
+func suiteCase(desk *zendesktest.Desk, wire *hitltest.Wire) hitltest.Case[Config, Session] {
+	rosa := desk.NewAgent("Rosa Diaz")
 	// A session that never was has a ticket that never was: the desk refuses, and there is nothing else to do.
 	happens := func(event string, do func(ticket int64) error) func(hitltest.Session) *http.Request {
 		return func(s hitltest.Session) *http.Request {
 			_ = do(number(s))
-			return reported(desk, event, s)
+			return reported(event, s)
 		}
 	}
 	says := func(do func(ticket int64, text string) error) func(hitltest.Session, string) *http.Request {
 		return func(s hitltest.Session, text string) *http.Request {
 			_ = do(number(s), text)
-			return reported(desk, replied, s)
+			return reported(replied, s)
 		}
 	}
-	hitltest.Run(t, world{zendesk: front.URL, files: media.Options{AllowPrivate: true}}.connect, hitltest.Case[Config, Session]{
+	return hitltest.Case[Config, Session]{
 		Definition: definition(),
 		Config:     Config{Subdomain: "acme", Email: desk.Email, APIToken: desk.Token},
 		Session:    Session{Priority: "high"},
@@ -55,12 +84,12 @@ func TestRules(t *testing.T) {
 			Replied:  says(func(ticket int64, text string) error { return desk.Reply(ticket, rosa, text) }),
 			Note:     says(func(ticket int64, text string) error { return desk.Note(ticket, rosa, text) }),
 			Customer: says(desk.CustomerEmails),
-			Echo:     func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return reported(desk, replied, s) },
+			Echo:     func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return reported(replied, s) },
 			Noise: func(s hitltest.Session) []*http.Request {
 				_ = desk.Assign(number(s), zendesktest.User{})
-				takenOff := reported(desk, assigned, s)
+				takenOff := reported(assigned, s)
 				_ = desk.Submit(number(s), rosa, zendesktest.Update{Status: "pending"})
-				return []*http.Request{takenOff, reported(desk, replied, s)}
+				return []*http.Request{takenOff, reported(replied, s)}
 			},
 			Open: func(s hitltest.Session) bool {
 				ticket, ok := desk.Ticket(number(s))
@@ -79,7 +108,7 @@ func TestRules(t *testing.T) {
 				return heard
 			},
 		},
-	})
+	}
 }
 
 func number(s hitltest.Session) int64 {
@@ -88,12 +117,8 @@ func number(s hitltest.Session) int64 {
 }
 
 // reported is what a trigger would send now.
-func reported(desk *zendesktest.Desk, event string, s hitltest.Session) *http.Request {
-	assignee := ""
-	if ticket, ok := desk.Ticket(number(s)); ok && ticket.AssigneeID != 0 {
-		assignee = strconv.FormatInt(ticket.AssigneeID, 10)
-	}
-	body := strings.NewReplacer("{{ticket.id}}", s.ID, "{{ticket.external_id}}", s.ConversationID, "{{ticket.assignee.id}}", assignee).
+func reported(event string, s hitltest.Session) *http.Request {
+	body := strings.NewReplacer("{{ticket.id}}", s.ID, "{{ticket.external_id}}", s.ConversationID).
 		Replace(fmt.Sprintf(template, event))
 	return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
@@ -18,6 +19,19 @@ import (
 )
 
 func TestAcme(t *testing.T) {
+	desk, c := acmeCase(t)
+	hitltest.Run(t, connectAcme(desk), c)
+}
+
+func TestAcmeChaos(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		desk, c := acmeCase(t)
+		hitltest.Chaos(t, connectAcme(desk), c, hitltest.ChaosOptions{})
+	})
+}
+
+func acmeCase(t *testing.T) (*acme.Desk, hitltest.Case[acme.Config, acme.Session]) {
+	t.Helper()
 	desk := &acme.Desk{}
 	serial := 0
 	post := func(s hitltest.Session, kind, text string) *http.Request {
@@ -32,7 +46,7 @@ func TestAcme(t *testing.T) {
 		}
 		return httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	}
-	hitltest.Run(t, connectAcme(desk), hitltest.Case[acme.Config, acme.Session]{
+	return desk, hitltest.Case[acme.Config, acme.Session]{
 		Definition: acme.Definition(true),
 		Config:     acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"},
 		Session:    acme.Session{Priority: "high"},
@@ -47,13 +61,13 @@ func TestAcme(t *testing.T) {
 				return tickets[i].Log
 			},
 		},
-	})
+	}
 }
 
 // connectAcme returns Acme's adapter, which package acme does not export: the server passes it to an action.
 func connectAcme(desk *acme.Desk) func(context.Context, hitl.Installation, acme.Config) (hitl.Integration[acme.Session], error) {
 	return func(ctx context.Context, in hitl.Installation, c acme.Config) (adapter hitl.Integration[acme.Session], err error) {
-		server, err := acme.NewServer(acme.Definition(true), desk, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "none"}})
+		server, err := acme.NewServer(acme.Definition(true), desk, &hitl.Options{Insecure: true, SweepEvery: -1, Botpress: botpress.Options{Token: "none"}})
 		if err != nil {
 			return nil, err
 		}

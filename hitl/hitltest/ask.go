@@ -164,9 +164,17 @@ func (t *trial) read(r *http.Request) report {
 // unsigned returns a request to the webhook with the method, header, query and subpath of r.
 func (t *trial) unsigned(r *http.Request, body []byte) report {
 	t.Helper()
-	u, err := url.Parse(t.bot.Installation.WebhookURL)
+	rep, err := t.bot.unsigned(r, body)
 	if err != nil {
 		t.Fatalf("The webhook has no address: %v", err)
+	}
+	return rep
+}
+
+func (b *Bot) unsigned(r *http.Request, body []byte) (report, error) {
+	u, err := url.Parse(b.Installation.WebhookURL)
+	if err != nil {
+		return report{}, err
 	}
 	if strings.Trim(r.URL.Path, "/") != "" {
 		u = u.JoinPath(r.URL.EscapedPath())
@@ -176,17 +184,20 @@ func (t *trial) unsigned(r *http.Request, body []byte) report {
 	if header == nil {
 		header = http.Header{}
 	}
-	return report{r.Method, u, header, body}
+	return report{r.Method, u, header, body}, nil
 }
 
-func (t *trial) signed(rep report) report {
-	if t.suite.desk.Sign == nil {
+func (t *trial) signed(rep report) report { return rep.signed(t.Context(), t.suite.desk.Sign) }
+
+// signed returns the report with the desk's signature, if it signs.
+func (rep report) signed(ctx context.Context, sign func(*http.Request)) report {
+	if sign == nil {
 		return rep
 	}
-	r := rep.request(t.Context())
+	r := rep.request(ctx)
 	u := *rep.url
 	r.URL = &u
-	t.suite.desk.Sign(r)
+	sign(r)
 	r.Header.Del("Host") // request adds it again.
 	rep.url, rep.header = r.URL, r.Header
 	return rep

@@ -28,6 +28,8 @@
 //	bot.Webhook(desk.reply(jane.Session().ID, "How can I help?"))
 //	jane.Sees("Alice Agent: How can I help?")
 //
-// Everything but Botpress is real: HTTP servers on the loopback interface, signatures, retries. So the package cannot run in
+// Everything but Botpress is real: HTTP servers on the loopback interface, signatures, retries. So Run and NewBot cannot run in
 // a bubble of testing/synctest.
+//
+// [Chaos] can, and should: it runs whole sessions while everything goes wrong, and compares what was said with what arrived.
 package hitltest

@@ -30,3 +30,14 @@ func (l *serverLog) copyTo(w io.Writer) {
 	defer l.mu.Unlock()
 	_, _ = w.Write(l.lines.Bytes()) // A test's output takes everything.
 }
+
+// copyLines copies the lines that contain a word.
+func (l *serverLog) copyLines(w io.Writer, word string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range bytes.Lines(l.lines.Bytes()) {
+		if bytes.Contains(line, []byte(word)) {
+			_, _ = w.Write(line)
+		}
+	}
+}

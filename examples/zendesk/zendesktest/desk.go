@@ -103,6 +103,9 @@ func (d *Desk) Close() {
 	d.client.CloseIdleConnections()
 }
 
+// ServeHTTP answers a request as the account does on its port.
+func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.http.Handler.ServeHTTP(w, r) }
+
 // Fail makes the next n requests to the API fail with a status and, if retryAfter is not negative, a Retry-After header.
 func (d *Desk) Fail(n, status int, retryAfter time.Duration) {
 	d.Fault(Fault{Times: n, Status: status, RetryAfter: retryAfter})
