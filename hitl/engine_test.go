@@ -461,13 +461,17 @@ func TestLateDuplicateOfStartHitl(t *testing.T) {
 	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
 		w.say(jane, message.Text{Text: "Hello?"})
+		w.report(comment("A-0", "reply 0"))
 		if status := w.dispatch("action_triggered", w.lastAction("createTicket")); status != http.StatusOK {
 			t.Fatalf("answered %d", status)
 		}
 		for n := range 4 {
 			w.report(comment(fmt.Sprintf("A-%d", n), fmt.Sprintf("reply %d", n)))
 		}
-		wantAgents(t, jane, "Alice Agent: reply 0", "Alice Agent: reply 1", "Alice Agent: reply 2", "Alice Agent: reply 3") // at once
+		want := []string{"Alice Agent: reply 0", "Alice Agent: reply 1", "Alice Agent: reply 2", "Alice Agent: reply 3"}
+		wantAgents(t, jane, want...) // at once
+		w.pass(time.Minute)
+		wantAgents(t, jane, want...) // and once
 	})
 }
 
