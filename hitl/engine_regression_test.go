@@ -213,3 +213,12 @@ func TestReadBackIsRetried(t *testing.T) {
 		}
 	})
 }
+
+// three replicas poll the desk, and send the same replies at the same moment.
+func TestPolledReplicasDoNotStarve(t *testing.T) {
+	for seed := range uint64(6) {
+		synctest.Test(t, func(t *testing.T) {
+			playWorld(t, features{replicas: 3, polled: true, readBack: true, sessions: 17}, 29+seed)
+		})
+	}
+}

@@ -119,7 +119,13 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			}
 			continue
 		}
-		record, err := s.shareActivation(ctx, ses, activationRecord{s.replica: timestamp(due)})
+		// What is sent at once is over when others read the record. If it were in it, replicas that send at the same moment would
+		// make way for each other for ever.
+		mine := activationRecord{}
+		if due.After(now) {
+			mine[s.replica] = timestamp(due)
+		}
+		record, err := s.shareActivation(ctx, ses, mine)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,8 @@ func (b *toBot) startAgain(ctx context.Context, ses *session) error {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, record.lastDue("").Add(schedulerJitter).Sub(clock.now())); err != nil {
+	scheduled := latest(clock.now(), record.lastDue("")) // what is sent at once may be on its way
+	if err := sleep(ctx, scheduled.Add(schedulerJitter).Sub(clock.now())); err != nil {
 		return err
 	}
 	if ses, err = b.sessions.read(ctx, ses.conversationID); err != nil { // it may be over
