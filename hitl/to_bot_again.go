@@ -46,14 +46,14 @@ func (b *toBot) startAgain(ctx context.Context, ses *session) error {
 }
 
 // repeatAll schedules anew what agents did so far, for a session that starts again. For that and for the answer it has an
-// activation delay. If that is not enough, Botpress gets no answer, and may repeat the request once more.
+// activation delay, or a second if that is shorter. If that is not enough, Botpress gets no answer, and may repeat the request once more.
 func (b *toBot) repeatAll(ctx context.Context, ses *session, began string) error {
 	repeats, err := b.repeats(ctx, ses)
 	if err != nil {
 		return err
 	}
 	clock := b.sessions.clock
-	answer := clock.now().Add(b.sessions.activationDelay)
+	answer := clock.now().Add(max(b.sessions.activationDelay, time.Second))
 	due := answer.Add(b.sessions.activationDelay)
 	last := due.Add(time.Duration(len(repeats)) * scheduleGap)
 	ses.activation.reserve(last)
