@@ -73,7 +73,7 @@ func chaos[Config, Session any, I hitl.Integration[Session]](
 	opts.Seed, opts.Patience = cmp.Or(opts.Seed, mathrand.Uint64N(1<<32)), cmp.Or(opts.Patience, 2*time.Hour)
 	t.Logf("hitltest: Chaos with the seed %d", opts.Seed)
 
-	m := &mayhem{t: t, desk: c.Desk, sendOnce: c.Definition.SendOnce, opts: opts, rng: mathrand.New(mathrand.NewPCG(opts.Seed, 0))}
+	m := &chaosRun{t: t, desk: c.Desk, sendOnce: c.Definition.SendOnce, opts: opts, rng: mathrand.New(mathrand.NewPCG(opts.Seed, 0))}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // It never fails.
 	secret := base64.RawURLEncoding.EncodeToString(key)
@@ -112,8 +112,8 @@ func chaos[Config, Session any, I hitl.Integration[Session]](
 	m.run(secret, c.Config, c.Session)
 }
 
-// mayhem is Chaos at work.
-type mayhem struct {
+// chaosRun is one run of Chaos.
+type chaosRun struct {
 	t        tb
 	bot      *Bot
 	desk     Desk
@@ -135,17 +135,17 @@ type mayhem struct {
 	lost      int // webhooks
 }
 
-func (m *mayhem) transport() *http.Transport {
+func (m *chaosRun) transport() *http.Transport {
 	return &http.Transport{DialContext: m.network.DialContext}
 }
 
-func (m *mayhem) random(n int) int {
+func (m *chaosRun) random(n int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.rng.IntN(n)
 }
 
-func (m *mayhem) run(secret string, config, session any) {
+func (m *chaosRun) run(secret string, config, session any) {
 	m.t.Helper()
 	for range m.opts.Replicas {
 		p, err := m.start()
@@ -183,7 +183,7 @@ func (m *mayhem) run(secret string, config, session any) {
 	scenes := make([]*scene, m.opts.Sessions)
 	for i := range scenes {
 		s := &scene{
-			mayhem: m, title: fmt.Sprintf("session %d", i), rng: mathrand.New(mathrand.NewPCG(m.opts.Seed, uint64(i)+1)),
+			chaosRun: m, title: fmt.Sprintf("session %d", i), rng: mathrand.New(mathrand.NewPCG(m.opts.Seed, uint64(i)+1)),
 			user: m.bot.EndUser(fmt.Sprintf("User %d", i)),
 		}
 		scenes[i] = s
@@ -210,12 +210,15 @@ func (m *mayhem) run(secret string, config, session any) {
 			gaveUp++
 		}
 	}
+	if 2*gaveUp > len(scenes) { // of which nothing is checked
+		m.t.Errorf("Botpress gave %d of %d sessions up: the adapter opens hardly any.", gaveUp, len(scenes))
+	}
 	m.t.Logf("hitltest: %d sessions, %d messages; %d processes were killed, the desk was down %d times, %d webhooks were lost; Botpress gave %d sessions up",
 		len(scenes), said, m.kills, m.outages, m.lost, gaveUp)
 }
 
 // wakeUp is Botpress that calls register every hour.
-func (m *mayhem) wakeUp(ctx context.Context) {
+func (m *chaosRun) wakeUp(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -234,7 +237,7 @@ type process struct {
 	die    context.CancelFunc
 }
 
-func (m *mayhem) start() (*process, error) {
+func (m *chaosRun) start() (*process, error) {
 	p := &process{client: m.transport()}
 	p.alive, p.die = context.WithCancel(context.Background())
 	var err error
@@ -275,7 +278,7 @@ func (c closing) Close() error {
 }
 
 // kill cuts a process off, and starts another in its place.
-func (m *mayhem) kill() {
+func (m *chaosRun) kill() {
 	fresh, err := m.start()
 	if err != nil {
 		m.t.Errorf("hitltest: the server cannot be made again: %v", err)
@@ -292,7 +295,7 @@ func (m *mayhem) kill() {
 }
 
 // balance is the load balancer. A request to a process that dies has no answer.
-func (m *mayhem) balance(w http.ResponseWriter, r *http.Request) {
+func (m *chaosRun) balance(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -319,7 +322,7 @@ func (m *mayhem) balance(w http.ResponseWriter, r *http.Request) {
 }
 
 // disturb lets things go wrong until calm is called.
-func (m *mayhem) disturb(ctx context.Context) (calm func()) {
+func (m *chaosRun) disturb(ctx context.Context) (calm func()) {
 	var lifts []func()
 	const probability = 0.01
 	for _, operation := range []string{botpresstest.AnyAPICall, botpresstest.AnyDispatch} {
@@ -360,7 +363,7 @@ func (m *mayhem) disturb(ctx context.Context) (calm func()) {
 }
 
 // pause waits for a random time. It reports false if the context ended.
-func (m *mayhem) pause(ctx context.Context, most time.Duration) bool {
+func (m *chaosRun) pause(ctx context.Context, most time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -371,7 +374,7 @@ func (m *mayhem) pause(ctx context.Context, most time.Duration) bool {
 
 // scene is one session, and what was said in it by whom.
 type scene struct {
-	*mayhem
+	*chaosRun
 
 	title   string
 	rng     *mathrand.Rand

@@ -24,6 +24,7 @@ func TestChaosFinds(t *testing.T) {
 		{"swaps words", "and in the desk is"},
 		{"never stops", "still open"},
 		{"drops a reply", "and the end user has seen"},
+		{"opens nothing", "gave 6 of 6 sessions up"},
 		{"refuses webhooks", "The webhook was answered 400"},
 	} {
 		t.Run(test.quirk, func(t *testing.T) {
@@ -84,6 +85,9 @@ func (n *notebook) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl
 }
 
 func (n *notebook) StartHitl(_ context.Context, r hitl.StartHitlRequest[struct{}]) (hitl.Ref, error) {
+	if n.quirk == "opens nothing" {
+		return hitl.Ref{}, hitl.Errorf("No.")
+	}
 	return hitl.Ref{ID: r.ConversationID}, nil
 }
 
