@@ -136,6 +136,7 @@ func (s *Server) background(ctx context.Context, c *connection, name string, tim
 	defer cancel()
 	ctx, seen := observe(ctx)
 	seen.mask.Store(c.mask)
+	seen.hungUp = nobody()
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -152,4 +153,11 @@ func (s *Server) background(ctx context.Context, c *connection, name string, tim
 		s.report(ctx, done, seen)
 	}()
 	return do(ctx)
+}
+
+// nobody is who waits for an answer that nobody has asked for.
+func nobody() <-chan struct{} {
+	gone := make(chan struct{})
+	close(gone)
+	return gone
 }

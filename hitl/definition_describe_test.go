@@ -47,7 +47,7 @@ func withoutOwn(t *testing.T, got, want map[string]any) {
 	}
 	for _, own := range []struct{ tags, names []string }{
 		{[]string{"user", "tags"}, []string{"agentId", "userKey"}},
-		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "phase", "startedAt", "closedAt", "stopping", "outbox", "readUntil", "repeatedUntil"}},
+		{[]string{"channels", "supportTicket", "conversation", "tags"}, []string{"startKey", "phase", "startedAt", "closedAt", "stopping", "outbox", "readUntil", "repeatedUntil", "unanswered"}},
 		{[]string{"channels", "supportTicket", "message", "tags"}, []string{"id", "delivered", "failed", "refused", "resent", "due", "copyOf", "partOf"}},
 	} {
 		tags := got

@@ -289,6 +289,8 @@ var oneAtATime = []features{
 	{dispatch: botpresstest.DispatchShuffled, replicas: 3},
 	{slow: 3 * time.Second},
 	{slow: 3 * time.Second, replicas: 3, dispatch: botpresstest.DispatchParallel},
+	{patience: 2 * time.Second, attempts: 1},
+	{patience: 2 * time.Second, replicas: 3, readBack: true},
 	{early: 2 * time.Second, replicas: 3},
 	{early: 2 * time.Second, replicas: 3, noConversationID: true},
 	{early: 2 * time.Second, replicas: 3, echo: true},
@@ -399,6 +401,9 @@ func anyFeatures(rng *rand.Rand) features {
 	}
 	if often(30) {
 		f.echoDelay = time.Duration(rng.IntN(90_000)) * time.Millisecond
+	}
+	if often(15) {
+		f.patience = time.Duration(1_000+rng.IntN(4_000)) * time.Millisecond
 	}
 	if f.readBack {
 		if often(40) {

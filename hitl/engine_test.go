@@ -638,3 +638,86 @@ func TestSweepOfManySessions(t *testing.T) {
 		t.Errorf("%d sessions were listed by three sweeps, want about a thousand each", listed)
 	}
 }
+
+// Botpress gives startHitl up while the desk opens the ticket, or before that is written down. No plugin knows of the session, so
+// it ends in the desk.
+func TestStartHitlThatBotpressGivesUp(t *testing.T) {
+	hurried := botpresstest.Options{Attempts: 1, Timeout: 5 * time.Second}
+	wantStatus := func(t *testing.T, w *world, after time.Duration, want string) {
+		t.Helper()
+		w.pass(after)
+		tickets := w.desk.Tickets()
+		if len(tickets) != 1 || tickets[0].Status != want {
+			t.Errorf("after %s the desk has %+v, want one ticket that is %s", after, tickets, want)
+		}
+	}
+	// slowly has the desk take a while for its first ticket.
+	slowly := func(w *world) {
+		var once sync.Once
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				once.Do(func() { <-time.After(8 * time.Second) })
+			}
+			return nil
+		}
+	}
+	t.Run("the desk is slow", func(t *testing.T) {
+		inBubble(t, setting{cloud: hurried}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			slowly(w)
+			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
+				t.Fatal("Botpress has an answer")
+			}
+			if err := w.in.Configure(t.Context(), w.in.Configuration); err != nil { // a sweep follows
+				t.Fatal(err)
+			}
+			wantStatus(t, w, 9*time.Minute, "open") // it may still be repeated
+			wantStatus(t, w, 25*time.Minute, "closed")
+			for _, conv := range w.cloud.Conversations() {
+				if conv.Tags["acme-desk:id"] != "" && conv.Tags["acme-desk:phase"] != "closed" {
+					t.Errorf("the conversation is still open: %v", conv.Tags)
+				}
+			}
+		})
+	})
+	t.Run("the link could not be written", func(t *testing.T) {
+		inBubble(t, setting{cloud: hurried}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			lift := w.cloud.Fault(botpresstest.Fault{Operation: "updateConversation", Kind: botpresstest.InternalError})
+			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
+				t.Fatal("Botpress has an answer")
+			}
+			wantStatus(t, w, time.Minute, "open")
+			lift()
+			wantStatus(t, w, 40*time.Minute, "closed")
+		})
+	})
+	t.Run("it is repeated", func(t *testing.T) {
+		again := hurried
+		again.Attempts = 2
+		inBubble(t, setting{cloud: again, replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			slowly(w)
+			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+				t.Fatal(err)
+			}
+			wantStatus(t, w, time.Hour, "open")
+		})
+	})
+	t.Run("who hung up was not the plugin", func(t *testing.T) {
+		inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			w.escalate(jane, "Help")
+			client, err := botpress.New(botpress.Options{
+				BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client,
+				BotID: w.cloud.BotID, IntegrationID: w.in.IntegrationID,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.UpdateConversation(t.Context(), jane.DownstreamID(), botpress.UpdateConversationParams{
+				Tags: botpress.Tags{"unanswered": "true"},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			w.say(jane, message.Text{Text: "Hello?"})
+			wantStatus(t, w, time.Hour, "open")
+		})
+	})
+}

@@ -34,7 +34,8 @@ type features struct {
 	sessions int
 
 	dispatch botpresstest.Dispatch
-	attempts int // of a dispatch; zero means two
+	attempts int           // of a dispatch; zero means two
+	patience time.Duration // of a dispatch, which a desk that opens a ticket often overtaxes; zero means a minute
 
 	skew, jitter time.Duration // of Botpress' clock and scheduler
 
@@ -71,7 +72,8 @@ func (f features) String() string {
 	add(true, "%d replicas", max(1, f.replicas))
 	add(f.dispatch == botpresstest.DispatchParallel, "parallel")
 	add(f.dispatch == botpresstest.DispatchShuffled, "shuffled")
-	add(f.attempts > 2, "%d attempts", f.attempts)
+	add(f.attempts > 0, "%d attempts", f.attempts)
+	add(f.patience > 0, "patience %s", f.patience)
 	add(f.skew != 0, "skew %s", f.skew)
 	add(f.jitter != 0, "jitter %s", f.jitter)
 	add(f.faults > 0, "faults %g", f.faults)
@@ -98,7 +100,7 @@ func (f features) String() string {
 
 // calm reports whether nothing goes wrong, so that everything arrives within seconds.
 func (f features) calm() bool {
-	return f.faults+f.deskFaults+f.deskLoses+f.lost == 0 && !f.outages && !f.kills && !f.pauses && !f.once && f.slow == 0
+	return f.faults+f.deskFaults+f.deskLoses+f.lost == 0 && !f.outages && !f.kills && !f.pauses && !f.once && f.slow == 0 && f.patience == 0
 }
 
 // engineWorld is Botpress, Acme Desk, and replicas that come and go.
@@ -121,6 +123,7 @@ type engineWorld struct {
 	replicas []*replica
 	gaveUp   map[string]bool // titles of sessions that Botpress gave up
 	linked   map[string]bool // tickets
+	answers  map[string]bool // titles of sessions whose startHitl a server has answered, as far as it knows
 	arrived  map[string]bool // actions that have reached a server, with their conversations
 	early    map[string]bool // tickets whose reports were taken too early
 	tally    engineTally
@@ -143,7 +146,7 @@ func newEngineWorld(t *testing.T, f features, seed uint64) *engineWorld {
 	t.Helper()
 	w := &engineWorld{
 		t: t, f: f, network: &memnet.Network{}, rng: rand.New(rand.NewPCG(seed, 7)), log: engineLog(t),
-		began: time.Now(), gaveUp: map[string]bool{}, linked: map[string]bool{}, early: map[string]bool{}, arrived: map[string]bool{},
+		began: time.Now(), gaveUp: map[string]bool{}, linked: map[string]bool{}, early: map[string]bool{}, arrived: map[string]bool{}, answers: map[string]bool{},
 	}
 	listener, err := w.network.Listen("botpress.test:80")
 	if err != nil {
@@ -156,7 +159,7 @@ func newEngineWorld(t *testing.T, f features, seed uint64) *engineWorld {
 		attempts = 2
 	}
 	w.cloud = botpresstest.NewServer(&botpresstest.Options{
-		Listener: listener, Client: cloudClient, Seed: seed, Attempts: attempts, Dispatch: f.dispatch,
+		Listener: listener, Client: cloudClient, Seed: seed, Attempts: attempts, Dispatch: f.dispatch, Timeout: f.patience,
 		ClockSkew: f.skew, SchedulerJitter: f.jitter,
 	})
 	t.Cleanup(w.cloud.Close)
@@ -434,11 +437,11 @@ func (w *engineWorld) balance(rw http.ResponseWriter, r *http.Request) {
 	answered := make(chan struct{})
 	w.working.Go(func() {
 		defer close(answered)
-		in := r.Clone(context.WithoutCancel(r.Context()))
+		in := r.Clone(r.Context())
 		in.Body = io.NopCloser(bytes.NewReader(body))
 		rep.server.ServeHTTP(rec, in)
 		if rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "at once") { // it was admitted
-			w.receive(r, body)
+			w.receive(r, body, rec.Code)
 		}
 		rep.pause()
 	})
@@ -456,7 +459,7 @@ func (w *engineWorld) balance(rw http.ResponseWriter, r *http.Request) {
 }
 
 // receive notes what has reached a server.
-func (w *engineWorld) receive(r *http.Request, body []byte) {
+func (w *engineWorld) receive(r *http.Request, body []byte, status int) {
 	if r.Header.Get("x-bp-operation") != "action_triggered" {
 		return
 	}
@@ -464,6 +467,7 @@ func (w *engineWorld) receive(r *http.Request, body []byte) {
 		Type  string `json:"type"`
 		Input struct {
 			ConversationID string `json:"conversationId"`
+			Title          string `json:"title"`
 		} `json:"input"`
 	}
 	if json.Unmarshal(body, &action) != nil {
@@ -472,6 +476,9 @@ func (w *engineWorld) receive(r *http.Request, body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.arrived[action.Type+" "+action.Input.ConversationID] = true
+	if action.Type == "startHitl" && status == http.StatusOK && r.Context().Err() == nil {
+		w.answers[action.Input.Title] = true
+	}
 }
 
 // received reports whether an action of a conversation has ever reached a server.
@@ -491,7 +498,10 @@ func (w *engineWorld) refuse(_ context.Context, method string) error {
 	return nil
 }
 
-func (w *engineWorld) loseAnswer(ctx context.Context, _ string) error {
+func (w *engineWorld) loseAnswer(ctx context.Context, method string) error {
+	if method == "StartHitl" && w.f.patience > 0 && w.chance(0.5) {
+		<-time.After(w.f.patience + time.Second)
+	}
 	if ctx.Err() != nil {
 		w.doubt.Add(1)
 		return context.Cause(ctx)

@@ -37,6 +37,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.opts.Timeout)
 	defer cancel()
 	ctx, seen := observe(botpress.ContextWithTrace(ctx, traceOf(r.Header)))
+	seen.hungUp = r.Context().Done()
 
 	body, err := s.receive(w, r)
 	var res response

@@ -69,6 +69,17 @@ type observation struct {
 	session  atomic.Pointer[sessionKey]
 	mask     atomic.Pointer[redact.Masker] // of the installation's secrets
 	apiCalls atomic.Int64
+	hungUp   <-chan struct{} // closed when nobody waits for the answer any more
+}
+
+// awaited reports whether somebody still waits for the operation's answer.
+func (o *observation) awaited() bool {
+	select {
+	case <-o.hungUp:
+		return false
+	default:
+		return true
+	}
 }
 
 // works notes which session the operation works on.

@@ -167,21 +167,24 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	tickets := w.desk.TicketsByTitle(o.title)
 	sum := engineTally{sessions: 1, said: len(o.said), replied: len(o.replied), joined: o.joined}
 	defer func() { w.tallyUp(func(a *engineTally) { a.add(sum) }) }()
+	defer func() {
+		if !ok {
+			c.explain(t, o, u, tickets)
+		}
+	}()
 	if o.gaveUp {
 		sum.gaveUp = 1
 		sum.gaveUpTickets = len(tickets)
 		for _, ticket := range tickets {
 			if ticket.Status == "open" {
 				sum.gaveUpOpen++
+				if !w.answeredStart(o.title) && w.doubt.Load() == 0 && w.f.faults == 0 {
+					fail("Botpress has given startHitl up, and the ticket %s is still open", ticket.ID)
+				}
 			}
 		}
 		return
 	}
-	defer func() {
-		if !ok {
-			c.explain(t, o, u, tickets)
-		}
-	}()
 	doubt := w.f.forgetful && w.doubt.Load() > 0
 
 	// One ticket, and it is the one that Botpress knows.
@@ -310,6 +313,13 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	if conv.Tags["acme-desk:outbox"] != "" {
 		fail("the outbox is still marked: %v", conv.Tags)
 	}
+}
+
+// answeredStart reports whether a server believes that it has answered startHitl.
+func (w *engineWorld) answeredStart(title string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answers[title]
 }
 
 // received is what the end user was shown in this session; they may have had others.

@@ -27,6 +27,7 @@ type session struct {
 	startedAt      time.Time // zero while startHitl has not finished
 	closedAt       time.Time // zero while it is open
 	stopPending    bool      // closed, but the desk is not told yet
+	unanswered     bool      // Botpress had hung up when startHitl was answered, and has not repeated it
 	repeatedUntil  time.Time // until when events are scheduled that are sent again
 	readUntil      time.Time // when the desk was read back completely; zero if never
 	outboxPending  bool      // messages are known to be undelivered
@@ -77,6 +78,7 @@ func (s *sessions) snapshot(conv botpress.Conversation) *session {
 		startedAt:      parseTimestamp(conv.Tags[tagStartedAt]),
 		closedAt:       parseTimestamp(conv.Tags[tagClosedAt]),
 		stopPending:    conv.Tags[tagStopping] != "",
+		unanswered:     conv.Tags[tagUnanswered] != "",
 		repeatedUntil:  parseTimestamp(conv.Tags[tagRepeatedUntil]),
 		readUntil:      parseTimestamp(conv.Tags[tagReadUntil]),
 		outboxPending:  conv.Tags[tagOutbox] != "",

@@ -173,11 +173,14 @@ func (c *connection) putInOrder(ctx context.Context, conversationID string) erro
 	return c.background.run(ctx, "retry", c.toDesk.timeout, func(ctx context.Context) error {
 		return c.toDesk.locked(ctx, conversationID, func() error {
 			ses, err := c.toDesk.sessions.read(ctx, conversationID)
-			if errors.Is(err, botpress.ErrNotFound) || err == nil && ses.startedAt.IsZero() {
+			if errors.Is(err, botpress.ErrNotFound) {
 				return nil
 			}
 			if err != nil {
 				return err
+			}
+			if ses.startedAt.IsZero() {
+				return c.toDesk.linkOpened(ctx, ses)
 			}
 			if _, wanted := c.toDesk.stopWanted.get(conversationID); wanted && ses.ref.ID != "" && !ses.closed() {
 				return c.toDesk.end(ctx, ses)
@@ -190,6 +193,9 @@ func (c *connection) putInOrder(ctx context.Context, conversationID string) erro
 
 // catchUp delivers what is left in both directions. The conversation is locked.
 func (c *connection) catchUp(ctx context.Context, ses *session) error {
+	if ended, err := c.toDesk.endUnanswered(ctx, ses); ended || err != nil {
+		return err
+	}
 	err := c.toDesk.putInOrder(ctx, ses)
 	if desk, ok := adapterAs[Backfiller](c.adapter); ok && !ses.closed() {
 		err = errors.Join(err, c.toBot.backfill(ctx, ses, desk, nil))

@@ -25,6 +25,7 @@ const (
 	tagStartedAt     = "startedAt"     // conversation: when the session was opened
 	tagClosedAt      = "closedAt"      // conversation: when the session ended
 	tagStopping      = "stopping"      // conversation: the session has ended, and the desk is not told yet
+	tagUnanswered    = "unanswered"    // conversation: nobody waited any more for the answer to startHitl
 	tagRepeatedUntil = "repeatedUntil" // conversation: until when events are scheduled that are sent again, after a repeated startHitl
 	tagReadUntil     = "readUntil"     // conversation: when the desk was read back completely
 	tagOutbox        = "outbox"        // conversation: messages are known to be undelivered
@@ -62,6 +63,7 @@ var (
 		{tagStartedAt, "Started at", "When the session was opened"},
 		{tagClosedAt, "Closed at", "When the session ended"},
 		{tagStopping, "Stopping", "The session has ended, and the help desk is not told yet"},
+		{tagUnanswered, "Unanswered", "Botpress did not wait until the session was opened"},
 		{tagRepeatedUntil, "Repeated until", "When the last event is due that is sent again"},
 		{tagReadUntil, "Read until", "When the help desk's record of the session was read last"},
 		{tagOutbox, "Outbox", "Whether messages wait to be delivered to the help desk"},

@@ -74,9 +74,11 @@ func (b *toBot) repeatAll(ctx context.Context, ses *session, began string) error
 		}
 		due = due.Add(scheduleGap)
 	}
-	current, err := b.sessions.write(ctx, ses.conversationID, botpress.Tags{
-		tagStartedAt: timestamp(clock.now()), tagRepeatedUntil: timestamp(last),
-	})
+	tags := botpress.Tags{tagStartedAt: timestamp(clock.now()), tagRepeatedUntil: timestamp(last)}
+	if observed(ctx).awaited() {
+		tags[tagUnanswered] = ""
+	}
+	current, err := b.sessions.write(ctx, ses.conversationID, tags)
 	if err != nil {
 		return err
 	}

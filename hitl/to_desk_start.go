@@ -111,14 +111,29 @@ func (d *toDesk) conversation(ctx context.Context, key string) (botpress.Convers
 	}
 }
 
-// openInDesk opens the session, or returns it if an earlier attempt has opened it. The attempt that opens it keeps the
-// lease until it expires: so no attempt can get the lease whose view of the conversation is older than that.
+// openInDesk opens the session, or returns it if an earlier attempt has opened it.
 func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r StartHitlRequest[any]) (started *session, err error) {
 	if ses := d.sessions.snapshot(conv); !ses.startedAt.IsZero() {
 		return ses, nil
 	}
-	held, err := d.leases.acquire(ctx, conv.ID, stateStart, func() (settled bool, err error) {
-		ses, err := d.sessions.read(ctx, conv.ID)
+	started, err = d.open(ctx, conv.ID, func() (Ref, error) {
+		ref, err := d.adapter.StartHitl(ctx, r)
+		if err != nil {
+			d.markRefused(ctx, conv.ID, err)
+		}
+		return ref, err
+	})
+	if started == nil && err == nil {
+		d.identities.refs.put(r.User.clone(), conv.ID, r.UserID)
+	}
+	return started, err
+}
+
+// open opens a session, or returns it if that is done. The attempt that opens it keeps the lease until it expires: so no
+// attempt can get the lease whose view of the conversation is older than that.
+func (d *toDesk) open(ctx context.Context, conversationID string, ask func() (Ref, error)) (started *session, err error) {
+	held, err := d.leases.acquire(ctx, conversationID, stateStart, func() (settled bool, err error) {
+		ses, err := d.sessions.read(ctx, conversationID)
 		if err != nil || ses.startedAt.IsZero() {
 			return false, err
 		}
@@ -134,18 +149,16 @@ func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r S
 			d.leases.release(ctx, held)
 		}
 	}()
-	ref, known := d.startedRefs.get(conv.ID)
+	ref, known := d.startedRefs.get(conversationID)
 	if !known {
-		if ref, err = d.adapter.StartHitl(ctx, r); err != nil {
-			d.markRefused(ctx, conv.ID, err)
+		if ref, err = ask(); err != nil {
 			return nil, err
 		}
 	}
-	if err := d.markStarted(ctx, conv.ID, ref); err != nil {
+	if err := d.markStarted(ctx, conversationID, ref); err != nil {
 		return nil, err
 	}
 	opened = true
-	d.identities.refs.put(r.User.clone(), conv.ID, r.UserID)
 	return nil, nil
 }
 
@@ -164,7 +177,7 @@ func (d *toDesk) markRefused(ctx context.Context, conversationID string, err err
 
 // markStarted writes that the session is open. It is one call, so that no one sees half of it. It has a time of its own, since
 // the desk may have used up the operation's: a ticket that nobody knows of would be an orphan. If it fails all the same, this
-// process remembers the ticket for the next attempt.
+// process remembers the ticket, and writes that down later.
 func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref) error {
 	observed(ctx).works(sessionKey{ref.ID, conversationID})
 	tags, err := d.def.conversationTags(ref)
@@ -175,12 +188,19 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 	defer cancel()
 	now := d.sessions.clock.now()
 	tags[tagStartedAt], tags[tagPhase] = timestamp(now), phaseOpen
+	unanswered := !observed(ctx).awaited()
+	if unanswered {
+		tags[tagUnanswered] = "true"
+	}
 	if _, err := d.sessions.write(ctx, conversationID, tags); err != nil {
 		d.startedRefs.put(ref.clone(), conversationID)
+		d.retry(conversationID)
 		return fmt.Errorf("hitl: link it with the desk's %s: %w", ref.ID, err)
 	}
 	d.startedRefs.remove(conversationID)
-	d.sessions.remember(&session{conversationID: conversationID, ref: ref.clone(), startedAt: now, phase: phaseOpen})
+	d.sessions.remember(&session{
+		conversationID: conversationID, ref: ref.clone(), startedAt: now, unanswered: unanswered, phase: phaseOpen,
+	})
 	return nil
 }
 
@@ -205,7 +225,7 @@ func (d *toDesk) onDuplicateStart(ctx context.Context, ses *session, arrived tim
 	case err != nil:
 		return err
 	case ready || !d.isLate(ses):
-		return nil
+		return d.markAnswered(ctx, current, ready)
 	case arrived.Sub(ses.startedAt) < answerTime:
 		return Retryable(time.Second, errors.New("hitl: the answer comes too late, and startHitl may have been answered before"))
 	default:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -136,9 +137,9 @@ func TestOutage(t *testing.T) {
 	w.must("faults", map[string]any{"name": faultOutage, "on": false})
 	w.contains(w.transcript, "Are you there?")
 	w.eventually(func() bool {
-		rows := w.state().Rows
-		last := rows[len(rows)-1]
-		return last.Done && last.Operation == "updateMessage" && last.Status == http.StatusOK
+		return slices.ContainsFunc(w.state().Rows, func(r row) bool {
+			return r.Done && r.Operation == "updateMessage" && r.Status == http.StatusOK
+		})
 	})
 }
 
