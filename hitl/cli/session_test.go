@@ -136,8 +136,11 @@ type view struct {
 	Phase          string
 	Pending        bool
 	Undelivered    []struct{ Text, Delivered, Refused string }
-	Messages       []struct{ Text string }
-	Leases         []struct{ State string }
+	Messages       []struct {
+		ID, Text string
+		FailedAt time.Time
+	}
+	Leases []struct{ State string }
 }
 
 func (d *desk) session(id string) (v view) {
@@ -304,6 +307,25 @@ func TestSessionWithMuchUndelivered(t *testing.T) {
 		got := d.session("T-1")
 		if len(got.Undelivered) != 25 || got.Undelivered[0].Text != "0" || len(got.Messages) != 10 || got.Messages[9].Text != "24" || !got.Pending {
 			t.Errorf("the session is %+v", got)
+		}
+	})
+}
+
+// Another process may have delivered what this one has failed to, and its note may be late.
+func TestSessionWithALateFailure(t *testing.T) {
+	inDesk(t, func(t *testing.T, d *desk) {
+		id := d.open()
+		d.must(d.jane.Say(t.Context(), message.Text{Text: "delivered"}))
+		said := d.session(id).Messages[0]
+		tags := botpress.Tags{"failed": "2000-01-01T00:00:00.000Z"}
+		if _, err := d.api().UpdateMessage(t.Context(), said.ID, botpress.UpdateMessageParams{Tags: tags}); err != nil {
+			t.Fatal(err)
+		}
+		if m := d.session(id).Messages[0]; !m.FailedAt.IsZero() {
+			t.Errorf("it is shown as failed: %+v", m)
+		}
+		if text, _ := d.ok("session", id); !strings.Contains(text, "delivered 1/1") {
+			t.Errorf("it is not shown as delivered:\n%s", text)
 		}
 	})
 }

@@ -81,7 +81,10 @@ func (p *people) messageOf(ctx context.Context, m botpress.Message) (Message, er
 	}
 	speaker := m.UserID
 	if view.ToDesk {
-		view.Delivered, view.FailedAt, view.Refused = m.Tags[tagDelivered], timeOf(m.Tags[tagFailed]), Clean(m.Tags[tagRefused])
+		view.Delivered, view.Refused = m.Tags[tagDelivered], Clean(m.Tags[tagRefused])
+		if !view.settled() { // what has failed may have been delivered by another process since
+			view.FailedAt = timeOf(m.Tags[tagFailed])
+		}
 		var extras wire.Extras
 		_ = json.Unmarshal(m.Payload, &extras) // what is not there is said by the bot
 		speaker = cmp.Or(extras.UserID, m.UserID)

@@ -29,49 +29,69 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	p, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if p.printOnly {
+		return printDefinition(p.def, &p.opts)
+	}
+	replicas, ctx := errgroup.WithContext(ctx)
+	for _, addr := range p.addrs {
+		s, err := p.replica()
+		if err != nil {
+			return err
+		}
+		replicas.Go(func() error { return serve(ctx, addr, s) })
+	}
+	return replicas.Wait()
+}
+
+// program is what the flags ask for.
+type program struct {
+	addrs     []string
+	printOnly bool
+	def       hitl.Definition
+	desk      acme.Desk
+	opts      hitl.Options
+}
+
+func parse(args []string) (*program, error) {
+	p := &program{opts: hitl.FromEnv()}
 	flags := flag.NewFlagSet("acmedesk", flag.ContinueOnError)
 	addrs := flags.String("addr", "127.0.0.1:8072", "addresses to listen on, separated by commas: a replica on each")
 	secret := flags.String("secret", "", "signing secret that requests must be signed with")
 	insecure := flags.Bool("insecure", false, "accept unsigned requests")
 	plain := flags.Bool("plain", false, "keep the interface's own names")
 	version := flags.String("interface", hitl.InterfaceV2_1, "version of the HITL interface to declare")
-	definition := flags.Bool("definition", false, "print what creates the integration in Botpress, and exit")
-	var desk acme.Desk
-	flags.BoolVar(&desk.Forgetful, "forgetful", false, "let the desk recognise no repetition of a ticket or comment")
-	flags.BoolVar(&desk.NoConversationID, "no-conversation-id", false, "let the desk's webhooks name tickets only")
-	flags.BoolVar(&desk.ReadBack, "backfill", false, "let the adapter read the desk back")
+	flags.BoolVar(&p.printOnly, "definition", false, "print what creates the integration in Botpress, and exit")
+	flags.BoolVar(&p.desk.Forgetful, "forgetful", false, "let the desk recognise no repetition of a ticket or comment")
+	flags.BoolVar(&p.desk.NoConversationID, "no-conversation-id", false, "let the desk's webhooks name tickets only")
+	flags.BoolVar(&p.desk.ReadBack, "backfill", false, "let the adapter read the desk back")
 	if err := flags.Parse(args); err != nil {
-		return err
+		return nil, err
 	}
-
-	opts := hitl.FromEnv()
-	opts.Botpress.Token = cmp.Or(opts.Botpress.Token, "acmedesk") // a recorded Botpress asks for none
+	p.addrs = strings.Split(*addrs, ",")
+	p.opts.Botpress.Token = cmp.Or(p.opts.Botpress.Token, "acmedesk") // a recorded Botpress asks for none
 	if *insecure {
-		opts.Insecure, opts.Secrets = true, nil
+		p.opts.Insecure, p.opts.Secrets = true, nil
 	}
 	if *secret != "" {
-		opts.Secrets = []string{*secret}
+		p.opts.Secrets = []string{*secret}
 	}
+	p.def = acme.Definition(!*plain)
+	p.def.InterfaceVersion = *version
+	p.def.SendOnce = p.desk.Forgetful
+	return p, nil
+}
 
-	def := acme.Definition(!*plain)
-	def.InterfaceVersion = *version
-	def.SendOnce = desk.Forgetful
-	if *definition {
-		return printDefinition(def, &opts)
+// replica is a server that shares the desk with the others, and nothing else.
+func (p *program) replica() (*hitl.Server, error) {
+	s, err := acme.NewServer(p.def, &p.desk, &p.opts)
+	if err != nil {
+		return nil, err
 	}
-
-	replicas, ctx := errgroup.WithContext(ctx)
-	for addr := range strings.SplitSeq(*addrs, ",") {
-		s, err := acme.NewServer(def, &desk, &opts)
-		if err != nil {
-			return err
-		}
-		if err := s.Ready(); err != nil {
-			return err
-		}
-		replicas.Go(func() error { return serve(ctx, addr, s) })
-	}
-	return replicas.Wait()
+	return s, s.Ready()
 }
 
 // printDefinition prints the definition, deployed as it was when it was recorded.
