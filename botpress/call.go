@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Call describes one finished call, for [Options.OnCall].
@@ -101,7 +103,7 @@ func do[T any](ctx context.Context, c *Client, r request) (T, error) {
 	if _, nothing := any(out).(struct{}); nothing && len(res.body) == 0 {
 		return out, nil
 	}
-	if err := json.Unmarshal(res.body, &out); err != nil {
+	if err := strictjson.Unmarshal(res.body, &out); err != nil {
 		return out, res.undecodable(r, err)
 	}
 	return out, nil

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // ErrorType is the API's name for a kind of failure. New ones may appear at any
@@ -140,7 +142,7 @@ func (c *Client) apiError(p wireRequest, res response) *Error {
 	switch {
 	case res.status >= 300 && res.status < 400:
 		e.Message = "the address answers with a redirect, which is not followed; is the base URL right?"
-	case json.Unmarshal([]byte(text), &wire) == nil && wire.Type != "":
+	case strictjson.Unmarshal([]byte(text), &wire) == nil && wire.Type != "":
 		e.ID, e.Type, e.Message = cut(wire.ID, maxExcerpt), ErrorType(cut(string(wire.Type), maxExcerpt)), cut(wire.Message, maxMessage)
 		if len(wire.Metadata) <= maxMetadata && string(wire.Metadata) != "null" {
 			e.Metadata = wire.Metadata

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net/url"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // EventStatus is how far an event has come.
@@ -68,7 +70,7 @@ func (s *Schedule) UnmarshalJSON(data []byte) error {
 		DateTime time.Time `json:"dateTime"`
 		Delay    float64   `json:"delay"`
 	}
-	if err := json.Unmarshal(data, &wire); err != nil {
+	if err := strictjson.Unmarshal(data, &wire); err != nil {
 		return err
 	}
 	*s = Schedule{DateTime: wire.DateTime, Delay: time.Duration(wire.Delay * float64(time.Millisecond))}

@@ -3,6 +3,8 @@ package botpress
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Optional is a field for which the API distinguishes three cases: left out,
@@ -42,5 +44,5 @@ func (o *Optional[T]) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	*o = Set(o.value)
-	return json.Unmarshal(data, &o.value)
+	return strictjson.Unmarshal(data, &o.value)
 }

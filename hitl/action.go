@@ -9,6 +9,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -42,7 +43,7 @@ func decodeAction(body []byte) (wire.Action, error) {
 		Type  any             `json:"type"`
 		Input json.RawMessage `json:"input"`
 	}
-	err := json.Unmarshal(body, &a)
+	err := strictjson.Unmarshal(body, &a)
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &mismatch): // JSON, but no object

@@ -9,6 +9,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/hitlinterface"
 	"github.com/hitl-go/sdk/internal/schema"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Action describes an action of the integration besides those of the HITL interface. Name is required.
@@ -66,7 +67,7 @@ func AddAction[I, In, Out any](s *Server, a Action, run func(context.Context, I,
 				return nil, fmt.Errorf("hitl: action %q is for a %s, which this adapter is not", a.Name, reflect.TypeFor[I]())
 			}
 			var in In
-			if err := json.Unmarshal(raw, &in); err != nil {
+			if err := strictjson.Unmarshal(raw, &in); err != nil {
 				return nil, invalidf("the input of %s does not fit: %w", a.Name, err)
 			}
 			return run(ctx, i, in)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/hitlinterface"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // types are those that an author gives to [NewServer].
@@ -159,7 +160,7 @@ func withSession(input, session json.RawMessage) json.RawMessage {
 		return input // The session type is at fault, and the error is on its way.
 	}
 	var s map[string]any
-	if err := json.Unmarshal(input, &s); err != nil {
+	if err := strictjson.Unmarshal(input, &s); err != nil {
 		panic(err) // The schema is our own.
 	}
 	s["properties"].(map[string]any)["hitlSession"] = session

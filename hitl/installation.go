@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Installation is one place where the integration is installed: a bot, with a configuration.
@@ -53,7 +54,7 @@ func (s State) Get(ctx context.Context, name string, v any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("hitl: read state %q: %w", name, err)
 	}
-	if err := json.Unmarshal(state.Payload, v); err != nil {
+	if err := strictjson.Unmarshal(state.Payload, v); err != nil {
 		return false, fmt.Errorf("hitl: state %q does not fit %T: %w", name, v, err)
 	}
 	return true, nil

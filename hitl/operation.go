@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -149,7 +150,7 @@ func decodeConfiguration(header string) (json.RawMessage, error) {
 
 // decode reads a body of Botpress', leniently: it may have grown keys that we do not know.
 func decode(body []byte, v any) error {
-	if err := json.Unmarshal(body, v); err != nil {
+	if err := strictjson.Unmarshal(body, v); err != nil {
 		return invalidf("the body is not valid: %w", err)
 	}
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
@@ -164,7 +165,7 @@ func decodeAs[T any](raw json.RawMessage) (T, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return v, nil
 	}
-	err := json.Unmarshal(raw, &v)
+	err := strictjson.Unmarshal(raw, &v)
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) { // its own words repeat the value, which may be a secret
 		kind, _, _ := strings.Cut(mismatch.Value, " ")

@@ -2,7 +2,6 @@ package hitl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/lease"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 	"github.com/hitl-go/sdk/message"
 )
@@ -51,7 +51,7 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 	if o.message, err = message.Decode(message.Type(m.Type), m.Payload); err != nil {
 		o.message = message.Unknown{Kind: message.Type(m.Type), Payload: m.Payload}
 	}
-	_ = json.Unmarshal(m.Payload, &o.extras) // what is not there is said by the bot
+	_ = strictjson.Unmarshal(m.Payload, &o.extras) // what is not there is said by the bot
 	return o, true
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // The plugin ignores a session until shortly after startHitl has answered. Events of that time are scheduled behind it, and
@@ -186,7 +187,7 @@ func (s *sessions) shareActivation(ctx context.Context, ses *session, mine activ
 		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
 	}
 	var record activationRecord
-	if err := json.Unmarshal(state.Payload, &record); err != nil {
+	if err := strictjson.Unmarshal(state.Payload, &record); err != nil {
 		return nil, fmt.Errorf("hitl: schedule an event of conversation %s: %w", ses.conversationID, err)
 	}
 	ses.activation.shared = true

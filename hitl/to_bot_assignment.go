@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -115,7 +116,7 @@ func (b *toBot) readAssignment(ctx context.Context, ses *session) (r assignmentR
 	case errors.Is(err, botpress.ErrNotFound):
 		return r, nil
 	case err == nil:
-		err = json.Unmarshal(state.Payload, &r)
+		err = strictjson.Unmarshal(state.Payload, &r)
 	}
 	if err != nil {
 		return r, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
@@ -134,7 +135,7 @@ func (b *toBot) writeIfAbsent(ctx context.Context, ses *session, r assignmentRec
 		return assignmentRecord{}, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
 	}
 	var written assignmentRecord
-	if err := json.Unmarshal(state.Payload, &written); err != nil {
+	if err := strictjson.Unmarshal(state.Payload, &written); err != nil {
 		return assignmentRecord{}, fmt.Errorf("hitl: read the assignment of conversation %s: %w", ses.conversationID, err)
 	}
 	return written, nil

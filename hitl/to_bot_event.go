@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -137,5 +138,5 @@ func (ev *events) awaitEvent(ctx context.Context, e botpress.CreateEventParams) 
 
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+	return strictjson.Unmarshal(a, &x) == nil && strictjson.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

@@ -2,13 +2,13 @@ package hitl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -169,7 +169,7 @@ func (b *toBot) announced(ctx context.Context, conversationID string) (map[strin
 			return nil, err
 		}
 		var p wire.AssignedPayload
-		if b.events.is(e, b.def.Assigned.Name) && json.Unmarshal(e.Payload, &p) == nil {
+		if b.events.is(e, b.def.Assigned.Name) && strictjson.Unmarshal(e.Payload, &p) == nil {
 			all[p.UserID] = true
 		}
 	}

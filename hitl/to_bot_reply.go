@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -122,7 +123,7 @@ func encodeReply(e Replied) (message.Type, json.RawMessage, error) {
 		return kind, payload, err
 	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &fields); err != nil {
+	if err := strictjson.Unmarshal(payload, &fields); err != nil {
 		return kind, nil, err
 	}
 	if fields["additionalData"], err = json.Marshal(e.AdditionalData); err != nil {

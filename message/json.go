@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Decode decodes the payload of a message of type t. The result is a value, never a pointer, and
@@ -94,7 +96,7 @@ type object struct {
 
 func readObject(data []byte) (*object, bool) {
 	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(data, &keys); err != nil || keys == nil {
+	if err := strictjson.Unmarshal(data, &keys); err != nil || keys == nil {
 		return nil, false
 	}
 	return &object{keys: keys}, true
@@ -148,7 +150,7 @@ func read[T any](o *object, key string, required bool) (v T) {
 		o.mismatch = o.mismatch || required
 		return v
 	}
-	if err := json.Unmarshal(raw, &v); err != nil {
+	if err := strictjson.Unmarshal(raw, &v); err != nil {
 		o.mismatch = true
 	}
 	return v

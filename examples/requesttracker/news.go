@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/richtext"
 )
@@ -85,7 +85,7 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 		return hitl.Webhook{}, err
 	}
 	var ring place
-	if err := json.NewDecoder(r.Body).Decode(&ring); err != nil {
+	if err := verify.JSON(r, &ring); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("The webhook's body is not what the scrip in RT sends: %w", err)
 	}
 	if err := d.reading.Acquire(ctx, 1); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,7 +27,10 @@ const (
 const template = `{"event":%q,"ticketId":"{{ticket.id}}","conversationId":"{{ticket.external_id}}"}`
 
 // report is what that says.
-type report struct{ Event, TicketID, ConversationID string }
+type report struct {
+	TicketID       string `json:"ticketId"`
+	ConversationID string `json:"conversationId"`
+}
 
 // HandleWebhook says which ticket has changed. What has happened in it is read back: webhooks come in any order, and Zendesk
 // gives some of them up.
@@ -37,7 +39,7 @@ func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hook hitl
 		return hook, err
 	}
 	var said report
-	if err := json.NewDecoder(r.Body).Decode(&said); err != nil || said.TicketID == "" {
+	if err := verify.JSON(r, &said); err != nil || said.TicketID == "" {
 		return hook, hitl.Errorf("The webhook was called with something else than what its triggers send.")
 	}
 	if said.ConversationID == "" {

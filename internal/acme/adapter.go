@@ -3,13 +3,13 @@ package acme
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -169,7 +169,7 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 		return hitl.Webhook{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, err
 	}
 	var rep report
-	if err := json.NewDecoder(r.Body).Decode(&rep); err != nil {
+	if err := verify.JSON(r, &rep); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("Acme Desk sent a webhook that is no JSON: %w", err)
 	}
 	if len(rep.Reports) == 0 {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 const (
@@ -148,7 +149,7 @@ func (l *Lease) Release(ctx context.Context) error {
 
 func decode(state botpress.State) (Record, error) {
 	var r Record
-	if err := json.Unmarshal(state.Payload, &r); err != nil {
+	if err := strictjson.Unmarshal(state.Payload, &r); err != nil {
 		return r, fmt.Errorf("lease: the state %q is no lease: %w", state.Name, err)
 	}
 	return r, nil

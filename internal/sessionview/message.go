@@ -3,7 +3,6 @@ package sessionview
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 	"github.com/hitl-go/sdk/message"
 )
@@ -86,7 +86,7 @@ func (p *people) messageOf(ctx context.Context, m botpress.Message) (Message, er
 			view.FailedAt = timeOf(m.Tags[tagFailed])
 		}
 		var extras wire.Extras
-		_ = json.Unmarshal(m.Payload, &extras) // what is not there is said by the bot
+		_ = strictjson.Unmarshal(m.Payload, &extras) // what is not there is said by the bot
 		speaker = cmp.Or(extras.UserID, m.UserID)
 	}
 	var err error

@@ -4,7 +4,6 @@ package sessionview
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/lease"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Tags and states, as package hitl writes them.
@@ -309,7 +309,7 @@ func (r Reader) leases(ctx context.Context, s Summary) ([]Lease, error) {
 			return nil, err
 		}
 		var record lease.Record
-		if err := json.Unmarshal(state.Payload, &record); err != nil {
+		if err := strictjson.Unmarshal(state.Payload, &record); err != nil {
 			return nil, fmt.Errorf("the state %s is no lease: %w", l.key.Name, err)
 		}
 		if now := time.Now(); now.Before(record.Until.Add(lease.MaxSkew)) {

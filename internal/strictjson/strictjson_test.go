@@ -1,0 +1,201 @@
+package strictjson_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
+)
+
+type base struct {
+	ID   string `json:"id"`
+	Kind string
+}
+
+type inner struct {
+	UserID string            `json:"userId"`
+	Tags   map[string]string `json:"tags,omitempty"`
+	Next   *inner            `json:"next"`
+}
+
+type target struct {
+	base
+	*second
+
+	UserID  string `json:"userId"`
+	Kept    string `json:"USERID"` // differs in case only
+	Ignored string `json:"-"`
+	hidden  string
+	Raw     json.RawMessage  `json:"raw"`
+	Any     any              `json:"any"`
+	Inner   inner            `json:"inner"`
+	Many    []inner          `json:"many"`
+	ByName  map[string]inner `json:"byName"`
+	Own     own              `json:"own"`
+	Count   int              `json:"count,string"`
+	Bytes   []byte           `json:"bytes"`
+}
+
+type second struct {
+	Second string `json:"second"`
+	ID     int    `json:"ID"`
+}
+
+// own decodes itself.
+type own struct{ text string }
+
+func (o *own) UnmarshalJSON(data []byte) error {
+	o.text = string(data)
+	return nil
+}
+
+func decode(t *testing.T, text string) (target, error) {
+	t.Helper()
+	var v target
+	v.second = &second{}
+	err := strictjson.Unmarshal([]byte(text), &v)
+	return v, err
+}
+
+func TestOtherKeysAreUnknown(t *testing.T) {
+	for _, key := range []string{
+		"userid", "UserId", "USERid", "uſerId", `\u0055serId`, `user\u0049d`, "u\u017ferId",
+	} {
+		for _, text := range []string{
+			`{"%":"mallory","userId":"jane"}`, `{"userId":"jane","%":"mallory"}`, `{"userId":"jane" , "%" : "mallory"}`,
+		} {
+			text = strings.ReplaceAll(text, "%", key)
+			v, err := decode(t, text)
+			if key == `user\u0049d` { // it is the key, spelt otherwise
+				if !errors.Is(err, strictjson.ErrDuplicate) {
+					t.Errorf("%s: %v", text, err)
+				}
+				continue
+			}
+			if err != nil || v.UserID != "jane" || v.Kept != "" {
+				t.Errorf("%s: got %q and %q, %v", text, v.UserID, v.Kept, err)
+			}
+			nested := `{"inner":` + text + `,"many":[{},` + text + `],"byName":{"a":` + text + `}}`
+			v, err = decode(t, nested)
+			if err != nil || v.Inner.UserID != "jane" || v.Many[1].UserID != "jane" || v.ByName["a"].UserID != "jane" {
+				t.Errorf("%s: got %+v, %v", nested, v, err)
+			}
+		}
+	}
+	v, err := decode(t, `{"id":"a","Id":"b","ID":3,"kind":"c","Kind":"d","second":"e","Second":"f","USERID":"g","hidden":"h","Ignored":"i"}`)
+	if err != nil || v.base.ID != "a" || v.second.ID != 3 || v.Kind != "d" || v.Second != "e" || v.Kept != "g" || v.hidden != "" || v.Ignored != "" {
+		t.Errorf("got %+v %+v, %v", v, v.second, err)
+	}
+}
+
+func TestDuplicateKeys(t *testing.T) {
+	for text, refused := range map[string]bool{
+		`{"userId":"a","userId":"b"}`:                       true,
+		`{"userId":"a","user\u0049d":"b"}`:                  true,
+		`{"inner":{"userId":"a","userId":"a"}}`:             true,
+		`{"inner":{"tags":{"id":"a","id":"b"}}}`:            true,
+		`{"inner":{"next":{"next":{"tags":{},"tags":{}}}}}`: true,
+		`{"many":[{"userId":"a"},{"userId":"b"}]}`:          false,
+		`{"unknown":1,"unknown":2}`:                         false,
+		`{"unknown":{"userId":"a","userId":"b"}}`:           false,
+		`{"raw":{"userId":"a","userId":"b"}}`:               false, // left to who decodes it
+		`{"any":{"userId":"a","userId":"b"}}`:               false,
+		`{"own":{"userId":"a","userId":"b"}}`:               false,
+		`{"Ignored":1,"Ignored":2}`:                         false,
+	} {
+		if _, err := decode(t, text); errors.Is(err, strictjson.ErrDuplicate) != refused || err != nil && !refused {
+			t.Errorf("%s: %v, want it refused: %t", text, err, refused)
+		}
+	}
+	fields := map[string]int{}
+	text := []byte(`{"k":1,"k":2}`)
+	if err := strictjson.Unmarshal(text, &fields); !errors.Is(err, strictjson.ErrDuplicate) {
+		t.Errorf("a map: %v", err)
+	}
+	var wide struct {
+		F00, F01, F02, F03, F04, F05, F06, F07, F08, F09, F10, F11, F12, F13, F14, F15, F16, F17, F18, F19, F20, F21, F22, F23 int
+		F24, F25, F26, F27, F28, F29, F30, F31, F32, F33, F34, F35, F36, F37, F38, F39, F40, F41, F42, F43, F44, F45, F46, F47 int
+		F48, F49, F50, F51, F52, F53, F54, F55, F56, F57, F58, F59, F60, F61, F62, F63, F64, F65, F66, F67, F68, F69, F70, F71 int
+	}
+	for text, refused := range map[string]bool{`{"F70":1,"F70":2}`: true, `{"F70":1,"F71":2,"F06":3,"f06":4}`: false, `{"F63":1,"F63":2}`: true} {
+		if err := strictjson.Unmarshal([]byte(text), &wide); errors.Is(err, strictjson.ErrDuplicate) != refused {
+			t.Errorf("many fields: %s: %v", text, err)
+		}
+	}
+}
+
+func TestInvalidText(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "{", `{"userId"`, `{"userId":`, `{"userId":"a"`, `{"userId" "a"}`, `{"userId":"a",}`, `{,}`, `{"a":1 "b":2}`, `[`, `[1,]`, `{}}`, `{} {}`,
+		`"`, `"\`, `nul`, `{"userId":"a"}x`, `{"many":[{}}`, `{"userId":1}`, `{"a":}`, strings.Repeat(`{"next":`, 20_000),
+	} {
+		var v inner
+		if err := strictjson.Unmarshal([]byte(text), &v); err == nil {
+			t.Errorf("%.40q is taken for %+v", text, v)
+		}
+	}
+	if err := strictjson.Unmarshal([]byte(`{}`), nil); err == nil {
+		t.Error("it decodes into nil")
+	}
+}
+
+// What is given stays as it was.
+func TestInputIsLeftAlone(t *testing.T) {
+	const text = `{"USERid":"mallory"}`
+	data := []byte(text)
+	var v inner
+	if err := strictjson.Unmarshal(data, &v); err != nil || string(data) != text {
+		t.Errorf("%v; the text is %s", err, data)
+	}
+}
+
+// odd reports whether a key differs from a name of a field in case only.
+func odd(data []byte) bool {
+	names := []string{
+		"id", "Kind", "second", "ID", "userId", "tags", "next", "USERID", "raw", "any", "inner", "many", "byName", "own", "count", "bytes",
+	}
+	for d := json.NewDecoder(bytes.NewReader(data)); ; {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		key, _ := token.(string) // or a value: it is as well to leave those out
+		if slices.ContainsFunc(names, func(name string) bool { return name != key && strings.EqualFold(name, key) }) && !slices.Contains(names, key) {
+			return true
+		}
+	}
+}
+
+// Without keys that differ in case or are there twice, it is encoding/json.
+func FuzzUnmarshal(f *testing.F) {
+	for _, text := range []string{
+		`{"userId":"a","USERid":"b","inner":{"tags":{"a":"b"},"next":{"userId":"c"}},"many":[{}],"any":{"x":[1,null,true]},"raw":{"a":1}}`,
+		`{"byName":{"a":{"userId":"b"}},"own":[1],"count":"3","bytes":"AAEC","id":"x","ID":4,"Kind":"k","second":"s"}`,
+		`{"user\u0049d":"a","u\u017ferId":"b"}`, ` [ ] `, `null`, `{"many":null,"inner":null}`, `{"a\"b":1}`, "{\"\xff\":1}",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, want := target{second: &second{}}, target{second: &second{}}
+		gotErr := strictjson.Unmarshal(data, &got)
+		if errors.Is(gotErr, strictjson.ErrDuplicate) {
+			return
+		}
+		if odd(data) {
+			return
+		}
+		wantErr := json.Unmarshal(data, &want)
+		if (gotErr == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, encoding/json: %v", data, gotErr, wantErr)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(target{}, own{}, base{}, second{})); diff != "" && gotErr == nil {
+			t.Errorf("%q (-want +got):\n%s", data, diff)
+		}
+	})
+}
