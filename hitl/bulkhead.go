@@ -2,18 +2,25 @@ package hitl
 
 import "sync"
 
-// bulkhead bounds how many operations of one installation are at work: one hung desk must not take the places of the others.
-// Its zero value lets nobody in.
+// bulkhead bounds what one installation takes of the server: one hung desk must not take the places of the others, nor the
+// memory for large bodies. Its zero value lets nobody in.
 type bulkhead struct {
-	max int
+	max      int   // operations at work
+	maxLarge int64 // bytes of large bodies; a single one may have more
 
 	mu   sync.Mutex
-	uses map[scope]int
+	uses map[scope]use
 }
 
-// enter takes a place, if there is one. Leave gives it back. Webhooks take half of an installation's places at most: the desk
-// repeats them, or is read back, while Botpress gives up on what it asks for.
-func (b *bulkhead) enter(in scope, webhook bool) (leave func(), ok bool) {
+// use is what an installation, or what its webhooks take.
+type use struct {
+	operations int
+	large      int64 // bytes
+}
+
+// enter takes a place, if there is one, for an operation with so many bytes of a large body. Leave gives it back. Webhooks take
+// half of an installation's places at most: the desk repeats them, or is read back, while Botpress gives up on what it asks for.
+func (b *bulkhead) enter(in scope, webhook bool, large int64) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	places := []scope{in}
@@ -21,23 +28,34 @@ func (b *bulkhead) enter(in scope, webhook bool) (leave func(), ok bool) {
 		places = append(places, in+"\x00webhooks")
 	}
 	for i, place := range places {
-		if b.uses[place] >= max(1, b.max>>i) {
+		u := b.uses[place]
+		if u.operations >= max(1, b.max>>i) || large > 0 && u.large > 0 && u.large+large > b.maxLarge {
 			return nil, false
 		}
 	}
 	if b.uses == nil {
-		b.uses = map[scope]int{}
+		b.uses = map[scope]use{}
 	}
 	for _, place := range places {
-		b.uses[place]++
+		b.add(place, use{1, large})
 	}
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, place := range places {
-			if b.uses[place]--; b.uses[place] == 0 {
-				delete(b.uses, place)
-			}
+			b.add(place, use{-1, -large})
 		}
 	}, true
+}
+
+// add changes what is in use. Hold b.mu.
+func (b *bulkhead) add(place scope, more use) {
+	u := b.uses[place]
+	u.operations += more.operations
+	u.large += more.large
+	if u.operations == 0 {
+		delete(b.uses, place)
+		return
+	}
+	b.uses[place] = u
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/redact"
 	"github.com/hitl-go/sdk/internal/schema"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // configuration is a configuration that the definition declares.
@@ -46,6 +47,9 @@ func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawM
 		return raw, redact.New(schema.Secrets(nil, raw)...), nil
 	}
 	mask := redact.New(schema.Secrets(c.schema, raw)...)
+	if err := strictjson.Unique(raw); err != nil {
+		return raw, mask, Errorf("The configuration does not fit: %w", err)
+	}
 	none, empty := bytes.Equal(raw, []byte("null")), json.RawMessage("{}")
 	value := raw
 	if none {

@@ -157,7 +157,8 @@ func FuzzWebhook(f *testing.F) {
 		}
 		a := ask(s, request([2]string{"webhook_received", string(raw)}))
 		if got == nil {
-			if a.status != http.StatusBadRequest || validMethod(method) {
+			twice := name1 != name2 && strings.EqualFold(name1, name2)
+			if a.status != http.StatusBadRequest || validMethod(method) && !twice {
 				t.Fatalf("the adapter was not asked, and the answer was %d %s", a.status, a.body)
 			}
 			return

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,18 +15,17 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// Bounds of what strangers can make a server hold: until its signature is checked, a request is a stranger's.
+// Bounds of what strangers can make an HTTP server hold. The bounds of bodies are in body.go.
 const (
 	maxHeader     = 64 << 10 // bytes; the configuration travels in one
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = 15 * time.Second
 	idleTimeout   = 2 * time.Minute
-	smallBody     = 64 << 10 // bytes that anybody may send; few requests are larger
-	maxLarge      = 8        // how many larger ones are read at once
+	// connectionsPerOperation is how many connections there are to each operation that may be at work. Most of them are idle.
+	connectionsPerOperation = 4
 )
 
-// ServeHTTP answers Botpress, which sends POST requests to any path. Besides, it answers monitoring: GET of /health is
-// 200 "ok" while the process lives, and GET of /ready is 200 while it can and will work, else 503 with the reason.
+// ServeHTTP answers Botpress, which sends POST requests to any path but /health and /ready. These answer monitoring: GET of
+// /health is 200 "ok" while the process lives, and GET of /ready is 200 while it can and will work, else 503 with the reason.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.monitor(w, r) {
 		return
@@ -39,12 +37,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, seen := observe(botpress.ContextWithTrace(ctx, traceOf(r.Header)))
 	seen.hungUp = r.Context().Done()
 
-	body, err := s.receive(w, r)
+	body, err := s.receive(w, r, seen)
 	var res response
 	if err != nil {
 		// The body may be unread, and need not be: a connection that is kept is read to the end of the request first.
 		w.Header().Set("Connection", "close")
 	} else {
+		defer body.release()
 		var leave func()
 		if res, leave, err = s.operate(ctx, r.Header, body); leave != nil {
 			defer leave() // only then: the answer belongs to what is in flight
@@ -58,18 +57,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f := failureOf(err)
 		f.body.Message = seen.mask.Load().Mask(s.mask.Mask(f.body.Message))
 		res, done.ErrorID = f.response(), f.body.ID
-		s.tellOwner(ctx, done, seen, f)
+		if seen.trusted {
+			s.tellOwner(ctx, done, seen, f)
+		}
 	}
 	res.write(w)
 	done.Status, done.Duration, done.APICalls = res.status, time.Since(start), int(seen.apiCalls.Load())
 	s.report(ctx, done, seen)
 }
 
-// monitor answers monitoring, and reports whether it was such a request. The reference answers a POST of /health as well.
+// monitor answers monitoring, and reports whether it was such a request. The reference answers a POST of /health as well. But
+// an operation is not sent there: Botpress would take "ok" for its answer, and all that it asks for would be lost.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	isOperation := r.Header.Get(wire.HeaderOperation) != ""
 	ok := response{status: http.StatusOK, body: []byte("ok")}
 	switch {
+	case (r.URL.Path == "/health" || r.URL.Path == "/ready") && isOperation:
+		f := failureOf(&statusError{
+			status: http.StatusNotFound, kind: botpress.TypeResourceNotFound,
+			message: "the integration's address ends in " + r.URL.Path + ", where only monitoring is answered; deploy it with another address",
+		})
+		f.response().write(w)
 	case r.URL.Path == "/health" && (get || r.Method == http.MethodPost):
 		ok.write(w)
 	case r.URL.Path == "/ready" && get:
@@ -84,10 +93,9 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// The hosting server may have no such limit. A recorder in a test cannot do it.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+// receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it. The caller releases the
+// body, unless there is an error.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, seen *observation) (*body, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &statusError{status: http.StatusMethodNotAllowed, kind: botpress.TypeMethodNotFound, message: "only POST is served here"}
@@ -105,30 +113,45 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error)
 	if r.ContentLength > s.opts.MaxBody {
 		return nil, tooLarge(s.opts.MaxBody)
 	}
-	limited := http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
-	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
-	if err == nil && len(body) == smallBody {
-		if !s.large.TryAcquire(1) {
-			return nil, overloaded("too many large requests at once")
-		}
-		defer s.large.Release(1)
-		var rest []byte
-		rest, err = io.ReadAll(limited)
-		body = append(body, rest...)
-	}
-	if err != nil {
-		return nil, unreadable(err)
-	}
 	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
-	if s.verifier != nil && r.Header.Get(wire.HeaderOperation) != string(wire.Ping) {
-		if err := s.verifier.Verify(r, body); err != nil {
-			return nil, &statusError{
-				status: http.StatusUnauthorized, kind: botpress.TypeUnauthorized, message: "the signature of the request is not valid", cause: err,
-			}
-		}
-		s.observeSignature(r.Header)
+	isPing := r.Header.Get(wire.HeaderOperation) == string(wire.Ping)
+	if s.verifier != nil && isPing {
+		return &body{of: s.bodies}, nil
 	}
-	return body, nil
+	if s.verifier != nil && r.Header.Get(botpress.SignatureHeader) == "" {
+		return nil, unauthorized("the request is not signed", botpress.ErrNoSignature)
+	}
+	b, err := s.bodies.read(w, r, s.opts.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authenticate(r, b.data); err != nil {
+		b.release()
+		return nil, err
+	}
+	b.checked()
+	seen.trusted = true
+	working(r)
+	return b, nil
+}
+
+// authenticate checks that Botpress has sent a request, and for whom.
+func (s *Server) authenticate(r *http.Request, body []byte) error {
+	if s.verifier == nil {
+		return nil
+	}
+	if err := s.verifier.Verify(r, body); err != nil {
+		return unauthorized("the signature of the request is not valid", err)
+	}
+	if s.signatures.isReplay(r.Header, body) {
+		return unauthorized("the request was received before for another bot, configuration or operation", nil)
+	}
+	s.observeSignature(r.Header)
+	return nil
+}
+
+func unauthorized(message string, cause error) error {
+	return &statusError{status: http.StatusUnauthorized, kind: botpress.TypeUnauthorized, message: message, cause: cause}
 }
 
 // unreadable says why a body could not be read.
@@ -156,13 +179,13 @@ func overloaded(message string) error {
 }
 
 // operate runs an operation if there is a place for it. Panics of the author's code become errors here.
-func (s *Server) operate(ctx context.Context, header http.Header, body []byte) (res response, leave func(), err error) {
+func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res response, leave func(), err error) {
 	op, err := readContext(header)
 	if err != nil {
 		return response{}, nil, err
 	}
-	op.body = body
-	if leave, err = s.admit(scopeOf(op.in), op.name == wire.WebhookReceived); err != nil {
+	op.body = b.data
+	if leave, err = s.admit(scopeOf(op.in), op.name == wire.WebhookReceived, b.size()); err != nil {
 		return response{}, nil, err
 	}
 	defer func() {
@@ -176,7 +199,7 @@ func (s *Server) operate(ctx context.Context, header http.Header, body []byte) (
 
 // admit takes a place among all operations at work, and among those of the installation. It does not wait for one: Botpress
 // has the better queue.
-func (s *Server) admit(in scope, webhook bool) (leave func(), err error) {
+func (s *Server) admit(in scope, webhook bool, large int64) (leave func(), err error) {
 	if !s.slots.TryAcquire(1) {
 		return nil, overloaded("too many operations at once")
 	}
@@ -184,7 +207,7 @@ func (s *Server) admit(in scope, webhook bool) (leave func(), err error) {
 		s.slots.Release(1)
 		return nil, overloaded(errClosing.Error())
 	}
-	out, ok := s.bulkhead.enter(in, webhook)
+	out, ok := s.bulkhead.enter(in, webhook, large)
 	if !ok {
 		s.slots.Release(1)
 		return nil, overloaded("too many operations of one installation at once")
@@ -230,8 +253,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // HTTPServer returns an HTTP server for s with limits on time and headers, as a server on the internet needs
 // them. It may be changed before it is started; its Addr is empty.
+//
+// Its ConnState and ConnContext bound the connections, at four times [Options.MaxConcurrent]: one too many closes the one that has
+// been waiting longest without being at work.
 func (s *Server) HTTPServer() *http.Server {
-	return &http.Server{
+	srv := &http.Server{
 		Handler:           s,
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout,
@@ -240,6 +266,8 @@ func (s *Server) HTTPServer() *http.Server {
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	bound(srv, connectionsPerOperation*s.opts.MaxConcurrent)
+	return srv
 }
 
 // Serve answers on a listener until ctx ends. Then it shuts down, see [Server.Shutdown], for which operations have the

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 )
 
@@ -58,7 +61,9 @@ func dial(t *testing.T, addr string) *stranger {
 // begin sends a request up to its body.
 func (s *stranger) begin(header ...string) {
 	s.t.Helper()
-	head := "POST / HTTP/1.1\r\nHost: acme.test\r\nX-Bp-Operation: webhook_received\r\n" + strings.Join(header, "\r\n") + "\r\n\r\n"
+	head := "POST / HTTP/1.1\r\nHost: acme.test\r\nX-Bp-Operation: webhook_received\r\n" +
+		fmt.Sprintf("X-Bp-Signature: %d,%s\r\n", time.Now().UnixMilli(), strings.Repeat("A", 43)) + // of which only the end of the body shows that it is none
+		strings.Join(header, "\r\n") + "\r\n\r\n"
 	if _, err := io.WriteString(s, head); err != nil {
 		s.t.Fatal(err)
 	}
@@ -239,42 +244,224 @@ func TestSlowSenders(t *testing.T) {
 	}
 }
 
-func TestLargeBodiesAreBounded(t *testing.T) {
+// large is a signed webhook with so many bytes, for a bot.
+func large(t *testing.T, bot string, size int) *http.Request {
+	t.Helper()
+	body := strings.Replace(webhook[1], "hello", "hello from "+bot, 1)
+	r := request([2]string{webhook[0], strings.Repeat(" ", size-len(body)) + body})
+	r.Header.Set("X-Bot-Id", bot)
+	return signed(t, r, signingSecret)
+}
+
+// Strangers that begin large bodies and fall silent take no memory from those who send them.
+func TestLargeBodiesOfStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := (&fakeDesk{}).server(t, hitl.Options{Secrets: []string{signingSecret}})
 		network, client, _ := onNetwork(t, s)
-		large := strings.Repeat(" ", 100<<10) + webhook[1]
-		status := func(body string) int {
-			t.Helper()
-			a, err := send(client, signed(t, request([2]string{webhook[0], body}), signingSecret))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return a.status
-		}
-		for range 8 {
+		var strangers []*stranger
+		for range 100 {
 			raw, err := network.DialContext(t.Context(), "", "acme.test:80")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer raw.Close()
 			c := &stranger{raw, t}
-			c.begin("Content-Length: 1000000")
-			if _, err := io.WriteString(c, large); err != nil {
+			c.begin("Content-Length: 9000000")
+			if _, err := c.Write(make([]byte, 100<<10)); err != nil {
 				t.Fatal(err)
 			}
+			strangers = append(strangers, c)
 		}
 		synctest.Wait()
-		if got := status(large); got != http.StatusServiceUnavailable {
-			t.Errorf("the ninth large body: got %d, want 503", got)
+		began := time.Now()
+		for _, size := range []int{9 << 20, 1000} {
+			if a, err := send(client, large(t, "bot_1", size)); err != nil || a.status != http.StatusOK || time.Since(began) > 0 {
+				t.Errorf("a signed body of %d bytes: %d %s, %v after %s, want 200 at once", size, a.status, a.body, err, time.Since(began))
+			}
 		}
-		if got := status(webhook[1]); got != http.StatusOK {
-			t.Errorf("a small body meanwhile: got %d, want 200", got)
+		for _, c := range strangers {
+			if got := c.status(); got != http.StatusRequestTimeout {
+				t.Errorf("a stranger got %d, want 408", got)
+			}
 		}
-		<-time.After(16 * time.Second)
-		if got := status(large); got != http.StatusOK {
-			t.Errorf("a large body once the others are out of time: got %d, want 200", got)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("strangers were waited for %s", took)
 		}
+	})
+}
+
+// A body holds its part of the memory until its operation has ended. Others wait for it as long as a body may take. One
+// installation gets a part of it, and small bodies have their own.
+func TestBodyMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		desk := &fakeDesk{handleWebhook: func(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+			if r.URL.Path == "/" {
+				<-release
+			}
+			return hitl.Webhook{}, nil
+		}}
+		// Large bodies may take 4 MiB in all, and one installation 1 MiB.
+		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20})
+		network, _, _ := onNetwork(t, s)
+		client := network.Client()
+		defer client.CloseIdleConnections()
+		type result struct {
+			answer
+
+			after time.Duration
+		}
+		began := time.Now()
+		ask := func(r *http.Request) chan result {
+			got := make(chan result, 1)
+			go func() {
+				a, err := send(client, r)
+				if err != nil {
+					t.Error(err)
+				}
+				got <- result{a, time.Since(began)}
+			}()
+			synctest.Wait()
+			return got
+		}
+		var held []chan result
+		for i := range 4 {
+			held = append(held, ask(large(t, fmt.Sprintf("bot_%d", i), 1<<20)))
+		}
+		waiting := ask(large(t, "bot_5", 1<<20))
+		small := ask(signed(t, request([2]string{webhook[0], strings.Replace(webhook[1], `"/"`, `"/small"`, 1)}), signingSecret))
+		if got := <-small; got.status != http.StatusOK || got.after > 0 {
+			t.Errorf("a small body: %d after %s, want 200 at once", got.status, got.after)
+		}
+		if got := <-waiting; got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || got.after != 15*time.Second {
+			t.Errorf("a large body beyond the memory: %d after %s, want 503 with Retry-After after 15s", got.status, got.after)
+		}
+		waiting = ask(large(t, "bot_6", 1<<20))
+		close(release)
+		for _, c := range append(held, waiting) {
+			if got := <-c; got.status != http.StatusOK {
+				t.Errorf("a large body: %d %s, want 200", got.status, got.body)
+			}
+		}
+	})
+}
+
+func TestBodyMemoryOfOneInstallation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+			<-release
+			return hitl.Webhook{}, nil
+		}}
+		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20})
+		network, _, _ := onNetwork(t, s)
+		client := network.Client()
+		defer client.CloseIdleConnections()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if a, err := send(client, large(t, "bot_1", 1<<20)); err != nil || a.status != http.StatusOK {
+				t.Errorf("the first: %d %s, %v, want 200", a.status, a.body, err)
+			}
+		})
+		synctest.Wait()
+		if a, err := send(client, large(t, "bot_1", 1<<20-1)); err != nil || a.status != http.StatusServiceUnavailable {
+			t.Errorf("the second: %d %s, %v, want 503", a.status, a.body, err)
+		}
+		close(release)
+		wg.Wait()
+		if a, err := send(client, large(t, "bot_1", 1<<20-2)); err != nil || a.status != http.StatusOK {
+			t.Errorf("the third, later: %d %s, %v, want 200", a.status, a.body, err)
+		}
+	})
+}
+
+// A body of unknown length is read to its end, and its end must be there.
+func TestChunkedBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got string
+		desk := &fakeDesk{handleWebhook: func(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+			b, err := io.ReadAll(r.Body)
+			got = string(b)
+			return hitl.Webhook{}, err
+		}}
+		network, client, _ := onNetwork(t, desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20}))
+		for _, size := range []int{1, 4095, 4096, 4097, 65535, 65536, 65537, 300_000, 1<<20 - 100, 1 << 20} {
+			text := strings.Repeat("x", size)
+			r := signed(t, request([2]string{webhook[0], strings.Replace(webhook[1], "hello", text, 1)}), signingSecret)
+			r.ContentLength = -1
+			got = ""
+			if a, err := send(client, r); err != nil || (a.status == http.StatusOK) != (size < 1<<20) || a.status == http.StatusOK && got != text {
+				t.Errorf("%d bytes: %d %s, %v; the adapter got %d", size, a.status, a.body, err, len(got))
+			}
+		}
+		got = ""
+		raw, err := network.DialContext(t.Context(), "", "acme.test:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		c := &stranger{raw, t}
+		signature, err := botpress.Sign(signingSecret, time.Now(), []byte(webhook[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := request(webhook)
+		head := "POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: chunked\r\nX-Bp-Signature: " + signature + "\r\n"
+		for name, values := range r.Header {
+			head += name + ": " + values[0] + "\r\n"
+		}
+		if _, err := fmt.Fprintf(c, "%s\r\n%x\r\n%s\r\n", head, len(webhook[1]), webhook[1]); err != nil { // and no last chunk
+			t.Fatal(err)
+		}
+		if status := c.status(); status != http.StatusRequestTimeout || got != "" {
+			t.Errorf("a body without an end: %d, and the adapter got %q", status, got)
+		}
+	})
+}
+
+// One connection too many closes the one that has been waiting longest, and none that is at work.
+func TestConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+			<-release
+			return hitl.Webhook{}, nil
+		}}
+		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxConcurrent: 5, MaxPerInstallation: 5}) // twenty connections
+		network, client, _ := onNetwork(t, s)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if a, err := send(client, signed(t, request(webhook), signingSecret)); err != nil || a.status != http.StatusOK {
+				t.Errorf("the request at work: %d %s, %v", a.status, a.body, err)
+			}
+		})
+		synctest.Wait()
+		conns := make([]*stranger, 30)
+		for i := range conns {
+			raw, err := network.DialContext(t.Context(), "", "acme.test:80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer raw.Close()
+			conns[i] = &stranger{raw, t}
+			switch i % 3 {
+			case 0:
+				_, _ = io.WriteString(conns[i], "POST / HTTP/1.1\r\n")
+			case 1:
+				conns[i].begin("Content-Length: 1000")
+				_, _ = conns[i].Write(make([]byte, 999))
+			}
+			synctest.Wait()
+		}
+		for i, c := range conns {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := c.Read(make([]byte, 1))
+			if closed := !errors.Is(err, os.ErrDeadlineExceeded); closed != (i < 11) {
+				t.Errorf("connection %d of 30 is closed: %t (%v)", i, closed, err)
+			}
+		}
+		close(release)
+		wg.Wait()
 	})
 }
 

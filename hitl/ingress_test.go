@@ -42,6 +42,13 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 	check()
+	for _, path := range []string{"/health", "/ready"} { // a deployment to the wrong address
+		r := request(webhook)
+		r.URL.Path = path
+		if a := ask(s, r); a.status != http.StatusNotFound || !strings.Contains(a.body, path) {
+			t.Errorf("an operation at %s is answered %d %s", path, a.status, a.body)
+		}
+	}
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,7 @@ type observation struct {
 	session  atomic.Pointer[sessionKey]
 	mask     atomic.Pointer[redact.Masker] // of the installation's secrets
 	apiCalls atomic.Int64
+	trusted  bool            // Botpress has sent it
 	hungUp   <-chan struct{} // closed when nobody waits for the answer any more
 }
 

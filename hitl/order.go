@@ -23,7 +23,7 @@ func (s *Server) PutInOrder(ctx context.Context, in Installation, configuration 
 	case in.BotID == "" || in.IntegrationID == "" || !isID(conversationID):
 		return errors.New("hitl: PutInOrder needs BotID, IntegrationID and the id of a conversation")
 	}
-	leave, err := s.admit(scopeOf(in), false)
+	leave, err := s.admit(scopeOf(in), false, 0)
 	if err != nil {
 		return err
 	}

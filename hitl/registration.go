@@ -36,6 +36,9 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 	if err := decode(body, &b); err != nil {
 		return response{}, err
 	}
+	if b.WebhookURL == "" {
+		return response{}, invalidf("the body has no webhookUrl")
+	}
 	if r, ok := adapterAs[Registrar](c.adapter); ok {
 		if err := do(r, ctx, b.WebhookURL); err != nil {
 			return response{}, err

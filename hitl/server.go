@@ -21,6 +21,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/redact"
 	"github.com/hitl-go/sdk/internal/schema"
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Options changes what a [Server] does by default. The zero value of each field is its default.
@@ -50,6 +51,11 @@ type Options struct {
 
 	// MaxBody is the largest request body in bytes. The default is 10 MiB.
 	MaxBody int64
+
+	// MaxBodyMemory bounds the bytes of all request bodies together, from their first byte until their operation has ended. What
+	// is decoded of them comes on top, at most as much again. Bodies beyond it wait for 15 seconds, and are answered 503 then.
+	// It is at least eight times MaxBody. The default is 128 MiB.
+	MaxBodyMemory int64
 
 	// MaxConcurrent is how many operations run at once; further ones are answered 503. The default is 256.
 	MaxConcurrent int
@@ -91,12 +97,14 @@ type Server struct {
 
 	closing  atomic.Bool
 	slots    *semaphore.Weighted // operations at work
-	large    *semaphore.Weighted // large bodies that are being read
+	bodies   *bodies
 	bulkhead bulkhead
-	adapters *adapters
-	memory   *memory
-	clock    clock
-	replica  string // names this process among the replicas
+
+	signatures signatures
+	adapters   *adapters
+	memory     *memory
+	clock      clock
+	replica    string // names this process among the replicas
 }
 
 // connector makes an author's adapter for an installation; the configuration is bound already.
@@ -139,6 +147,9 @@ func NewServer[Config, Session any, I Integration[Session]](
 		if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 			raw = json.RawMessage("{}")
 		}
+		if err := strictjson.Unique(raw); err != nil {
+			return nil, err
+		}
 		raw = s.session.Normalize(raw)
 		if err := s.session.Check(raw); err != nil {
 			return nil, err
@@ -167,8 +178,8 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.mask = redact.New(opts.secrets()...)
 	s.log = slog.New(redact.Handler(sessionHandler{opts.Logger.Handler()}, func() *redact.Masker { return s.mask }))
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
-	s.large = semaphore.NewWeighted(maxLarge)
-	s.bulkhead.max = opts.MaxPerInstallation
+	s.bodies = newBodies(opts.MaxBodyMemory)
+	s.bulkhead.max, s.bulkhead.maxLarge = opts.MaxPerInstallation, opts.MaxBodyMemory/8
 	s.memory = newMemory(max(1, opts.MaxPerInstallation/2)) // so that one conversation cannot take all places of its installation
 	s.replica = rand.Text()[:8]
 	s.adapters = newAdapters(opts.Timeout, s.connect, s.start)
@@ -193,6 +204,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.Timeout = cmp.Or(o.Timeout, 50*time.Second)
 	o.MaxBody = cmp.Or(o.MaxBody, 10<<20)
+	o.MaxBodyMemory = max(cmp.Or(o.MaxBodyMemory, 128<<20), 8*o.MaxBody)
 	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 256)
 	o.MaxPerInstallation = cmp.Or(o.MaxPerInstallation, max(1, o.MaxConcurrent/4))
 	o.SweepEvery = cmp.Or(o.SweepEvery, 15*time.Minute)

@@ -74,6 +74,9 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 		r.RequestURI += "?" + w.Query
 	}
 	for name, value := range w.Headers {
+		if len(r.Header.Values(name)) > 0 {
+			return nil, invalidf("the webhook has the header %s twice", name)
+		}
 		r.Header.Set(name, value)
 	}
 	r.Host = r.Header.Get("Host")

@@ -351,15 +351,27 @@ func (t Turn) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON decodes an entry of a message history, as leniently as [Envelope] does. A source
-// without a user means the bot.
+// without a user means the bot. It is an error if it is there twice who speaks.
 func (t *Turn) UnmarshalJSON(data []byte) error {
 	o, ok := readObject(data)
-	*t = Turn{Message: o.message(data)}
 	if !ok {
-		return nil
+		*t = Turn{Message: o.message(data)}
+		return twice(data)
 	}
-	if source, ok := readObject(o.keys["source"]); ok {
-		t.UserID = source.optional("userId")
+	*t = Turn{Message: o.message(data)}
+	source, ok := readObject(o.keys["source"])
+	if !ok {
+		return twice(o.keys["source"])
+	}
+	t.UserID = source.optional("userId")
+	return nil
+}
+
+// twice returns an error if an object has a key twice.
+func twice(data []byte) error {
+	var keys map[string]json.RawMessage
+	if err := strictjson.Unmarshal(data, &keys); errors.Is(err, strictjson.ErrDuplicate) {
+		return err
 	}
 	return nil
 }

@@ -57,6 +57,8 @@ type Installation struct {
 	config   json.RawMessage // Guarded by server.mu, like what follows.
 	schedule string          // How often register is called.
 	timer    *time.Timer     // Of the next scheduled call of register.
+
+	registered time.Time // The last timestamp of a call of register or unregister.
 }
 
 // Install installs an integration and registers it. If the registration fails, it is not installed, and the error is an

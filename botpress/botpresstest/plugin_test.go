@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -142,6 +143,7 @@ func TestPluginFails(t *testing.T) {
 		c.do(`POST events {"type":"hitlAssigned","payload":{"conversationId":"{conv}","userId":"user_nobody"}}`)
 		c.do(`POST events {"type":"hitlStopped","payload":{"conversationId":"conv_nowhere"}}`)
 		webhook(t, in, a.client, `{"type":"comment","ticketId":"T-1","agent":{"id":"7"},"text":"hi","additionalData":"`+strings.Repeat("x", 501)+`"}`)
+		settle(t, a.server)
 		a.reply = func(operation) (int, string) { return 400, `{"type":"Runtime","message":"the desk is down"}` }
 		if err := jane.End(t.Context()); err != nil {
 			t.Fatal(err)
@@ -307,6 +309,8 @@ func TestCrowded(t *testing.T) {
 		var refusal *botpresstest.Error
 		if !errors.As(err, &refusal) || refusal.Type != "RateLimited" {
 			t.Errorf("after %d messages: %v, want RateLimited", said, err)
+		}
+		for synctest.Wait(); jane.Say(t.Context(), message.Text{Text: "hello?"}) == nil; synctest.Wait() { // what did not wait for the desk is done
 		}
 		if status, _ := newAPI(t, a, in).do(`POST users {"tags":{}}`); status != 429 {
 			t.Errorf("a call of the API: %d, want 429", status)

@@ -44,6 +44,9 @@ func shapeOf(t reflect.Type) *shape {
 var decodesItself = reflect.TypeFor[json.Unmarshaler]()
 
 func newShape(t reflect.Type) *shape {
+	if t == reflect.TypeFor[anything]() {
+		return &shape{isMap: true, isList: true, elem: t}
+	}
 	for t != nil {
 		if reflect.PointerTo(t).Implements(decodesItself) || t.Implements(decodesItself) {
 			return &shape{}

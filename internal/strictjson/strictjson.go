@@ -25,8 +25,8 @@ func Unmarshal(data []byte, v any) error {
 	ok := w.value(reflect.TypeOf(v), 0)
 	w.space()
 	ok = ok && w.at == len(data)
-	if w.duplicate != "" {
-		return fmt.Errorf("json: %w: %q", ErrDuplicate, w.duplicate)
+	if w.twice != nil {
+		return w.twice
 	}
 	if err := json.Unmarshal(w.data, v); err != nil {
 		return err
@@ -37,16 +37,27 @@ func Unmarshal(data []byte, v any) error {
 	return nil
 }
 
+// Unique returns an error that wraps [ErrDuplicate] if an object anywhere in data has a key twice. Text that is no JSON is left to
+// who decodes it.
+func Unique(data []byte) error {
+	w := walker{data: data}
+	w.value(reflect.TypeFor[anything](), 0)
+	return w.twice
+}
+
+// anything has the keys of every object and the items of every list, at any depth.
+type anything struct{}
+
 // maxDepth is how deep encoding/json decodes.
 const maxDepth = 10_000
 
 // walker goes through a JSON text along with the type that it is decoded into. It gives keys that must not match a name that
 // no field has. Its methods report false for a text that they do not understand.
 type walker struct {
-	data      []byte
-	at        int
-	copied    bool
-	duplicate string
+	data   []byte
+	at     int
+	copied bool
+	twice  error // the last key that is there twice
 }
 
 func (w *walker) value(t reflect.Type, depth int) bool {
@@ -101,7 +112,7 @@ func (w *walker) object(s *shape, depth int) bool {
 			w.disguise(start+1, len(quoted)-2)
 		}
 		if (known || s.isMap) && seen.add(f.n, key) {
-			w.duplicate = string(key)
+			w.twice = fmt.Errorf("json: %w: %q", ErrDuplicate, key)
 		}
 		if !w.value(f.t, depth+1) {
 			return false

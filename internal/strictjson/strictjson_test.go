@@ -130,6 +130,17 @@ func TestDuplicateKeys(t *testing.T) {
 	}
 }
 
+func TestUnique(t *testing.T) {
+	for text, unique := range map[string]bool{
+		`{"a":{"b":[1,{"c":2,"d":{"c":3}}]},"b":null}`: true, `[]`: true, `1`: true, `{`: true, ``: true,
+		`{"a":1,"a":2}`: false, `{"a":{"b":[1,[{"c":2,"c":3}]]}}`: false, `[{},{"":1,"":2}]`: false, `{"a":1,"\u0061":2}`: false,
+	} {
+		if err := strictjson.Unique([]byte(text)); errors.Is(err, strictjson.ErrDuplicate) == unique {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestInvalidText(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "{", `{"userId"`, `{"userId":`, `{"userId":"a"`, `{"userId" "a"}`, `{"userId":"a",}`, `{,}`, `{"a":1 "b":2}`, `[`, `[1,]`, `{}}`, `{} {}`,

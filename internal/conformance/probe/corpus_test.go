@@ -72,12 +72,17 @@ const (
 	always   = "every integration of ours has these actions"
 	words    = "the reference wraps messages of types that it does not know in words of its own"
 	minimal  = "the path is none of the probe's; /nothing stands for a handler that returns nothing"
+	noURL    = "1: so is a registration without an address, which Botpress never sends"
+	lost     = "an operation that is sent to the path of monitoring would be lost, and nobody would know"
 	badBytes = "1: the configuration is no base64 JSON"
 )
 
 var exceptions = map[string]exception{
 	"health PUT without headers":              {method, 405, "MethodNotFound"},
 	"health DELETE without headers":           {method, 405, "MethodNotFound"},
+	"health even with operation headers":      {lost, 404, "ResourceNotFound"},
+	"register empty object":                   {noURL, 400, "InvalidPayload"},
+	"unregister empty object":                 {noURL, 400, "InvalidPayload"},
 	"health trailing slash":                   {method, 405, "MethodNotFound"},
 	"method PUT works like POST":              {method, 405, "MethodNotFound"},
 	"method DELETE: body is not read":         {method, 405, "MethodNotFound"},

@@ -1,0 +1,69 @@
+package hitl
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/wire"
+)
+
+// signatures remembers for whom requests were signed. A signature covers the time and the body, and none of the headers that
+// say for which bot the request is, and what is asked for. Botpress repeats requests as they are; with other headers, it is
+// somebody who has captured one.
+//
+// What is remembered is bounded: of several replicas each knows what it has seen itself, and of many requests the last ones.
+// The zero value has seen none.
+type signatures struct {
+	mu                sync.Mutex
+	current, previous map[digest]digest // what was signed, and for whom
+	since             time.Time
+}
+
+const (
+	// signatureMemory is how long a signature is remembered at least: as long as it is valid, also one from the future.
+	signatureMemory = 2 * botpress.SignatureTolerance
+	// maxSignatures is how many are remembered at least, if there are so many: some 4 MB, and twice as much at most.
+	maxSignatures = 1 << 16
+)
+
+// digest is a part of a SHA-256 hash that nobody can find twice.
+type digest [16]byte
+
+func digestOf(parts ...string) (d digest) {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	copy(d[:], h.Sum(nil))
+	return d
+}
+
+// isReplay reports whether a signed request was received before for somebody else.
+func (s *signatures) isReplay(header http.Header, body []byte) bool {
+	stamp, _, _ := strings.Cut(header.Get(botpress.SignatureHeader), ",") // the hashes may be several, and any of them may be left out
+	signed := digestOf(stamp, string(body))
+	forWhom := digestOf(
+		header.Get(wire.HeaderOperation), header.Get(wire.HeaderBotID), header.Get(wire.HeaderBotUserID), header.Get(wire.HeaderIntegrationID),
+		header.Get(wire.HeaderIntegrationAlias), header.Get(wire.HeaderWebhookID), header.Get(wire.HeaderConfigurationType),
+		header.Get(wire.HeaderConfiguration),
+	)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); s.current == nil || now.Sub(s.since) >= signatureMemory || len(s.current) >= maxSignatures {
+		s.previous, s.current, s.since = s.current, map[digest]digest{}, now
+	}
+	before, known := s.current[signed]
+	if !known {
+		before, known = s.previous[signed]
+	}
+	if known {
+		return before != forWhom
+	}
+	s.current[signed] = forWhom
+	return false
+}
