@@ -58,12 +58,7 @@ func isQuote(n *html.Node) bool {
 
 // isForwarded reports whether a quote is a forwarded message, which the agent wants to show.
 func isForwarded(n *html.Node) bool {
-	for c := range n.Descendants() {
-		if c.Type == html.TextNode && strings.TrimSpace(c.Data) != "" {
-			return strings.Contains(c.Data, "Forwarded message")
-		}
-	}
-	return false
+	return strings.Contains(beginningOf(n), "Forwarded message")
 }
 
 var (
@@ -116,7 +111,7 @@ func endsLine(neighbour *html.Node) bool {
 func removeAttribution(quote *html.Node) {
 	n := quote.PrevSibling
 	for range 5 { // A few blank lines may stand between.
-		if n == nil || n.DataAtom == atom.Hr || strings.TrimSpace(textOf(n)) != "" {
+		if n == nil || n.DataAtom == atom.Hr || strings.TrimSpace(beginningOf(n)) != "" {
 			break
 		}
 		n = n.PrevSibling
@@ -124,7 +119,7 @@ func removeAttribution(quote *html.Node) {
 	if n == nil {
 		return
 	}
-	text := strings.TrimSpace(textOf(n))
+	text := strings.TrimSpace(beginningOf(n))
 	if n.DataAtom == atom.Hr || len(text) < 300 && strings.HasSuffix(text, ":") && strings.ContainsAny(text, "0123456789") {
 		remove(n)
 	}

@@ -1,6 +1,7 @@
 package richtext
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -67,13 +68,22 @@ func isData(table *html.Node) bool {
 }
 
 // textOf returns the text of a node, with the alt texts of images.
-func textOf(n *html.Node) string {
+func textOf(n *html.Node) string { return textUpTo(n, math.MaxInt) }
+
+// beginningOf returns the text of a node if it is short, or else some 400 bytes or nodes of it: what is longer is no attribution.
+func beginningOf(n *html.Node) string { return textUpTo(n, 400) }
+
+func textUpTo(n *html.Node, most int) string {
 	var b strings.Builder
+	nodes := 0
 	var walk func(*html.Node)
 	walk = func(n *html.Node) {
+		if nodes++; nodes+b.Len() > most {
+			return
+		}
 		switch {
 		case n.Type == html.TextNode:
-			b.WriteString(n.Data)
+			b.WriteString(n.Data[:min(len(n.Data), most)])
 		case n.Type == html.ElementNode && (isInvisible(n.DataAtom) || isHidden(n)):
 			return
 		case n.DataAtom == atom.Br:
@@ -83,7 +93,7 @@ func textOf(n *html.Node) string {
 		case breaksAround(n.DataAtom) > 0:
 			b.WriteString("\n")
 		}
-		for c := n.FirstChild; c != nil; c = c.NextSibling {
+		for c := n.FirstChild; c != nil && nodes+b.Len() <= most; c = c.NextSibling {
 			walk(c)
 		}
 	}

@@ -5,7 +5,7 @@
 //
 // No input is an error: malformed HTML also yields its text. Hidden elements, scripts and style
 // sheets are left out. Links and images whose URL is not http, https, mailto or tel are shown
-// without the URL.
+// without the URL. The time is linear in the input: less than a second for a megabyte.
 package richtext
 
 import (
@@ -50,13 +50,15 @@ func convert(source string, opts *Options, markdown bool) string {
 }
 
 func parse(source string) *html.Node {
-	if doc, err := html.Parse(strings.NewReader(source)); err == nil {
-		return doc
+	if cheap, ok := prepare(source); ok {
+		if doc, err := html.Parse(strings.NewReader(cheap)); err == nil {
+			return doc
+		}
 	}
 	return flat(source)
 }
 
-// flat reads HTML that is nested too deep for the parser. It keeps only text and line breaks.
+// flat reads HTML that is nested too deep, or for too long. It keeps only text and line breaks.
 func flat(source string) *html.Node {
 	doc := &html.Node{Type: html.DocumentNode}
 	skipped := atom.Atom(0) // The element whose content is left out.

@@ -347,9 +347,13 @@ func (w *writer) tableCell(n *html.Node) {
 // link writes a label and a URL. It leaves out a URL that is not safe.
 func (w *writer) link(n *html.Node) {
 	target := safeURL(attr(n, "href"))
+	if target == "" {
+		w.children(n)
+		return
+	}
 	text := textOf(n)
 	label := collapse(text)
-	if target == "" || label == "" {
+	if label == "" {
 		w.children(n)
 		return
 	}

@@ -1,0 +1,45 @@
+package richtext_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/internal/racetest"
+	"github.com/hitl-go/sdk/message/richtext"
+)
+
+// A megabyte of the worst that is known takes less than a second, and about four times as much as a quarter of it.
+func TestLinearTime(t *testing.T) {
+	many := func(s string) string { return strings.Repeat(s, 300) }
+	for _, hostile := range []struct{ first, then string }{
+		// Texts that the parser joins.
+		{"", "</x>a"}, {"", "</b>a"}, {"", "<body>a"}, {"", "<html>a"}, {"", "<head>a"}, {"", "</body>a"}, {"", "<!doctype html>a"},
+		{"<select>", "<x>a"}, {"<select>", "</x>a"}, {"<table>", "<tr>a"}, {"<table>", "<tr></tr>a"}, {"<table>", "</x>a"}, {"<frameset>", "<x>a"},
+		{"<table><colgroup>", "a<col>"}, {"<svg>", "</x>a"},
+		// Many open elements.
+		{many("<div>"), "</p>"}, {many("<b>"), "</p>"}, {many("<b>"), "<p>"}, {many("<x>"), "</y>"}, {many("<math>"), "</ul>"}, {many("<ul><li>"), "</blockquote>"},
+		{many("<table><tr><td>"), "</p>x"}, {many("<font>"), "</b>a"}, {many("<i>"), "<a href=https://example.com>"},
+		{"", "<a>x"}, {"", "<a><p>"}, {"", "<font><p>"}, {"", "<p><b>"}, {"", "<nobr><a href=https://example.com>"}, {"", "<div>"}, {"", "<table><tr><td>"},
+		{"", "<button><a href=https://example.com>"}, {"", "<b><i></b>"}, {"", "<blockquote>"}, {"", "<ul><li>"}, {"", "<template>"}, {"", "<ruby><rt>"},
+		{"", "<a><table><tr><td>"}, {"", "<form><input>"},
+		// Quotes and signatures that look back and forth.
+		{strings.Repeat("a ", 100_000), "<blockquote type=cite></blockquote>"}, {many("<div class=gmail_quote>"), "<b> </b>"},
+		{"", "<p>On 5 May:</p><blockquote type=cite></blockquote>"}, {"", "--<br>"},
+		// Long tags, entities, comments and runs.
+		{"<x ", "a=b "}, {"<x ", "a "}, {"<p style='", "color:red;"}, {"<p class='", "a "}, {"<a href='https://example.com/", "%20"}, {"<!--", "-"}, {"", "&amp;"}, {"&", "a"},
+		{"", "&NotEqualTilde;"}, {"", "<!"}, {"", "<"}, {"", "</"}, {"", "*"}, {"", "`"}, {"", "<code>`</code>"}, {"", "_a"}, {"<pre>", "`\n"}, {"", "\u00a0"},
+	} {
+		convert := func(size int) time.Duration {
+			source := hostile.first + strings.Repeat(hostile.then, size/len(hostile.then))
+			start := time.Now()
+			richtext.Markdown(source, &richtext.Options{CutQuotes: true, CutSignature: true})
+			return time.Since(start)
+		}
+		const size, most = 1 << 20 / racetest.Slowdown, time.Second * racetest.Slowdown
+		quarter, whole := convert(size/4), convert(size)
+		if whole > most || whole > 8*quarter+100*time.Millisecond*racetest.Slowdown {
+			t.Errorf("%.40q and then %q: %d KiB take %v, and %d KiB %v", hostile.first, hostile.then, size>>12, quarter, size>>10, whole)
+		}
+	}
+}
