@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -450,7 +449,7 @@ func TestHostileLoad(t *testing.T) {
 					most = max(most, memory()-before)
 				}
 			}
-			sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+			slices.Sort(took)
 			p99 := took[len(took)*99/100]
 			t.Logf("another bot's requests: p50 %v, p99 %v; %.0f MiB more, the senders included", took[len(took)/2].Round(time.Microsecond), p99.Round(time.Microsecond), most)
 			if p99 > 2*time.Second {

@@ -406,11 +406,12 @@ func TestChunkedBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := request(webhook)
-		head := "POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: chunked\r\nX-Bp-Signature: " + signature + "\r\n"
-		for name, values := range r.Header {
-			head += name + ": " + values[0] + "\r\n"
+		r.Header.Set(botpress.SignatureHeader, signature)
+		var head bytes.Buffer
+		if err := r.Header.Write(&head); err != nil {
+			t.Fatal(err)
 		}
-		if _, err := fmt.Fprintf(c, "%s\r\n%x\r\n%s\r\n", head, len(webhook[1]), webhook[1]); err != nil { // and no last chunk
+		if _, err := fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: chunked\r\n%s\r\n%x\r\n%s\r\n", &head, len(webhook[1]), webhook[1]); err != nil { // and no last chunk
 			t.Fatal(err)
 		}
 		if status := c.status(); status != http.StatusRequestTimeout || got != "" {

@@ -76,8 +76,8 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 // idempotencyKey is the same for each attempt to start the same session, and for no other session: the history sees to that.
 func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 	var v any
-	decoder := json.NewDecoder(bytes.NewReader(input))
-	decoder.UseNumber() // large numbers that differ must not become one
+	decoder := json.NewDecoder(bytes.NewReader(input)) //nolint:forbidigo // Every key counts, and none is looked for.
+	decoder.UseNumber()                                // large numbers that differ must not become one
 	if err := decoder.Decode(&v); err != nil {
 		return "", invalidf("the input is not valid: %w", err)
 	}

@@ -21,6 +21,7 @@ type deploy struct {
 	url         string
 	visibility  string
 	secrets     []string
+	made        *secrets // by Botpress
 	accessKey   bool
 	dryRun      bool
 	yes         bool
@@ -36,9 +37,10 @@ func (a App) deploy() *cobra.Command {
 changes and asks before it makes them.
 
 The signing secret is printed once, when the integration is created; Botpress does not show it again. The environment
-variables of the adapter go to standard output, everything else to standard error:
+variables of the adapter go to a file that only its owner can read, or to standard output; everything else goes to standard
+error:
 
-  deploy --url https://desk.example.com --access-key --yes > adapter.env
+  deploy --url https://desk.example.com --access-key --yes --env-file adapter.env
 
 ` + environment,
 		Args: noArgs,
@@ -51,12 +53,16 @@ variables of the adapter go to standard output, everything else to standard erro
 	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "validate with Botpress, and change nothing")
 	c.Flags().BoolVar(&d.bypass, "bypass-breaking-changes", false, "update even if it breaks bots that have this version installed")
 	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask for confirmation")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	envFile := envFileFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		d.workspaceID = *workspaceID
 		if err := d.check(); err != nil {
 			return Usagef("%w", err)
 		}
-		return d.run(c.Context())
+		if d.made, err = d.openSecrets(*envFile); err != nil {
+			return err
+		}
+		return errors.Join(d.run(c.Context()), d.made.close())
 	}
 	return c
 }
@@ -74,6 +80,9 @@ func (d *deploy) check() error {
 	u, err := url.Parse(d.url)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return errors.New("--url must be an http or https address like https://desk.example.com, without a user name")
+	}
+	if path := strings.TrimRight(u.Path, "/"); path == "/health" || path == "/ready" {
+		return fmt.Errorf("--url must not end in %s: only monitoring is answered there", path)
 	}
 	return nil
 }
@@ -145,7 +154,9 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 	if created.SigningSecret == "" {
 		d.say("(Botpress did not return the signing secret. Make a new one with 'rotate-secret'.)")
 	} else {
-		fmt.Fprintf(d.Stdout, "BP_SIGNING_SECRET=%s\n", string(created.SigningSecret))
+		if err := d.made.set("BP_SIGNING_SECRET", string(created.SigningSecret)); err != nil {
+			return fmt.Errorf("the integration is created, and its signing secret could not be written; make a new one with 'rotate-secret': %w", err)
+		}
 	}
 	return d.makeKey(ctx, w, created.ID)
 }
@@ -211,8 +222,7 @@ func (d *deploy) makeKey(ctx context.Context, w *workspace, integrationID string
 	if err != nil {
 		return explain("create an access key (the integration is deployed)", err)
 	}
-	_, err = fmt.Fprintf(d.Stdout, "BP_TOKEN=%s\n", string(key.Value))
-	return err
+	return d.made.set("BP_TOKEN", string(key.Value))
 }
 
 // fillSecrets sets the values of declared secrets from the flags --secret.

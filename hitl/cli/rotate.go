@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,11 +23,18 @@ after that.
 	}
 	workspaceID := a.workspaceFlags(c)
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
-	c.RunE = func(c *cobra.Command, _ []string) error { return a.rotateSecret(c.Context(), *workspaceID, yes) }
+	envFile := envFileFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		made, err := a.openSecrets(*envFile)
+		if err != nil {
+			return err
+		}
+		return errors.Join(a.rotateSecret(c.Context(), *workspaceID, yes, made), made.close())
+	}
 	return c
 }
 
-func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool) error {
+func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool, made *secrets) error {
 	w, err := a.workspace(ctx, workspaceID, nil)
 	if err != nil {
 		return err
@@ -53,6 +61,5 @@ func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool) err
 		return explain("make a new secret for "+full, err)
 	}
 	a.say("The old secret stays valid for 24 hours. Put the new one before it, separated by a comma, and restart the adapter.\n")
-	_, err = fmt.Fprintf(a.Stdout, "BP_SIGNING_SECRET=%s\n", string(secret))
-	return err
+	return made.set("BP_SIGNING_SECRET", string(secret))
 }

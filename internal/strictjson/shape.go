@@ -63,8 +63,9 @@ func newShape(t reflect.Type) *shape {
 			return &shape{isMap: true, elem: t.Elem()}
 		case reflect.Slice, reflect.Array:
 			return &shape{isList: true, elem: t.Elem()}
+		default:
+			return &shape{}
 		}
-		break
 	}
 	return &shape{}
 }

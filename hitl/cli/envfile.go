@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// secrets is where secrets are written as environment variables, which Botpress shows once: standard output, or a new file that
+// only its owner can read. The file is there before the first secret is made.
+type secrets struct {
+	out     io.Writer
+	file    *os.File // nil without --env-file
+	written bool
+}
+
+func envFileFlag(c *cobra.Command) *string {
+	return c.Flags().String("env-file", "", "write the secrets to this new `file`, which only its owner can read, instead of standard output")
+}
+
+func (a App) openSecrets(path string) (*secrets, error) {
+	if path == "" {
+		return &secrets{out: a.Stdout}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // Who runs the command names the file.
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s is there already, and may hold secrets that Botpress does not show again; choose another --env-file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--env-file: %w", err)
+	}
+	return &secrets{out: f, file: f}, nil
+}
+
+func (s *secrets) set(name, value string) error {
+	s.written = true
+	_, err := fmt.Fprintf(s.out, "%s=%s\n", name, value)
+	return err
+}
+
+// close closes the file. If nothing is in it, it goes.
+func (s *secrets) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	if !s.written {
+		err = errors.Join(err, os.Remove(s.file.Name()))
+	}
+	return err
+}
