@@ -2,8 +2,11 @@ package hitl
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 	"testing"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -30,5 +33,20 @@ func TestTranscriptNames(t *testing.T) {
 	}
 	if markdown.Name != nil {
 		t.Error("Transcript changed the options that it was given")
+	}
+}
+
+// However many requests there are, only so many signatures are remembered.
+func TestSignaturesAreBounded(t *testing.T) {
+	var s signatures
+	for i := range 3 * maxSignatures {
+		stamp := strconv.Itoa(i)
+		header := http.Header{http.CanonicalHeaderKey(botpress.SignatureHeader): {stamp + ",x"}}
+		if s.isReplay(header, nil) {
+			t.Fatalf("request %d is taken for a replay", i)
+		}
+	}
+	if n := len(s.current) + len(s.previous); n > 2*maxSignatures || n < maxSignatures {
+		t.Errorf("%d signatures are remembered, want %d to %d", n, maxSignatures, 2*maxSignatures)
 	}
 }

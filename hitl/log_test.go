@@ -121,6 +121,10 @@ func TestBotOwnerReadsErrors(t *testing.T) {
 	}}
 	s := desk.server(t, hitl.Options{Logger: slog.New(bplog.NewHandler(&out, nil)), Secrets: []string{signingSecret}})
 	ask(s, request(createUser)) // a stranger
+	bad := request(ping)        // another one, who needs no signature
+	bad.Header.Set("X-Bp-Configuration", "%")
+	ask(s, bad)
+	ask(s, request([2]string{"ping", "{"}))
 	if strings.Contains(out.String(), `"visible_to_bot_owner":true`) {
 		t.Errorf("strangers write into the bot's log:\n%s", &out)
 	}
