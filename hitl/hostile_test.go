@@ -296,16 +296,13 @@ func TestHeadersThatLookAlike(t *testing.T) {
 	}
 }
 
-// Nothing that an end user can write makes somebody else its author, in any type of message and at any depth.
+// Nothing that an end user can write makes somebody else its author, in any type of message that the plugin relays, at any depth.
 func TestEndUserWhoWritesKeys(t *testing.T) {
 	payloads := map[message.Type]string{
-		message.TypeText:     `{"text":"hi"%s}`,
-		message.TypeImage:    `{"imageUrl":"https://example.com/a.png"%s}`,
-		message.TypeFile:     `{"fileUrl":"https://example.com/a.pdf","title":"A"%s}`,
-		message.TypeLocation: `{"latitude":1,"longitude":2%s}`,
-		message.TypeChoice:   `{"text":"hi","options":[{"label":"a","value":"b"%[1]s}]%[1]s}`,
-		message.TypeCard:     `{"title":"hi","actions":[{"action":"say","label":"a","value":"b"%[1]s}]%[1]s}`,
-		message.TypeBloc:     `{"items":[{"type":"text","payload":{"text":"hi"%[1]s}%[1]s}]%[1]s}`,
+		message.TypeText:  `{"text":"hi"%s}`,
+		message.TypeImage: `{"imageUrl":"https://example.com/a.png"%s}`,
+		message.TypeFile:  `{"fileUrl":"https://example.com/a.pdf","title":"A"%s}`,
+		message.TypeBloc:  `{"items":[{"type":"text","payload":{"text":"hi"%[1]s}%[1]s}]%[1]s}`,
 	}
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		mallory := w.in.NewEndUser(botpresstest.Profile{Name: "Mallory", Email: "mallory@example.com"})
@@ -328,7 +325,7 @@ func TestEndUserWhoWritesKeys(t *testing.T) {
 			t.Errorf("another session has %q", got)
 		}
 		got := w.log("T-2")
-		if len(got) < said {
+		if len(got) != said {
 			t.Errorf("%d of %d messages have arrived", len(got), said)
 		}
 		for _, line := range got {

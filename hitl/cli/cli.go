@@ -39,7 +39,22 @@ func Main(s *hitl.Server, err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	ctx = context.WithValue(ctx, hangupsKey{}, func() (<-chan os.Signal, func()) {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGHUP)
+		return c, func() { signal.Stop(c) }
+	})
 	os.Exit(App{Server: s}.Run(ctx))
+}
+
+// hangupsKey finds in the context of [Main] a function that has hangup signals sent to a channel. Without it, they end the process.
+type hangupsKey struct{}
+
+func hangups(ctx context.Context) (<-chan os.Signal, func()) {
+	if notify, ok := ctx.Value(hangupsKey{}).(func() (<-chan os.Signal, func())); ok {
+		return notify()
+	}
+	return nil, func() {}
 }
 
 // App is a command line that does not depend on the process. Only Server is required. Other fields that are zero default to
@@ -139,7 +154,7 @@ The command prints the environment variables that the adapter needs.`, body.Name
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SetHelpCommand(help())
-	for _, own := range []*cobra.Command{serve, a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
+	for _, own := range []*cobra.Command{serve, a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
 		replaced := func(c Command) bool { return c.Name == own.Name() }
 		if !slices.ContainsFunc(a.Commands, replaced) {
 			root.AddCommand(own)

@@ -96,24 +96,14 @@ func (d *deploy) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	body := d.Server.Describe()
+	body, err := d.describe(ctx, w)
+	if err != nil {
+		return err
+	}
 	if err := d.fillSecrets(body.Secrets); err != nil {
 		return err
 	}
-	if body.Name, err = w.nameOf(body.Name); err != nil {
-		return err
-	}
 	body.URL, body.Visibility = d.url, botpress.Visibility(d.visibility)
-	for _, i := range body.Interfaces {
-		published, err := w.client.GetPublicInterface(ctx, i.Name, i.Version)
-		if errors.Is(err, botpress.ErrNotFound) {
-			return fmt.Errorf("the interface %s %s is not on Botpress' hub; set Definition.InterfaceVersion to one that is: %w", i.Name, i.Version, err)
-		}
-		if err != nil {
-			return explain(fmt.Sprintf("find the interface %s %s", i.Name, i.Version), err)
-		}
-		i.ID = published.ID
-	}
 	deployed, err := w.find(ctx, body.Name, body.Version)
 	if err != nil {
 		return err
@@ -122,6 +112,25 @@ func (d *deploy) run(ctx context.Context) error {
 		return d.create(ctx, w, body)
 	}
 	return d.update(ctx, w, body, *deployed)
+}
+
+// describe returns the definition as it is deployed to a workspace.
+func (a App) describe(ctx context.Context, w *workspace) (body botpress.CreateIntegrationParams, err error) {
+	body = a.Server.Describe()
+	if body.Name, err = w.nameOf(body.Name); err != nil {
+		return body, err
+	}
+	for _, i := range body.Interfaces {
+		published, err := w.client.GetPublicInterface(ctx, i.Name, i.Version)
+		if errors.Is(err, botpress.ErrNotFound) {
+			return body, fmt.Errorf("the interface %s %s is not on Botpress' hub; set Definition.InterfaceVersion to one that is: %w", i.Name, i.Version, err)
+		}
+		if err != nil {
+			return body, explain(fmt.Sprintf("find the interface %s %s", i.Name, i.Version), err)
+		}
+		i.ID = published.ID
+	}
+	return body, nil
 }
 
 func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams) error {

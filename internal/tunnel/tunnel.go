@@ -74,10 +74,10 @@ func (c *Client) Run(ctx context.Context) error {
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
 	}
-	connectedAt, backoff := time.Now(), firstBackoff
+	alive, backoff := time.Now(), firstBackoff
 	for {
 		began := time.Now()
-		err := r.connection(ctx, func() { connectedAt = time.Now() })
+		err := r.connection(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -85,7 +85,7 @@ func (c *Client) Run(ctx context.Context) error {
 		case closeInvalidID:
 			return fmt.Errorf("tunnel %s: %w", c.ID, ErrInvalidID)
 		case closeIDConflict:
-			if time.Since(connectedAt) > conflictTime {
+			if time.Since(alive) > conflictTime {
 				return fmt.Errorf("tunnel %s: %w", c.ID, ErrConflict)
 			}
 		default:
@@ -93,8 +93,8 @@ func (c *Client) Run(ctx context.Context) error {
 		if c.Broken != nil {
 			c.Broken(err)
 		}
-		if time.Since(began) > longestBackoff {
-			backoff = firstBackoff
+		if time.Since(began) > helloEvery {
+			alive, backoff = time.Now(), firstBackoff
 		}
 		select {
 		case <-time.After(backoff/2 + rand.N(backoff)):
@@ -122,7 +122,7 @@ type runner struct {
 }
 
 // connection connects, and answers what comes until the connection breaks. It returns why.
-func (c *runner) connection(ctx context.Context, connected func()) error {
+func (c *runner) connection(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -141,10 +141,6 @@ func (c *runner) connection(ctx context.Context, connected func()) error {
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(maxFrame)
-	connected()
-	if c.Connected != nil {
-		c.Connected()
-	}
 	working.Go(func() {
 		defer cancel()
 		c.keepUp(ctx, conn)
@@ -174,14 +170,9 @@ func (c *runner) connection(ctx context.Context, connected func()) error {
 	}
 }
 
-// keepUp says hello every now and then, until the connection breaks.
+// keepUp says hello every now and then, until the connection breaks. Once there is an answer, the tunnel has accepted us.
 func (c *runner) keepUp(ctx context.Context, conn *websocket.Conn) {
-	for {
-		select {
-		case <-time.After(helloEvery):
-		case <-ctx.Done():
-			return
-		}
+	for first := true; ; first = false {
 		waiting, stop := context.WithTimeout(ctx, pongTimeout)
 		err := conn.Write(waiting, websocket.MessageText, []byte(`{"type":"hello"}`))
 		if err == nil {
@@ -189,6 +180,14 @@ func (c *runner) keepUp(ctx context.Context, conn *websocket.Conn) {
 		}
 		stop()
 		if err != nil {
+			return
+		}
+		if first && c.Connected != nil {
+			c.Connected()
+		}
+		select {
+		case <-time.After(helloEvery):
+		case <-ctx.Done():
 			return
 		}
 	}

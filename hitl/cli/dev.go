@@ -1,0 +1,280 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/deployment"
+	"github.com/hitl-go/sdk/internal/tunnel"
+)
+
+// defaultTunnel is Botpress' own.
+const defaultTunnel = "https://tunnel.botpress.cloud"
+
+// dev is the command with its flags.
+type dev struct {
+	App
+	workspaceID string
+	profile     string
+	tunnel      string
+	verbose     bool
+	remove      bool
+}
+
+func (a App) dev() *cobra.Command {
+	d := dev{App: a}
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the integration on this machine, live in a real bot",
+		Long: `Deploys a development version of the integration, which only its owner sees, and answers Botpress from this machine. It needs no
+public address: requests come through Botpress' development tunnel. Install the version in a bot, under "dev" in its list of
+integrations. Each request is shown as it happens.
+
+The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
+` + devFolder + `, which git ignores. A hangup signal restarts the adapter and keeps the tunnel.
+
+Environment:
+
+  BP_TOKEN         your personal access token, from the Botpress dashboard
+  BP_WORKSPACE_ID  the id of the workspace, unless --workspace is set
+  BP_API_URL       address of the API; default https://api.botpress.cloud
+
+What is not set is taken from the profile of Botpress' own command line, in ~/.botpress/profiles.json.`,
+		Args: noArgs,
+	}
+	workspaceID := a.workspaceFlags(c)
+	c.Flags().StringVar(&d.profile, "profile", "", "`name` of the profile to use; the default is the one that 'bp profiles use' has chosen, or else default")
+	c.Flags().StringVar(&d.tunnel, "tunnel", defaultTunnel, "`address` of the development tunnel")
+	c.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the bodies of requests and responses, with secrets masked")
+	c.Flags().BoolVar(&d.remove, "delete", false, "delete the development version and what is kept of it, and exit")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		d.workspaceID = *workspaceID
+		return d.run(c.Context())
+	}
+	return c
+}
+
+func (d *dev) run(ctx context.Context) error {
+	if err := d.useProfile(); err != nil {
+		return err
+	}
+	if d.Getenv("BP_TOKEN") == "" {
+		return errors.New("there is no token; set BP_TOKEN to a personal access token from the Botpress dashboard, or log in with 'bp login'")
+	}
+	w, err := d.workspace(ctx, d.workspaceID, nil)
+	if err != nil {
+		return err
+	}
+	kept, err := readDevState()
+	if err != nil {
+		return err
+	}
+	if kept.WorkspaceID != "" && kept.WorkspaceID != w.ID {
+		return fmt.Errorf("%s belongs to workspace %s; use that one, or run 'dev --delete' there, or remove the folder", devFolder, kept.WorkspaceID)
+	}
+	if d.remove {
+		return d.delete(ctx, w, kept)
+	}
+	kept.WorkspaceID = w.ID
+	if kept.TunnelID == "" {
+		kept.TunnelID = strings.ToLower(rand.Text())
+	}
+	if err := d.deployDev(ctx, w, kept); err != nil {
+		return err
+	}
+	return d.live(ctx, kept)
+}
+
+// deployDev creates the development version, or brings it up to date.
+func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error {
+	body, err := d.describe(ctx, w)
+	if err != nil {
+		return err
+	}
+	body.Dev, body.URL = true, strings.TrimRight(d.tunnel, "/")+"/"+kept.TunnelID
+	full := fmt.Sprintf("%s %s", body.Name, body.Version)
+	if kept.IntegrationID != "" {
+		deployed, err := w.client.GetIntegration(ctx, kept.IntegrationID)
+		switch {
+		case err == nil && deployed.Name == body.Name && deployed.Version == body.Version:
+			return d.updateDev(ctx, w, body, deployed)
+		case err != nil && !errors.Is(err, botpress.ErrNotFound):
+			return explain("read the development version", err)
+		}
+		// It was deleted, or is that of another name or version.
+		kept.IntegrationID, kept.SigningSecret = "", ""
+	}
+	created, err := w.client.CreateIntegration(ctx, deployment.Create(body))
+	if err != nil {
+		return explain("create the development version of "+full, err)
+	}
+	if created.SigningSecret == "" {
+		return errors.New("Botpress did not return the signing secret of the development version; delete it in the dashboard and try again") //nolint:staticcheck // It is a name.
+	}
+	kept.IntegrationID, kept.SigningSecret = created.ID, string(created.SigningSecret)
+	if err := kept.write(); err != nil {
+		return err
+	}
+	d.say("A development version of %s is in workspace %q. Install it in a bot there.", full, w.Name)
+	return nil
+}
+
+func (d *dev) updateDev(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
+	changes, err := deployment.Changes(body, deployed)
+	if err != nil {
+		return err
+	}
+	if len(changes) == 0 {
+		d.say("The development version of %s %s in workspace %q is up to date.", body.Name, body.Version, w.Name)
+		return nil
+	}
+	if _, err := w.client.UpdateIntegration(ctx, deployed.ID, deployment.Update(body, deployed)); err != nil {
+		return explain("update the development version", err)
+	}
+	d.say("The development version of %s %s in workspace %q has changed:\n", body.Name, body.Version, w.Name)
+	d.show(changes)
+	d.say("")
+	return nil
+}
+
+func (d *dev) delete(ctx context.Context, w *workspace, kept *devState) error {
+	if kept.IntegrationID != "" {
+		err := w.client.DeleteIntegration(ctx, kept.IntegrationID)
+		if errors.Is(err, botpress.ErrConflict) {
+			return fmt.Errorf("the development version is installed in a bot; uninstall it there while 'dev' runs, and delete it then: %w", err)
+		}
+		if err != nil && !errors.Is(err, botpress.ErrNotFound) {
+			return explain("delete the development version", err)
+		}
+	}
+	if err := os.RemoveAll(devFolder); err != nil {
+		return fmt.Errorf("the development version is deleted, and %s is not: %w", devFolder, err)
+	}
+	d.say("The development version is deleted.")
+	return nil
+}
+
+// live answers Botpress until ctx ends.
+func (d *dev) live(ctx context.Context, kept *devState) error {
+	var current atomic.Pointer[hitl.Server]
+	start := func() error {
+		s, err := d.devServer(kept)
+		if err != nil {
+			return err
+		}
+		if old := current.Swap(s); old != nil {
+			last, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			return old.Shutdown(last)
+		}
+		return nil
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_ = current.Load().Shutdown(last)
+	}()
+
+	hangups, stop := hangups(ctx)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+			}
+			d.say("Restarting the adapter…")
+			if err := start(); err != nil {
+				cancel(err)
+			}
+		}
+	}()
+
+	broken := false
+	client := tunnel.Client{
+		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient,
+		Handler: d.shown(d.signing(kept, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }))),
+		Connected: func() {
+			broken = false
+			d.say("Live. Ctrl+C ends it.")
+		},
+		Broken: func(err error) {
+			if !broken {
+				d.say("%s; connecting again…", oneLine(err))
+			}
+			broken = true
+		},
+	}
+	err := client.Run(ctx)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil
+	case errors.Is(err, tunnel.ErrConflict):
+		return fmt.Errorf("another 'dev' runs with the same folder %s; stop it, or remove the folder: %w", devFolder, err)
+	}
+	return err
+}
+
+// devServer is the integration with the credentials of the development version.
+func (d *dev) devServer(kept *devState) (*hitl.Server, error) {
+	opts := hitl.FromEnv()
+	opts.Logger = slog.New(slog.NewTextHandler(d.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	opts.Secrets, opts.Insecure = []string{kept.SigningSecret}, false
+	opts.Botpress.BaseURL, opts.Botpress.Token, opts.Botpress.HTTPClient = d.Getenv("BP_API_URL"), d.Getenv("BP_TOKEN"), d.HTTPClient
+	opts.OnOperation = func(_ context.Context, o hitl.Operation) { d.say("%s", operationLine(time.Now(), o)) }
+	s, err := d.Server.With(opts)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Ready()
+}
+
+// operationLine is what is shown of an operation.
+func operationLine(at time.Time, o hitl.Operation) string {
+	what := o.Name
+	if o.Action != "" {
+		what = o.Action
+	}
+	line := fmt.Sprintf("%s %-18s %s", at.Format("15:04:05"), what, strings.TrimSpace(o.ConversationID+" "+o.SessionID))
+	line = fmt.Sprintf("%-60s %5d ms  %s", line, o.Duration.Milliseconds(), o.Outcome())
+	if o.Err != nil {
+		line += ": " + oneLine(o.Err)
+	}
+	return line
+}
+
+// signing signs what comes unsigned: it is not public whether Botpress signs what goes through its tunnel, and nobody else knows the
+// tunnel's id. What is signed wrongly is refused, as in production.
+func (d *dev) signing(kept *devState, next http.Handler) http.Handler {
+	var warned atomic.Bool
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(botpress.SignatureHeader) == "" {
+			if !warned.Swap(true) {
+				d.say("Botpress does not sign what comes through the tunnel. That is accepted here, and never in production.")
+			}
+			if err := sign(r, kept.SigningSecret); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}

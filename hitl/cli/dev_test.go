@@ -1,0 +1,448 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
+)
+
+// fakeTunnel is the development tunnel in memory: requests for /<id> go to who holds the WebSocket of that id.
+type fakeTunnel struct {
+	t      *testing.T
+	refuse websocket.StatusCode // closes each connection with it
+
+	mu      sync.Mutex
+	tails   map[string]*websocket.Conn
+	waiting map[string]chan tunnelled
+	last    int
+}
+
+type tunnelled struct {
+	RequestID string            `json:"requestId"`
+	Status    int               `json:"status"`
+	Headers   map[string]string `json:"headers"`
+	Body      string            `json:"body"`
+}
+
+func newTunnel(c *cloud) *fakeTunnel {
+	f := &fakeTunnel{t: c.t, tails: map[string]*websocket.Conn{}, waiting: map[string]chan tunnelled{}}
+	listener, err := c.network.Listen("tunnel.test:80")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	srv := &http.Server{Handler: f}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(listener)
+	}()
+	c.t.Cleanup(func() {
+		f.cut()
+		_ = srv.Close()
+		<-done
+	})
+	return f
+}
+
+func (f *fakeTunnel) cut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, conn := range f.tails {
+		_ = conn.CloseNow()
+	}
+}
+
+func (f *fakeTunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := strings.Split(r.URL.Path, "/")[1]
+	if r.Header.Get("Upgrade") != "" {
+		f.hold(w, r, id)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	headers := map[string]string{}
+	for name, values := range r.Header {
+		headers[strings.ToLower(name)] = values[0]
+	}
+	f.mu.Lock()
+	f.last++
+	request := strconv.Itoa(f.last)
+	tail, answer := f.tails[id], make(chan tunnelled, 1)
+	f.waiting[request] = answer
+	f.mu.Unlock()
+	if tail == nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	frame, _ := json.Marshal(map[string]any{"type": "request", "id": request, "method": r.Method, "path": "/", "headers": headers, "body": string(body)})
+	if err := tail.Write(r.Context(), websocket.MessageText, frame); err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	select {
+	case a := <-answer:
+		for name, value := range a.Headers {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(a.Status)
+		_, _ = io.WriteString(w, a.Body)
+	case <-time.After(time.Minute):
+		w.WriteHeader(http.StatusGatewayTimeout)
+	}
+}
+
+// hold keeps a WebSocket and takes the responses that come over it.
+func (f *fakeTunnel) hold(w http.ResponseWriter, r *http.Request, id string) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		f.t.Errorf("accept: %v", err)
+		return
+	}
+	if f.refuse != 0 {
+		_ = conn.Close(f.refuse, "")
+		return
+	}
+	conn.SetReadLimit(1 << 20)
+	f.mu.Lock()
+	f.tails[id] = conn
+	f.mu.Unlock()
+	for {
+		_, frame, err := conn.Read(context.Background())
+		if err != nil {
+			f.mu.Lock()
+			delete(f.tails, id)
+			f.mu.Unlock()
+			return
+		}
+		var a tunnelled
+		if err := json.Unmarshal(frame, &a); err != nil {
+			f.t.Errorf("a frame is %s", frame)
+		}
+		f.mu.Lock()
+		if answer := f.waiting[a.RequestID]; answer != nil {
+			answer <- a
+		}
+		f.mu.Unlock()
+	}
+}
+
+// running is a 'dev' at work.
+type running struct {
+	c      *cloud
+	stderr *safeBuffer
+	end    func() int
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (c *cloud) startDev(s *hitl.Server, args ...string) *running {
+	c.t.Helper()
+	r := &running{c: c, stderr: &safeBuffer{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int, 1)
+	app := cli.App{
+		Server: s, Name: "acme", Args: append([]string{"dev", "--tunnel", "http://tunnel.test"}, args...), Stdout: io.Discard, Stderr: r.stderr,
+		Getenv: func(name string) string { return c.env[name] }, HTTPClient: c.client,
+	}
+	go func() { code <- app.Run(ctx) }()
+	r.end = sync.OnceValue(func() int {
+		cancel()
+		return <-code
+	})
+	c.t.Cleanup(func() { r.end() })
+	r.says("Live.")
+	return r
+}
+
+func (r *running) says(what string) {
+	r.c.t.Helper()
+	for range 100 {
+		if strings.Contains(r.stderr.String(), what) {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	r.c.t.Fatalf("%q is not said, but:\n%s", what, r.stderr)
+}
+
+// installDev installs the development version, as its owner does in a bot.
+func (c *cloud) installDev() *botpresstest.Installation {
+	c.t.Helper()
+	spec, ok := c.Deployed("acme/acme-desk", "1.0.0")
+	if !ok {
+		c.t.Fatal("nothing is deployed")
+	}
+	if !strings.HasPrefix(spec.URL, "http://tunnel.test/") {
+		c.t.Errorf("the address is %s", spec.URL)
+	}
+	spec.Configuration = acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t-of-the-desk"}
+	in, err := c.Install(c.t.Context(), spec)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return in
+}
+
+// From one command to a session in a bot, through a connection that breaks; then again, with a definition that has changed; then
+// without a trace.
+func TestDev(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		tunnel := newTunnel(c)
+		dev := c.startDev(c.adapter(hitl.Options{}), "--verbose")
+		in := c.installDev()
+		jane := in.NewEndUser(botpresstest.Profile{Name: "Jane", Email: "jane@example.com"})
+		c.step(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+		tunnel.cut()
+		dev.says("connecting again")
+		c.step(jane.Say(t.Context(), message.Text{Text: "Are you there?"}))
+		<-time.After(time.Minute)
+		if got := c.desk.Tickets(); len(got) != 1 || !slices.Contains(got[0].Log, "Jane: Are you there?") {
+			t.Errorf("the desk has %+v", got)
+		}
+		shown := dev.stderr.String()
+		for _, want := range []string{
+			`\d\d:\d\d:\d\d register +\d+ ms  done\n`, `createTicket +conv_\w+ T-1 +\d+ ms  done\n`, `message_created +conv_\w+ T-1 +\d+ ms  done\n`, `> \{.*"Are you there\?"`, `< \{\}`,
+		} {
+			if !regexp.MustCompile(want).MatchString(shown) {
+				t.Errorf("%s is not shown, but:\n%s", want, shown)
+			}
+		}
+		for _, secret := range []string{"s3cr3t-of-the-desk", c.Token} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("a secret is shown:\n%s", shown)
+			}
+		}
+		if code := dev.end(); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+
+		state := readState(t)
+		again := c.startDev(c.adapter(hitl.Options{}))
+		again.says("is up to date")
+		again.end()
+		changed := c.startDev(withRating(t, c.adapter(hitl.Options{})))
+		changed.says("+ action rate")
+		code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--delete")
+		if code != 1 || !strings.Contains(stderr, "uninstall it there while 'dev' runs") {
+			t.Errorf("--delete of what is installed: exit code %d: %s", code, stderr)
+		}
+		c.step(in.Uninstall(t.Context()))
+		changed.end()
+		if now := readState(t); now != state {
+			t.Errorf("the state was %s, and is %s", state, now)
+		}
+		code, _, stderr = c.run(c.adapter(hitl.Options{}), "", "dev", "--delete")
+		if _, deployed := c.Deployed("acme/acme-desk", "1.0.0"); code != 0 || deployed {
+			t.Errorf("after --delete: exit code %d, deployed: %t\n%s", code, deployed, stderr)
+		}
+		if _, err := os.Stat(".hitl-dev"); !os.IsNotExist(err) {
+			t.Errorf("something is kept: %v", err)
+		}
+	})
+}
+
+func readState(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"state.json", ".gitignore"} {
+		info, err := os.Stat(filepath.Join(".hitl-dev", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has the mode %s", name, info.Mode())
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(".hitl-dev", "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What comes unsigned through the tunnel is served, with a warning once. What is signed wrongly is refused.
+func TestDevSignatures(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		newTunnel(c)
+		dev := c.startDev(c.adapter(hitl.Options{}))
+		in := c.installDev()
+		send := func(signature string) int {
+			t.Helper()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, in.URL, strings.NewReader(`{"webhookUrl":"`+in.WebhookURL+`"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range map[string]string{
+				"x-bp-operation": "register", "x-bot-id": c.BotID, "x-bot-user-id": c.BotID, "x-integration-id": in.IntegrationID,
+				"x-integration-alias": in.Alias, "x-webhook-id": in.WebhookID,
+				"x-bp-configuration": "eyJhcGlVcmwiOiJodHRwczovL2Rlc2suZXhhbXBsZS5jb20iLCJhcGlUb2tlbiI6InMzY3IzdCJ9",
+			} {
+				r.Header.Set(name, value)
+			}
+			if signature != "" {
+				r.Header.Set("x-bp-signature", signature)
+			}
+			res, err := c.client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			return res.StatusCode
+		}
+		for range 2 {
+			<-time.After(time.Second)
+			if got := send(""); got != http.StatusOK {
+				t.Errorf("unsigned: %d, want 200", got)
+			}
+		}
+		if n := strings.Count(dev.stderr.String(), "does not sign"); n != 1 {
+			t.Errorf("the warning is there %d times, want once", n)
+		}
+		if got := send(strconv.FormatInt(time.Now().UnixMilli(), 10) + "," + strings.Repeat("A", 43)); got != http.StatusUnauthorized {
+			t.Errorf("signed wrongly: %d, want 401", got)
+		}
+	})
+}
+
+// Each failure that a newcomer meets ends in a line that says what to do.
+func TestDevRefuses(t *testing.T) {
+	home := t.TempDir()
+	write := func(path, text string) func(*cloud, *fakeTunnel) {
+		return func(c *cloud, _ *fakeTunnel) {
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				c.t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	noToken := func(c *cloud, _ *fakeTunnel) { delete(c.env, "BP_TOKEN") }
+	all := func(fs ...func(*cloud, *fakeTunnel)) func(*cloud, *fakeTunnel) {
+		return func(c *cloud, f *fakeTunnel) {
+			for _, g := range fs {
+				g(c, f)
+			}
+		}
+	}
+	profiles := filepath.Join(home, ".botpress", "profiles.json")
+	global := filepath.Join(home, ".botpress", "global.cache.json")
+	for name, tc := range map[string]struct {
+		given func(*cloud, *fakeTunnel)
+		args  []string
+		want  string
+	}{
+		"no token":                         {noToken, nil, "set BP_TOKEN to a personal access token"},
+		"a wrong token":                    {func(c *cloud, _ *fakeTunnel) { c.env["BP_TOKEN"] = "bp_pat_wrong" }, nil, "BP_TOKEN is not a valid personal access token"},
+		"no workspace":                     {func(c *cloud, _ *fakeTunnel) { delete(c.env, "BP_WORKSPACE_ID") }, nil, "set BP_WORKSPACE_ID or --workspace"},
+		"another workspace":                {nil, []string{"--workspace", "wkspace_other"}, "could not read workspace wkspace_other"},
+		"no such profile":                  {write(profiles, `{"other":{"token":"t"}}`), []string{"--profile", "mine"}, `has no profile "mine"; choose another --profile`},
+		"no file of profiles":              {nil, []string{"--profile", "mine"}, "log in with 'bp login'"},
+		"a profile without a token":        {write(profiles, `{"mine":{"workspaceId":"w"}}`), []string{"--profile", "mine"}, "log in again with 'bp login'"},
+		"profiles that are no JSON":        {all(noToken, write(profiles, `{`)), nil, "profiles.json is not valid JSON; log in again"},
+		"a chosen profile that is no JSON": {all(noToken, write(global, `[]`)), nil, "global.cache.json is not valid JSON"},
+		"a state that is no JSON":          {write(".hitl-dev/state.json", `{`), nil, "remove it to begin anew"},
+		"a state of another workspace":     {write(".hitl-dev/state.json", `{"workspaceId":"wkspace_other"}`), nil, "belongs to workspace wkspace_other; use that one"},
+		"the id is in use":                 {func(_ *cloud, f *fakeTunnel) { f.refuse = 4001 }, nil, "another 'dev' runs with the same folder .hitl-dev; stop it"},
+		"the id is none":                   {func(_ *cloud, f *fakeTunnel) { f.refuse = 4000 }, nil, "the tunnel does not accept the id"},
+		"an address that is none":          {nil, []string{"--tunnel", "tunnel"}, `the tunnel's address "tunnel" is not one like`},
+		"an argument":                      {nil, []string{"x"}, "dev takes no arguments"},
+		"Botpress is down":                 {func(c *cloud, _ *fakeTunnel) { c.env["BP_API_URL"] = "http://nowhere.test" }, nil, "could not read workspace"},
+		"a definition that Botpress refuses": {func(c *cloud, _ *fakeTunnel) {
+			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.InternalError})
+		}, nil, "Botpress has failed; retry later"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.RemoveAll(filepath.Join(home, ".botpress")); err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(t.TempDir())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				c.env["HOME"] = home
+				f := newTunnel(c)
+				if tc.given != nil {
+					tc.given(c, f)
+				}
+				args := append([]string{"dev"}, tc.args...)
+				if !slices.Contains(args, "--tunnel") {
+					args = append(args, "--tunnel", "http://tunnel.test")
+				}
+				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", args...)
+				last := stderr[strings.LastIndex(strings.TrimSuffix(stderr, "\n"), "\n")+1:]
+				if name == "an argument" {
+					last = stderr
+				}
+				if code == 0 || !strings.Contains(last, tc.want) {
+					t.Errorf("exit code %d, want a last line with %q:\n%s", code, tc.want, stderr)
+				}
+			})
+		})
+	}
+}
+
+// Without a token in the environment, all comes from the profile that Botpress' own command line has chosen.
+func TestDevWithProfile(t *testing.T) {
+	home := t.TempDir()
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		newTunnel(c)
+		profiles, err := json.Marshal(map[string]any{
+			"default": map[string]string{"token": "bp_pat_other", "workspaceId": "wkspace_other", "apiUrl": "http://nowhere.test"},
+			"mine":    map[string]string{"token": c.Token, "workspaceId": botpresstest.WorkspaceID, "apiUrl": "http://botpress.test"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(home, ".botpress")
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"profiles.json": string(profiles), "global.cache.json": `{"activeProfile":"mine"}`} {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.env = map[string]string{"HOME": home}
+		dev := c.startDev(c.adapter(hitl.Options{}))
+		dev.says("A development version of acme/acme-desk 1.0.0 is in workspace")
+	})
+}
