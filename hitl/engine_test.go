@@ -690,6 +690,18 @@ func TestStartHitlThatBotpressGivesUp(t *testing.T) {
 			wantStatus(t, w, 40*time.Minute, "closed")
 		})
 	})
+	t.Run("Botpress waits for a slow desk", func(t *testing.T) {
+		inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			w.desk.After = func(_ context.Context, method string) error {
+				if method == "StartHitl" {
+					<-time.After(40 * time.Second) // longer than a body may take
+				}
+				return nil
+			}
+			w.escalate(jane, "Help")
+			wantStatus(t, w, time.Hour, "open")
+		})
+	})
 	t.Run("it is repeated", func(t *testing.T) {
 		again := hurried
 		again.Attempts = 2

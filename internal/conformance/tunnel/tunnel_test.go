@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
 	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/internal/tunnel"
 	"github.com/hitl-go/sdk/message"
@@ -33,9 +35,10 @@ const signingSecret = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1oaXRsLWdv"
 
 // node is the real tunnel server, which can be killed and started again.
 type node struct {
-	t    *testing.T
-	port string
-	cmd  *exec.Cmd
+	t      *testing.T
+	script string
+	port   string
+	cmd    *exec.Cmd
 }
 
 func startNode(t *testing.T) *node {
@@ -49,7 +52,11 @@ func startNode(t *testing.T) *node {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close()
-	n := &node{t: t, port: port}
+	script, err := filepath.Abs("server.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, script: script, port: port}
 	n.start()
 	t.Cleanup(n.kill)
 	return n
@@ -57,7 +64,7 @@ func startNode(t *testing.T) *node {
 
 func (n *node) start() {
 	n.t.Helper()
-	n.cmd = exec.CommandContext(context.Background(), "node", "server.mjs", n.port)
+	n.cmd = exec.CommandContext(context.Background(), "node", n.script, n.port)
 	n.cmd.Stderr = os.Stderr
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
@@ -236,6 +243,88 @@ func TestSession(t *testing.T) {
 	if c.connected.Load() < 3 || c.broken.Load() < 2 {
 		t.Errorf("connected %d times and broken %d times, want 3 and 2 at least", c.connected.Load(), c.broken.Load())
 	}
+}
+
+// The command 'dev' from nothing to the end, with nothing but a token.
+func TestDev(t *testing.T) {
+	n := startNode(t)
+	cloud := botpresstest.NewServer(&botpresstest.Options{Attempts: 5})
+	t.Cleanup(cloud.Close)
+	desk := &acme.Desk{}
+	adapter, err := acme.NewServer(acme.Definition(true), desk, &hitl.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	env := map[string]string{"BP_API_URL": cloud.URL, "BP_TOKEN": cloud.Token, "BP_WORKSPACE_ID": botpresstest.WorkspaceID}
+	shown := &output{}
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int, 1)
+	app := cli.App{
+		Server: adapter, Name: "acme", Args: []string{"dev", "--tunnel", "http://127.0.0.1:" + n.port}, Stdout: io.Discard, Stderr: shown,
+		Getenv: func(name string) string { return env[name] },
+	}
+	go func() { code <- app.Run(ctx) }()
+	shown.waitFor(t, "Live.")
+	spec, ok := cloud.Deployed("acme/acme-desk", "1.0.0")
+	if !ok {
+		t.Fatal("nothing is deployed")
+	}
+	spec.Configuration = acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"}
+	in, err := cloud.Install(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jane := in.NewEndUser(botpresstest.Profile{Name: "Jane", Email: "jane@example.com"})
+	if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := jane.Say(t.Context(), message.Text{Text: "Hello"}); err != nil {
+		t.Fatal(err)
+	}
+	shown.waitFor(t, "message_created")
+	if err := cloud.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if tickets := desk.Tickets(); len(tickets) != 1 || !slices.Contains(tickets[0].Log, "Jane: Hello") {
+		t.Errorf("the desk has %+v", tickets)
+	}
+	if err := in.Uninstall(t.Context()); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d:\n%s", got, shown)
+	}
+}
+
+// output is what a command shows, while it is at work.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func (o *output) waitFor(t *testing.T, what string) {
+	t.Helper()
+	for range 200 {
+		if strings.Contains(o.String(), what) {
+			return
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	t.Fatalf("%q is not shown, but:\n%s", what, o)
 }
 
 func post(t *testing.T, url, body string) int {
