@@ -20,13 +20,17 @@ const (
 )
 
 // bodies bounds the memory that bodies take, from their first byte until their operation has ended. Small ones have a half of
-// it. The large ones have the other half, of which those whose signature is not checked yet share a half.
+// it. The large ones have the other half, of which those whose signature is not checked yet share a half. Where several have a
+// part and need more, one of them goes on beyond that, so that they do not wait for each other.
 type bodies struct {
 	small, large, unchecked *semaphore.Weighted
+	beyond                  *semaphore.Weighted // held by the one body that takes more than there is while it is read
 }
 
 func newBodies(budget int64) *bodies {
-	return &bodies{semaphore.NewWeighted(budget / 2), semaphore.NewWeighted(budget / 2), semaphore.NewWeighted(budget / 4)}
+	return &bodies{
+		semaphore.NewWeighted(budget / 2), semaphore.NewWeighted(budget / 2), semaphore.NewWeighted(budget / 4), semaphore.NewWeighted(1),
+	}
 }
 
 // body is one that was read, with its share of the memory.
@@ -34,15 +38,21 @@ type body struct {
 	data                    []byte
 	of                      *bodies
 	small, large, unchecked int64
+	beyond                  int64 // taken without asking; not negative
+	isBeyond                bool
 }
 
 // size is how many bytes count for the installation that the body belongs to: none of a small one.
 func (b *body) size() int64 { return b.large }
 
-// checked tells that the signature is right.
+// checked tells that the body was read and its signature is right, or that it is dropped.
 func (b *body) checked() {
 	b.of.unchecked.Release(b.unchecked)
 	b.unchecked = 0
+	if b.isBeyond {
+		b.of.beyond.Release(1)
+		b.isBeyond = false
+	}
 }
 
 // release gives the share back. The data must not be used any more.
@@ -85,7 +95,7 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			n, err := from.Read(b.data[len(b.data):cap(b.data)])
 			b.data = b.data[:len(b.data)+n]
 			if errors.Is(err, io.EOF) {
-				return b, nil
+				return b.read(ctx)
 			}
 			if err != nil {
 				b.release()
@@ -93,35 +103,71 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			}
 		}
 		if int64(len(b.data)) == most {
-			return b, nil
+			return b.read(ctx)
 		}
 		next = 2 * int64(cap(b.data))
 	}
 }
 
+// read returns the body once there is memory for it.
+func (b *body) read(ctx context.Context) (*body, error) {
+	if err := b.settle(ctx); err != nil {
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
 // grow makes room for that many bytes in all.
 func (b *body) grow(ctx context.Context, size int64) error {
-	for _, part := range []struct {
-		of   *semaphore.Weighted
-		held *int64
-		want int64
-	}{
-		{b.of.small, &b.small, min(size, smallBody)},
-		{b.of.unchecked, &b.unchecked, size - smallBody},
-		{b.of.large, &b.large, size - smallBody},
-	} {
-		more := part.want - *part.held
-		if more <= 0 {
-			continue
+	if more := min(size, smallBody) - b.small; more > 0 {
+		if err := b.of.small.Acquire(ctx, more); err != nil {
+			return errBodies
 		}
-		if err := part.of.Acquire(ctx, more); err != nil {
-			return overloaded("too many large requests at once")
+		b.small += more
+	}
+	if more := size - smallBody - b.large - b.beyond; more > 0 && (b.isBeyond || !b.tryLarge(more)) {
+		if !b.isBeyond {
+			if err := b.of.beyond.Acquire(ctx, 1); err != nil {
+				return errBodies
+			}
+			b.isBeyond = true
 		}
-		*part.held = part.want
+		if !b.tryLarge(more) {
+			b.beyond += more
+		}
 	}
 	b.data = append(make([]byte, 0, size), b.data...)
 	return nil
 }
+
+func (b *body) tryLarge(more int64) bool {
+	if !b.of.unchecked.TryAcquire(more) {
+		return false
+	}
+	if !b.of.large.TryAcquire(more) {
+		b.of.unchecked.Release(more)
+		return false
+	}
+	b.unchecked += more
+	b.large += more
+	return true
+}
+
+// settle waits until there is memory for what was taken beyond it.
+func (b *body) settle(ctx context.Context) error {
+	if b.beyond == 0 {
+		return nil
+	}
+	if err := b.of.large.Acquire(ctx, b.beyond); err != nil {
+		return errBodies
+	}
+	b.large += b.beyond
+	b.beyond = 0
+	return nil
+}
+
+var errBodies = overloaded("too many large requests at once")
 
 func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -40,6 +40,10 @@ func working(r *http.Request) {
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	e, known := c.all[conn]
+	if !known && state != http.StateNew { // it is being closed for another
+		c.mu.Unlock()
+		return
+	}
 	if e != nil {
 		c.waiting.Remove(e)
 	}
@@ -51,11 +55,12 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.all[conn] = c.waiting.PushBack(conn)
 	var over net.Conn
 	if !known && len(c.all) > c.max {
-		over, _ = c.waiting.Front().Value.(net.Conn)
+		over, _ = c.waiting.Remove(c.waiting.Front()).(net.Conn)
+		delete(c.all, over)
 	}
 	c.mu.Unlock()
 	if over != nil {
-		_ = over.Close() // and so its state changes
+		_ = over.Close()
 	}
 }
 

@@ -667,6 +667,7 @@ func TestStartHitlThatBotpressGivesUp(t *testing.T) {
 			if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
 				t.Fatal("Botpress has an answer")
 			}
+			w.pass(10 * time.Second)                                                // it is open
 			if err := w.in.Configure(t.Context(), w.in.Configuration); err != nil { // a sweep follows
 				t.Fatal(err)
 			}

@@ -302,7 +302,7 @@ func TestBodyMemory(t *testing.T) {
 			return hitl.Webhook{}, nil
 		}}
 		// Large bodies may take 4 MiB in all, and one installation 1 MiB.
-		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20})
+		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20, MaxConcurrent: 16})
 		network, _, _ := onNetwork(t, s)
 		client := network.Client()
 		defer client.CloseIdleConnections()
@@ -346,6 +346,44 @@ func TestBodyMemory(t *testing.T) {
 	})
 }
 
+// Many large bodies that arrive together do not wait for each other: each has a part of the memory and needs more.
+func TestLargeBodiesThatArriveTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := (&fakeDesk{}).server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20, MaxConcurrent: 16})
+		network, _, _ := onNetwork(t, s)
+		client := network.Client()
+		defer client.CloseIdleConnections()
+		var all sync.WaitGroup
+		for i := range 6 {
+			r := large(t, fmt.Sprintf("bot_%d", i), 1<<20-100)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Body = io.NopCloser(&paced{rest: body})
+			all.Go(func() {
+				if a, err := send(client, r); err != nil || a.status != http.StatusOK {
+					t.Errorf("a large body: %d %s, %v", a.status, a.body, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// paced gives a sixteenth of a megabyte every 100 ms.
+type paced struct{ rest []byte }
+
+func (p *paced) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	<-time.After(100 * time.Millisecond)
+	n := copy(b, p.rest[:min(len(p.rest), 1<<16)])
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
 func TestBodyMemoryOfOneInstallation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -353,7 +391,7 @@ func TestBodyMemoryOfOneInstallation(t *testing.T) {
 			<-release
 			return hitl.Webhook{}, nil
 		}}
-		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20})
+		s := desk.server(t, hitl.Options{Secrets: []string{signingSecret}, MaxBody: 1 << 20, MaxBodyMemory: 8 << 20, MaxConcurrent: 16})
 		network, _, _ := onNetwork(t, s)
 		client := network.Client()
 		defer client.CloseIdleConnections()

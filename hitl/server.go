@@ -54,7 +54,7 @@ type Options struct {
 
 	// MaxBodyMemory bounds the bytes of all request bodies together, from their first byte until their operation has ended. What
 	// is decoded of them comes on top, at most as much again. Bodies beyond it wait for 15 seconds, and are answered 503 then.
-	// It is at least eight times MaxBody. The default is 128 MiB.
+	// It is at least eight times MaxBody, and half a MiB for each of MaxConcurrent. The default is 128 MiB.
 	MaxBodyMemory int64
 
 	// MaxConcurrent is how many operations run at once; further ones are answered 503. The default is 256.
@@ -204,8 +204,9 @@ func (o Options) withDefaults() Options {
 	}
 	o.Timeout = cmp.Or(o.Timeout, 50*time.Second)
 	o.MaxBody = cmp.Or(o.MaxBody, 10<<20)
-	o.MaxBodyMemory = max(cmp.Or(o.MaxBodyMemory, 128<<20), 8*o.MaxBody)
 	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, 256)
+	// As many small bodies as there may be connections fit into their half, so that strangers cannot take all of it.
+	o.MaxBodyMemory = max(cmp.Or(o.MaxBodyMemory, 128<<20), 8*o.MaxBody, int64(2*connectionsPerOperation*o.MaxConcurrent*smallBody))
 	o.MaxPerInstallation = cmp.Or(o.MaxPerInstallation, max(1, o.MaxConcurrent/4))
 	o.SweepEvery = cmp.Or(o.SweepEvery, 15*time.Minute)
 	o.ActivationDelay = cmp.Or(o.ActivationDelay, 5*time.Second)
