@@ -39,19 +39,21 @@ func Main(s *hitl.Server, err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	ctx = context.WithValue(ctx, hangupsKey{}, func() (<-chan os.Signal, func()) {
+	ctx = context.WithValue(ctx, restartsKey{}, func() (<-chan os.Signal, func()) {
 		c := make(chan os.Signal, 1)
-		signal.Notify(c, syscall.SIGHUP)
+		if len(restartSignals) > 0 {
+			signal.Notify(c, restartSignals...)
+		}
 		return c, func() { signal.Stop(c) }
 	})
 	os.Exit(App{Server: s}.Run(ctx))
 }
 
-// hangupsKey finds in the context of [Main] a function that has hangup signals sent to a channel. Without it, they end the process.
-type hangupsKey struct{}
+// restartsKey finds in the context of [Main] a function that has the signal to restart an adapter sent to a channel.
+type restartsKey struct{}
 
-func hangups(ctx context.Context) (<-chan os.Signal, func()) {
-	if notify, ok := ctx.Value(hangupsKey{}).(func() (<-chan os.Signal, func())); ok {
+func restarts(ctx context.Context) (<-chan os.Signal, func()) {
+	if notify, ok := ctx.Value(restartsKey{}).(func() (<-chan os.Signal, func())); ok {
 		return notify()
 	}
 	return nil, func() {}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +44,7 @@ public address: requests come through Botpress' development tunnel. Install the 
 integrations. Each request is shown as it happens.
 
 The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
-` + devFolder + `, which git ignores. A hangup signal restarts the adapter and keeps the tunnel.
+` + devFolder + `, which git ignores. The signal USR1 restarts the adapter and keeps the tunnel.
 
 Environment:
 
@@ -110,11 +111,15 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 		switch {
 		case err == nil && deployed.Name == body.Name && deployed.Version == body.Version:
 			return d.updateDev(ctx, w, body, deployed)
-		case err != nil && !errors.Is(err, botpress.ErrNotFound):
+		case err == nil:
+			return fmt.Errorf("%s belongs to the development version of %s %s; delete that with 'dev --delete', and begin anew", devFolder, deployed.Name, deployed.Version)
+		case !errors.Is(err, botpress.ErrNotFound):
 			return explain("read the development version", err)
 		}
-		// It was deleted, or is that of another name or version.
-		kept.IntegrationID, kept.SigningSecret = "", ""
+		kept.IntegrationID, kept.SigningSecret = "", "" // it was deleted elsewhere
+	}
+	if err := kept.write(); err != nil { // what is created now must not be lost because it cannot be written
+		return fmt.Errorf("%s cannot be written: %w", devFolder, err)
 	}
 	created, err := w.client.CreateIntegration(ctx, deployment.Create(body))
 	if err != nil {
@@ -184,29 +189,30 @@ func (d *dev) live(ctx context.Context, kept *devState) error {
 	if err := start(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var restarting sync.WaitGroup
 	defer func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
+		cancel(nil)
+		restarting.Wait()
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer stop()
 		_ = current.Load().Shutdown(last)
 	}()
-
-	hangups, stop := hangups(ctx)
+	restarts, stop := restarts(ctx)
 	defer stop()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
+	restarting.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-hangups:
+			case <-restarts:
 			}
 			d.say("Restarting the adapter…")
 			if err := start(); err != nil {
 				cancel(err)
 			}
 		}
-	}()
+	})
 
 	broken := false
 	client := tunnel.Client{

@@ -57,7 +57,11 @@ func (s *devState) write() error {
 	if err := os.WriteFile(filepath.Join(devFolder, ".gitignore"), []byte("*\n"), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(statePath(), append(text, '\n'), 0o600)
+	// It is there as a whole or not at all.
+	if err := os.WriteFile(statePath()+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(statePath()+".new", statePath())
 }
 
 // profile is an entry in the file of Botpress' own command line.

@@ -1,10 +1,12 @@
 package strictjson
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // shape is what matters of a type.
@@ -56,9 +58,7 @@ func newShape(t reflect.Type) *shape {
 			t = t.Elem()
 			continue
 		case reflect.Struct:
-			s := &shape{fields: map[string]field{}}
-			s.add(t, map[reflect.Type]bool{})
-			return s
+			return &shape{fields: fieldsOf(t)}
 		case reflect.Map:
 			return &shape{isMap: true, elem: t.Elem()}
 		case reflect.Slice, reflect.Array:
@@ -70,39 +70,78 @@ func newShape(t reflect.Type) *shape {
 	return &shape{}
 }
 
-// add adds the fields of a struct, then those of the structs that are embedded in it: a field hides one that is deeper.
-func (s *shape) add(t reflect.Type, outer map[reflect.Type]bool) {
-	if outer[t] {
-		return
-	}
-	outer[t] = true
-	var embedded []reflect.Type
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, tagged := f.Tag.Lookup("json")
-		name, _, _ := strings.Cut(tag, ",")
-		inner := f.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
-		switch {
-		case tag == "-":
-		case f.Anonymous && name == "" && inner.Kind() == reflect.Struct:
-			embedded = append(embedded, inner)
-		case !f.IsExported():
-		case !tagged || name == "":
-			s.set(f.Name, f.Type)
-		default:
-			s.set(name, f.Type)
-		}
-	}
-	for _, inner := range embedded {
-		s.add(inner, outer)
-	}
+// candidate is a field that may be the one of a name.
+type candidate struct {
+	t      reflect.Type
+	depth  int
+	tagged bool
+	hidden bool // another one hides it, or both hide each other
 }
 
-func (s *shape) set(name string, t reflect.Type) {
-	if _, hidden := s.fields[name]; !hidden {
-		s.fields[name] = field{t, len(s.fields)}
+// fieldsOf returns the fields of a struct and of those that are embedded in it, as encoding/json chooses them: of one name, the one
+// that is least deep, and of several rather one with a tag. If several are left, none counts.
+func fieldsOf(t reflect.Type) map[string]field {
+	found := map[string]candidate{}
+	visited := map[reflect.Type]bool{}
+	level := map[reflect.Type]int{t: 1} // with how often each is embedded
+	for depth := 0; len(level) > 0; depth++ {
+		next := map[reflect.Type]int{}
+		for t, times := range level {
+			if visited[t] {
+				continue
+			}
+			visited[t] = true
+			for i := range t.NumField() {
+				f := t.Field(i)
+				inner := f.Type
+				if f.Type.Kind() == reflect.Pointer {
+					inner = f.Type.Elem()
+				}
+				if tag := f.Tag.Get("json"); tag == "-" || !f.IsExported() && (!f.Anonymous || inner.Kind() != reflect.Struct) {
+					continue
+				}
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if !isName(name) {
+					name = ""
+				}
+				if name == "" && f.Anonymous && inner.Kind() == reflect.Struct {
+					next[inner] += times
+					continue
+				}
+				c := candidate{f.Type, depth, name != "", times > 1}
+				name = cmp.Or(name, f.Name)
+				if other, ok := found[name]; ok {
+					c = other.or(c)
+				}
+				found[name] = c
+			}
+		}
+		level = next
 	}
+	fields := map[string]field{}
+	for name, c := range found {
+		if !c.hidden {
+			fields[name] = field{c.t, len(fields)}
+		}
+	}
+	return fields
+}
+
+// or chooses one of two, of which c was found first.
+func (c candidate) or(other candidate) candidate {
+	switch {
+	case c.depth < other.depth || c.tagged && !other.tagged:
+		return c
+	case other.tagged && !c.tagged:
+		return other
+	}
+	c.hidden = true
+	return c
+}
+
+// isName reports whether encoding/json takes a tag for a name.
+func isName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }

@@ -130,6 +130,63 @@ func TestDuplicateKeys(t *testing.T) {
 	}
 }
 
+type (
+	tagInside struct {
+		A string `json:"a"`
+	}
+	tagged struct {
+		tagInside `json:"x"`
+	}
+	deep    struct{ X map[string]string }
+	left    struct{ deep }
+	right   struct{ X tagInside }
+	shallow struct {
+		left
+		right
+	}
+	one       struct{ ID string }
+	two       struct{ ID string }
+	ambiguous struct {
+		one
+		two
+		Id string
+	}
+	untagged struct{ X map[string]string }
+	withTag  struct {
+		Y tagInside `json:"X"`
+	}
+	preferTag struct {
+		untagged
+		withTag
+	}
+)
+
+// Of embedded structs, the fields are those that encoding/json decodes.
+func TestEmbeddedStructs(t *testing.T) {
+	decode := func(text string, v any) any {
+		t.Helper()
+		if err := strictjson.Unmarshal([]byte(text), v); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		return v
+	}
+	if v := decode(`{"x":{"a":"jane","A":"mallory"},"X":{"a":"mallory"}}`, &tagged{}).(*tagged); v.A != "jane" {
+		t.Errorf("an unexported struct with a tag: %+v", v)
+	}
+	if err := strictjson.Unmarshal([]byte(`{"x":{},"x":{}}`), &tagged{}); !errors.Is(err, strictjson.ErrDuplicate) {
+		t.Errorf("an unexported struct with a tag, twice: %v", err)
+	}
+	if v := decode(`{"X":{"a":"jane","A":"mallory"}}`, &shallow{}).(*shallow); v.X.A != "jane" {
+		t.Errorf("a field that is less deep: %+v", v)
+	}
+	if v := decode(`{"Id":"jane","ID":"mallory"}`, &ambiguous{}).(*ambiguous); v.Id != "jane" {
+		t.Errorf("fields that hide each other: %+v", v)
+	}
+	if v := decode(`{"X":{"a":"jane","A":"mallory"}}`, &preferTag{}).(*preferTag); v.Y.A != "jane" {
+		t.Errorf("a field with a tag: %+v", v)
+	}
+}
+
 func TestUnique(t *testing.T) {
 	for text, unique := range map[string]bool{
 		`{"a":{"b":[1,{"c":2,"d":{"c":3}}]},"b":null}`: true, `[]`: true, `1`: true, `{`: true, ``: true,

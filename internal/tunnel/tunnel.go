@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 )
 
 const (
-	helloEvery   = 5 * time.Second // keeps the connection, and finds out if it is gone
-	pongTimeout  = 10 * time.Second
+	helloEvery   = 5 * time.Second  // keeps the connection, and finds out if it is gone
+	pongTimeout  = 40 * time.Second // a large response may be on its way meanwhile
 	dialTimeout  = 20 * time.Second
 	writeTimeout = 30 * time.Second
 
@@ -27,7 +28,8 @@ const (
 	// conflictTime is how long the tunnel may take our last connection for another one's, after it broke.
 	conflictTime = 30 * time.Second
 
-	maxFrame = 64 << 20 // bytes; a body of 10 MiB whose every byte is escaped
+	maxFrame  = 64 << 20 // bytes; a body of 10 MiB whose every byte is escaped
+	maxQueued = 1_000    // requests that wait for their turn
 )
 
 // The codes with which the tunnel closes a connection for good.
@@ -67,10 +69,8 @@ func (c *Client) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := runner{Client: c, addr: addr, slots: make(chan struct{}, max(c.MaxConcurrent, 1))}
-	if c.MaxConcurrent <= 0 {
-		r.slots = make(chan struct{}, 64)
-	}
+	r := runner{Client: c, addr: addr, slots: make(chan struct{}, cmp.Or(max(c.MaxConcurrent, 0), 64)), queue: make(chan struct{}, maxQueued)}
+	defer r.answers.Wait()
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
 	}
@@ -117,8 +117,10 @@ func (c *Client) addr() (string, error) {
 type runner struct {
 	*Client
 
-	addr  string
-	slots chan struct{}
+	addr    string
+	slots   chan struct{} // of requests at work
+	queue   chan struct{} // of those and of those that wait
+	answers sync.WaitGroup
 }
 
 // connection connects, and answers what comes until the connection breaks. It returns why.
@@ -159,13 +161,19 @@ func (c *runner) connection(ctx context.Context) error {
 			continue
 		}
 		select {
-		case c.slots <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case c.queue <- struct{}{}:
+		default:
+			c.Log.WarnContext(ctx, "too many requests wait for an answer; one is dropped, and Botpress repeats it")
+			continue
 		}
-		working.Go(func() {
-			defer func() { <-c.slots }()
-			c.answer(ctx, conn, req)
+		c.answers.Go(func() { // it may outlast the connection, and must not keep the next one waiting
+			defer func() { <-c.queue }()
+			select {
+			case c.slots <- struct{}{}:
+				defer func() { <-c.slots }()
+				c.answer(ctx, conn, req)
+			case <-ctx.Done():
+			}
 		})
 	}
 }

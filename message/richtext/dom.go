@@ -119,7 +119,9 @@ func hasClass(n *html.Node, names ...string) bool {
 	return false
 }
 
-// styleOf returns the style attribute of an element, without white space and in lower case.
+// styleOf returns the beginning of the style attribute of an element, without white space and in lower case.
 func styleOf(n *html.Node) string {
-	return strings.ToLower(strings.Join(strings.Fields(attr(n, "style")), ""))
+	const most = 4 << 10 // bytes: it is looked at several times
+	style := attr(n, "style")
+	return strings.ToLower(strings.Join(strings.Fields(style[:min(len(style), most)]), ""))
 }

@@ -1,6 +1,7 @@
 package richtext_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,15 @@ import (
 	"github.com/hitl-go/sdk/internal/racetest"
 	"github.com/hitl-go/sdk/message/richtext"
 )
+
+// attributes repeats a text with another attribute each time.
+func attributes(text string, times int) string {
+	var b strings.Builder
+	for i := range times {
+		b.WriteString(strings.ReplaceAll(text, "%", fmt.Sprint("a", i)))
+	}
+	return b.String()
+}
 
 // A megabyte of the worst that is known takes less than a second, and about four times as much as a quarter of it.
 func TestLinearTime(t *testing.T) {
@@ -59,6 +69,13 @@ func TestLinearTime(t *testing.T) {
 		{many("<div class=gmail_quote>"), "<b> </b>"},
 		{"", "<p>On 5 May:</p><blockquote type=cite></blockquote>"},
 		{"", "--<br>"},
+		// Formatting that is opened again, with its attributes.
+		{"<div>" + attributes("<i %>", 300) + "</div>", "<p>x"},
+		{"<p><b " + attributes("% ", 5000) + ">", "<p>x"},
+		{"<body " + attributes("% ", 15000) + ">", "<body b>"},
+		{"<svg><title>", "x</q>"},
+		{"<math><style>", "x</q>"},
+		{"<p style='" + strings.Repeat("a", 500_000) + "'></p>", "<div class=gmail_quote></div>"},
 		// Long tags, entities, comments and runs.
 		{"<x ", "a=b "},
 		{"<x ", "a "},

@@ -8,11 +8,13 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// The parser takes more than linear time in two cases: where it ignores tags, it adds each text to the one before, and copies
-// both; and for many tags it goes through all open elements.
+// The parser takes more than linear time in three cases: where it ignores tags, it adds each text to the one before, and copies
+// both; for many tags it goes through all open elements; and it opens formatting elements again in each new block, with all their
+// attributes.
 const (
 	maxCopied  = 1 << 20 // bytes, until a separator is put in
 	maxVisited = 2 << 20 // elements, in all
+	maxAgain   = 1 << 19 // elements and attributes that are opened again, in all
 	maxOpen    = 512     // elements, beyond which the parser gives up
 
 	// separator ends a text for the parser, and is invisible: an element in tables, and a comment in lists of options.
@@ -20,13 +22,12 @@ const (
 )
 
 // prepare returns source with separators where the parser would join many texts. It reports false if the parser would take too
-// long, because many elements are open for long.
+// long, because much is open for long.
 func prepare(source string) (prepared string, ok bool) {
 	var b strings.Builder
 	at, done := 0, 0 // in source
 	joined, copied := 0, 0
-	var open []string // elements
-	visited := 0
+	var p pending
 	raw := false // whether a tag would be text
 	for z := html.NewTokenizer(strings.NewReader(source)); ; {
 		kind := z.Next()
@@ -49,34 +50,102 @@ func prepare(source string) (prepared string, ok bool) {
 				done, joined, copied = at, 0, 0
 			}
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			name, _ := z.TagName()
-			tag := atom.Lookup(name)
+			name, more := z.TagName()
+			tag, text := atom.Lookup(name), string(name)
+			attributes := 1
+			for more {
+				_, _, more = z.TagAttr()
+				attributes++
+			}
 			raw = kind == html.StartTagToken && isRaw(tag)
-			if !closesItself(tag) {
-				open = opened(open, string(name), kind == html.EndTagToken)
+			if raw && p.foreign() { // there, it is an element like others
+				z.NextIsNotRawText()
+				raw = false
 			}
-			if visited += len(open); visited > maxVisited {
-				return "", false
-			}
+			p.tag(tag, text, kind, attributes)
+			p.visited += len(p.open)
 		default:
+		}
+		if p.again += p.weight; p.visited > maxVisited || p.again > maxAgain {
+			return "", false
 		}
 	}
 }
 
-// opened returns which elements are open after a tag.
-func opened(open []string, name string, end bool) []string {
-	if !end {
-		if len(open) < maxOpen {
-			open = append(open, name)
+// pending is what is open at a place of a text.
+type pending struct {
+	open    []string // elements
+	formats []format // that the parser opens again
+	weight  int      // of the formats and of what belongs to the document
+	visited int      // elements, in all so far
+	again   int      // formats, in all so far, with their attributes
+}
+
+// format is a formatting element that is not closed yet.
+type format struct {
+	name   string
+	weight int // how much it costs to open it again: its attributes
+}
+
+func (p *pending) foreign() bool {
+	return slices.Contains(p.open, "svg") || slices.Contains(p.open, "math")
+}
+
+// tag opens and closes what a tag opens and closes.
+func (p *pending) tag(tag atom.Atom, name string, kind html.TokenType, weight int) {
+	switch {
+	case tag == atom.Html || tag == atom.Body: // all their attributes are one element's, and looked through each time
+		p.weight += weight
+	case closesItself(tag), kind == html.SelfClosingTagToken && p.foreign():
+	case kind == html.EndTagToken:
+		p.close(name)
+	default:
+		if tag == atom.A { // one in another ends that, and nothing else
+			p.forget(name)
+			if i := slices.Index(p.open, name); i >= 0 {
+				p.open = slices.Delete(p.open, i, i+1)
+			}
 		}
-		return open
+		if len(p.open) < maxOpen {
+			p.open = append(p.open, name)
+		}
+		if isFormat(tag) {
+			p.formats = append(p.formats, format{name, weight})
+			p.weight += weight
+		}
 	}
-	for i, o := range slices.Backward(open) {
+}
+
+// close closes an element and those in it, if it is open. A formatting element is opened again until its own end.
+func (p *pending) close(name string) {
+	for i, o := range slices.Backward(p.open) {
 		if o == name {
-			return open[:i]
+			p.open = p.open[:i]
+			break
 		}
 	}
-	return open // there is no such element
+	p.forget(name)
+}
+
+// forget takes a formatting element off those that are opened again.
+func (p *pending) forget(name string) {
+	for i, f := range slices.Backward(p.formats) {
+		if f.name == name {
+			p.weight -= f.weight
+			p.formats = slices.Delete(p.formats, i, i+1)
+			break
+		}
+	}
+}
+
+// isFormat reports whether the parser opens an element again after the end of the block in which it was opened.
+func isFormat(a atom.Atom) bool {
+	switch a {
+	case atom.A, atom.B, atom.Big, atom.Code, atom.Em, atom.Font, atom.I, atom.Nobr, atom.S, atom.Small, atom.Strike, atom.Strong, atom.Tt, atom.U:
+		return true
+	default:
+		return false
+	}
 }
 
 // isRaw reports whether the content of an element is text, whatever it looks like.
@@ -94,7 +163,7 @@ func closesItself(a atom.Atom) bool {
 	switch a {
 	case atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Hr, atom.Img, atom.Input, atom.Link, atom.Meta, atom.Param, atom.Source,
 		atom.Track, atom.Wbr, // void elements
-		atom.Html, atom.Head, atom.Body, atom.P, atom.Li, atom.Dt, atom.Dd, atom.Option, atom.Optgroup, atom.Tr, atom.Td, atom.Th,
+		atom.Head, atom.P, atom.Li, atom.Dt, atom.Dd, atom.Option, atom.Optgroup, atom.Tr, atom.Td, atom.Th,
 		atom.Tbody, atom.Thead, atom.Tfoot, atom.Colgroup, atom.Caption, atom.Rt, atom.Rp: // optional end tags
 		return true
 	default:

@@ -1,0 +1,11 @@
+//go:build unix
+
+package cli
+
+import (
+	"os"
+	"syscall"
+)
+
+// restartSignals restart an adapter that 'dev' runs.
+var restartSignals = []os.Signal{syscall.SIGUSR1}
