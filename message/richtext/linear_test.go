@@ -109,3 +109,12 @@ func TestLinearTime(t *testing.T) {
 		}
 	}
 }
+
+// A long thread of Outlook's keeps its structure: its document has many attributes, and nothing in it is nested deep.
+func TestLongThreadKeepsItsStructure(t *testing.T) {
+	source := `<html xmlns:v="a" xmlns:o="b" xmlns:w="c" xmlns:m="d" xmlns="e"><body lang="EN" link="blue" vlink="purple" style="x" class="y"><div class="WordSection1">` +
+		strings.Repeat(`<p class="MsoNormal">Hello <b>you</b><o:p></o:p></p>`, 20_000) + `<ul><li>one</li><li>two</li></ul></div></body></html>`
+	if got := richtext.Text(source, nil); !strings.HasSuffix(got, "\n- one\n- two") {
+		t.Errorf("it ends in %q", got[len(got)-40:])
+	}
+}

@@ -76,9 +76,10 @@ func prepare(source string) (prepared string, ok bool) {
 type pending struct {
 	open    []string // elements
 	formats []format // that the parser opens again
-	weight  int      // of the formats and of what belongs to the document
+	weight  int      // of the formats
+	outer   int      // attributes of html and body
 	visited int      // elements, in all so far
-	again   int      // formats, in all so far, with their attributes
+	again   int      // formats and attributes that are looked through again, in all so far
 }
 
 // format is a formatting element that is not closed yet.
@@ -94,8 +95,9 @@ func (p *pending) foreign() bool {
 // tag opens and closes what a tag opens and closes.
 func (p *pending) tag(tag atom.Atom, name string, kind html.TokenType, weight int) {
 	switch {
-	case tag == atom.Html || tag == atom.Body: // all their attributes are one element's, and looked through each time
-		p.weight += weight
+	case tag == atom.Html || tag == atom.Body: // all their attributes are one element's, and looked through at each such tag
+		p.outer += weight
+		p.again += p.outer
 	case closesItself(tag), kind == html.SelfClosingTagToken && p.foreign():
 	case kind == html.EndTagToken:
 		p.close(name)
