@@ -38,8 +38,8 @@ type body struct {
 	data                    []byte
 	of                      *bodies
 	small, large, unchecked int64
-	beyond                  int64 // taken without asking; not negative
-	isBeyond                bool
+	beyond                  int64 // bytes that there was no memory for
+	isBeyond                bool  // it is the one body that may have such bytes
 }
 
 // size is how many bytes count for the installation that the body belongs to: none of a small one.
@@ -95,7 +95,7 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			n, err := from.Read(b.data[len(b.data):cap(b.data)])
 			b.data = b.data[:len(b.data)+n]
 			if errors.Is(err, io.EOF) {
-				return b.read(ctx)
+				return b.settled(ctx)
 			}
 			if err != nil {
 				b.release()
@@ -103,18 +103,23 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			}
 		}
 		if int64(len(b.data)) == most {
-			return b.read(ctx)
+			return b.settled(ctx)
 		}
 		next = 2 * int64(cap(b.data))
 	}
 }
 
-// read returns the body once there is memory for it.
-func (b *body) read(ctx context.Context) (*body, error) {
-	if err := b.settle(ctx); err != nil {
-		b.release()
-		return nil, err
+// settled returns the body once there is memory for all of it.
+func (b *body) settled(ctx context.Context) (*body, error) {
+	if b.beyond == 0 { // even for nothing one would wait in line
+		return b, nil
 	}
+	if err := b.of.large.Acquire(ctx, b.beyond); err != nil {
+		b.release()
+		return nil, errBodies
+	}
+	b.large += b.beyond
+	b.beyond = 0
 	return b, nil
 }
 
@@ -152,19 +157,6 @@ func (b *body) tryLarge(more int64) bool {
 	b.unchecked += more
 	b.large += more
 	return true
-}
-
-// settle waits until there is memory for what was taken beyond it.
-func (b *body) settle(ctx context.Context) error {
-	if b.beyond == 0 {
-		return nil
-	}
-	if err := b.of.large.Acquire(ctx, b.beyond); err != nil {
-		return errBodies
-	}
-	b.large += b.beyond
-	b.beyond = 0
-	return nil
 }
 
 var errBodies = overloaded("too many large requests at once")

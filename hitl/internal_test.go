@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strconv"
 	"testing"
@@ -49,4 +50,40 @@ func TestSignaturesAreBounded(t *testing.T) {
 	if n := len(s.current) + len(s.previous); n > 2*maxSignatures || n < maxSignatures {
 		t.Errorf("%d signatures are remembered, want %d to %d", n, maxSignatures, 2*maxSignatures)
 	}
+}
+
+// Connections that arrive in a burst are bounded, too: those that are being closed are not chosen a second time.
+func TestConnectionsInABurst(t *testing.T) {
+	var srv http.Server
+	bound(&srv, 10)
+	closed := map[net.Conn]int{}
+	conns := make([]net.Conn, 30)
+	for i := range conns {
+		conns[i] = &closing{closed: closed}
+		srv.ConnState(conns[i], http.StateNew)
+	}
+	for i, c := range conns {
+		if want := map[bool]int{true: 1}[i < 20]; closed[c] != want {
+			t.Errorf("connection %d of 30 was closed %d times, want %d", i, closed[c], want)
+		}
+	}
+	for _, c := range conns { // which comes later
+		srv.ConnState(c, http.StateClosed)
+	}
+	srv.ConnState(&closing{closed: closed}, http.StateNew)
+	if len(closed) != 20 {
+		t.Errorf("%d connections were closed, want 20", len(closed))
+	}
+}
+
+// closing is a connection that counts how often it is closed.
+type closing struct {
+	net.Conn
+
+	closed map[net.Conn]int
+}
+
+func (c *closing) Close() error {
+	c.closed[c]++
+	return nil
 }

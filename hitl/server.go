@@ -53,7 +53,8 @@ type Options struct {
 	MaxBody int64
 
 	// MaxBodyMemory bounds the bytes of all request bodies together, from their first byte until their operation has ended. What
-	// is decoded of them comes on top, at most as much again. Bodies beyond it wait for 15 seconds, and are answered 503 then.
+	// is decoded of them comes on top, at most as much again. Bodies beyond it wait for 15 seconds, and are answered 503 then; one of
+	// them at a time is read meanwhile.
 	// It is at least eight times MaxBody, and half a MiB for each of MaxConcurrent. The default is 128 MiB.
 	MaxBodyMemory int64
 
