@@ -86,8 +86,8 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 		for piece := 0; len(b.data) < cap(b.data); {
 			if len(b.data) >= piece {
 				until := deadline
-				if cap(b.data) > smallBody {
-					until = earliest(deadline, time.Now().Add(pieceTimeout))
+				if soon := time.Now().Add(pieceTimeout); cap(b.data) > smallBody && soon.Before(until) {
+					until = soon
 				}
 				_ = control.SetReadDeadline(until) // a recorder in a test cannot do it
 				piece = len(b.data) + pieceSize
@@ -160,10 +160,3 @@ func (b *body) tryLarge(more int64) bool {
 }
 
 var errBodies = overloaded("too many large requests at once")
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}

@@ -159,20 +159,15 @@ func (d delivery) post(ctx context.Context) (answer, error) {
 	return answer{status: res.StatusCode, header: res.Header, body: body}, nil
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 func (d delivery) setHeaders(h http.Header) error {
 	in := d.in
 	in.server.mu.Lock()
 	config := base64.StdEncoding.EncodeToString(in.config)
 	now := in.server.clock.now()
 	if d.op == opRegister || d.op == opUnregister { // nobody saves twice in a millisecond, whatever a bubble's clock says
-		now = latest(now, in.registered.Add(time.Millisecond))
+		if next := in.registered.Add(time.Millisecond); now.Before(next) {
+			now = next
+		}
 		in.registered = now
 	}
 	in.server.mu.Unlock()

@@ -258,6 +258,15 @@ func TestDev(t *testing.T) {
 		again.end()
 		changed := c.startDev(withRating(t, c.adapter(hitl.Options{})))
 		changed.says("+ action rate")
+		def := acme.Definition(true)
+		def.Version = "2.0.0"
+		next, err := acme.NewServer(def, c.desk, &hitl.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code, _, stderr := c.run(next, "", "dev", "--tunnel", "http://tunnel.test"); code != 1 || !strings.Contains(stderr, "belongs to the development version of acme/acme-desk 1.0.0; delete that") {
+			t.Errorf("another version: exit code %d: %s", code, stderr)
+		}
 		code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--delete")
 		if code != 1 || !strings.Contains(stderr, "uninstall it there while 'dev' runs") {
 			t.Errorf("--delete of what is installed: exit code %d: %s", code, stderr)
@@ -380,6 +389,7 @@ func TestDevRefuses(t *testing.T) {
 		"a chosen profile that is no JSON": {all(noToken, write(global, `[]`)), nil, "global.cache.json is not valid JSON"},
 		"a state that is no JSON":          {write(".hitl-dev/state.json", `{`), nil, "remove it to begin anew"},
 		"a state of another workspace":     {write(".hitl-dev/state.json", `{"workspaceId":"wkspace_other"}`), nil, "belongs to workspace wkspace_other; use that one"},
+		"a folder that is none":            {write(".hitl-dev", `x`), nil, "remove .hitl-dev to begin anew"},
 		"the id is in use":                 {func(_ *cloud, f *fakeTunnel) { f.refuse = 4001 }, nil, "another 'dev' runs with the same folder .hitl-dev; stop it"},
 		"the id is none":                   {func(_ *cloud, f *fakeTunnel) { f.refuse = 4000 }, nil, "the tunnel does not accept the id"},
 		"an address that is none":          {nil, []string{"--tunnel", "tunnel"}, `the tunnel's address "tunnel" is not one like`},

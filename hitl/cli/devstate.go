@@ -36,7 +36,7 @@ func readDevState() (*devState, error) {
 		return &devState{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s cannot be read; make it readable, or remove %s to begin anew: %w", statePath(), devFolder, err)
 	}
 	var s devState
 	if err := json.Unmarshal(text, &s); err != nil {

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/message"
 )
@@ -72,7 +71,7 @@ func TestFlags(t *testing.T) {
 // install lets two replicas answer in turns.
 func (p *program) install(t *testing.T, cloud *botpresstest.Server) *botpresstest.Installation {
 	t.Helper()
-	var replicas []http.Handler
+	var replicas []*hitl.Server
 	for range p.addrs {
 		s, err := p.replica()
 		if err != nil {
@@ -82,28 +81,9 @@ func (p *program) install(t *testing.T, cloud *botpresstest.Server) *botpresstes
 		replicas = append(replicas, s)
 	}
 	var turn atomic.Int64
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return install(t, cloud, replicas[0], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		replicas[int(turn.Add(1))%len(replicas)].ServeHTTP(w, r)
 	}))
-	t.Cleanup(srv.Close)
-	s, err := acme.NewServer(p.def, &p.desk, &p.opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	definition, err := json.Marshal(s.Describe())
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec, err := botpresstest.FromDefinition(definition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec.URL, spec.Configuration = srv.URL, acme.Config{APIURL: "https://desk.example.com", APIToken: "s3cr3t"}
-	in, err := cloud.Install(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return in
 }
 
 // wantReplies has an agent reply twice. The desk reports only the second one.

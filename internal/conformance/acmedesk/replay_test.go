@@ -87,7 +87,16 @@ func newReplay(t *testing.T) *replay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(server)
+	in := install(t, cloud, server, server)
+	return &replay{t: t, cloud: cloud, in: in, url: in.URL, ids: map[string]string{
+		"bot_acme": cloud.BotID, "intver_acme": in.IntegrationID, "wh_acme": in.WebhookID,
+	}}
+}
+
+// install installs the integration of a server, whose requests a handler gets.
+func install(t *testing.T, cloud *botpresstest.Server, server *hitl.Server, h http.Handler) *botpresstest.Installation {
+	t.Helper()
+	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	definition, err := json.Marshal(server.Describe())
 	if err != nil {
@@ -102,9 +111,7 @@ func newReplay(t *testing.T) *replay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &replay{t: t, cloud: cloud, in: in, url: srv.URL, ids: map[string]string{
-		"bot_acme": cloud.BotID, "intver_acme": in.IntegrationID, "wh_acme": in.WebhookID,
-	}}
+	return in
 }
 
 // translate puts this run's ids for the recorded ones.

@@ -1,0 +1,150 @@
+package tunnel_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/hitl-go/sdk/internal/memnet"
+	"github.com/hitl-go/sdk/internal/tunnel"
+)
+
+// head is the tunnel's end of the newest connection.
+type head struct {
+	mu        sync.Mutex
+	conn      *websocket.Conn
+	connected int
+	answered  []string // ids of requests
+}
+
+func (h *head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	h.mu.Lock()
+	h.conn = conn
+	h.connected++
+	h.mu.Unlock()
+	for {
+		_, frame, err := conn.Read(context.Background())
+		if err != nil {
+			return
+		}
+		var answer struct {
+			RequestID string `json:"requestId"`
+		}
+		if json.Unmarshal(frame, &answer) == nil && answer.RequestID != "" {
+			h.mu.Lock()
+			h.answered = append(h.answered, answer.RequestID)
+			h.mu.Unlock()
+		}
+	}
+}
+
+func (h *head) send(t *testing.T, frame string) {
+	t.Helper()
+	h.mu.Lock()
+	conn := h.conn
+	h.mu.Unlock()
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *head) state() (connected int, answered []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.connected, h.answered
+}
+
+// run connects a client with a handler, and returns the other end.
+func run(t *testing.T, handler http.HandlerFunc, most int) *head {
+	t.Helper()
+	network, h := &memnet.Network{}, &head{}
+	listener, err := network.Listen("tunnel.test:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: h}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = srv.Serve(listener)
+	}()
+	client := network.Client()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	tail := &tunnel.Client{URL: "ws://tunnel.test", ID: "id", Handler: handler, HTTPClient: client, MaxConcurrent: most}
+	go func() { done <- tail.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		client.CloseIdleConnections()
+		_ = srv.Close()
+		<-served
+		_ = h.conn.CloseNow()
+	})
+	<-time.After(time.Second)
+	return h
+}
+
+// Requests that take long, and those that wait for them, do not break the connection.
+func TestSlowRequestsKeepTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := run(t, func(http.ResponseWriter, *http.Request) { <-time.After(50 * time.Second) }, 1)
+		for i := range 3 {
+			h.send(t, fmt.Sprintf(`{"type":"request","id":"%d","method":"POST","path":"/"}`, i))
+		}
+		<-time.After(3 * time.Minute)
+		if connected, answered := h.state(); connected != 1 || len(answered) != 3 {
+			t.Errorf("connected %d times, %v are answered; want one connection and three answers", connected, answered)
+		}
+	})
+}
+
+// A connection that breaks is replaced while requests of it are still at work.
+func TestReconnectDoesNotWaitForRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := run(t, func(http.ResponseWriter, *http.Request) { <-time.After(50 * time.Second) }, 0)
+		h.send(t, `{"type":"request","id":"1","method":"POST","path":"/"}`)
+		synctest.Wait()
+		_ = h.conn.CloseNow()
+		<-time.After(3 * time.Second)
+		if connected, _ := h.state(); connected != 2 {
+			t.Errorf("three seconds later, connected %d times, want 2", connected)
+		}
+		h.send(t, `{"id":"2","method":"POST","path":"/"}`)
+		<-time.After(time.Minute)
+		if _, answered := h.state(); strings.Join(answered, " ") != "2" {
+			t.Errorf("%v are answered, want what came over the new connection", answered)
+		}
+	})
+}
+
+// What is no request is passed over.
+func TestFramesThatAreNoRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		h := run(t, func(http.ResponseWriter, *http.Request) { asked++ }, 0)
+		for _, frame := range []string{`{"type":"hello"}`, `{`, `[]`, `null`, `{"type":"request"}`, `{"type":"other","id":"1","method":"GET"}`, `{"type":"request","id":"1","ID":"2"}`} {
+			h.send(t, frame)
+		}
+		h.send(t, `{"type":"request","id":"9","method":"GET","path":"a","headers":{"x":["1","2"],"y":"3"}}`)
+		<-time.After(time.Second)
+		if connected, answered := h.state(); asked != 1 || connected != 1 || strings.Join(answered, " ") != "9" {
+			t.Errorf("asked %d times, connected %d times, answered %v", asked, connected, answered)
+		}
+	})
+}
