@@ -42,6 +42,7 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	}
 	log := s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias)
 	in.Logger = redactedLogger(log, mask)
+	in.HTTPClient = s.opts.HTTPClient
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
 	leases := &leases{leases: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
 	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}

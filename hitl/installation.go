@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/strictjson"
@@ -32,6 +33,10 @@ type Installation struct {
 
 	// Client calls the Botpress API for this bot, for what the five methods do not cover.
 	Client *botpress.Client
+
+	// HTTPClient calls the help desk; the playground and "dev --playground" show what it sends. It has no timeout of its own: requests
+	// end with their context. Change a copy, not this one: all installations share it.
+	HTTPClient *http.Client
 
 	// State keeps what the adapter must remember, such as credentials.
 	State State

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -44,6 +45,9 @@ type Options struct {
 	// OnOperation, if set, is called for each operation once it is answered, for metrics. It must be safe for concurrent
 	// use and should return quickly; the context has the operation's trace.
 	OnOperation func(context.Context, Operation)
+
+	// HTTPClient is what adapters call their help desks with, see [Installation.HTTPClient]. Nil is a client without changes.
+	HTTPClient *http.Client
 
 	// Timeout is the deadline of one operation, the author's part included; their contexts end then, and not when the sender
 	// hangs up. The default is 50 seconds.
@@ -82,6 +86,7 @@ type Options struct {
 // A server whose adapters are [io.Closer] must be shut down, by [Server.Shutdown] or by the end of [Server.Serve].
 type Server struct {
 	def      Definition
+	given    Options // as they were given, for With
 	opts     Options
 	client   *botpress.Client
 	verifier *botpress.Verifier
@@ -174,8 +179,9 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hitl: the session: %w", err)
 	}
+	s := &Server{def: def, types: t, configs: configs, session: session, actions: map[string]*addedAction{}, given: opts}
 	opts = opts.withDefaults()
-	s := &Server{def: def, types: t, configs: configs, session: session, actions: map[string]*addedAction{}, opts: opts}
+	s.opts = opts
 	s.mask = redact.New(opts.secrets()...)
 	s.log = slog.New(redact.Handler(sessionHandler{opts.Logger.Handler()}, func() *redact.Masker { return s.mask }))
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
@@ -202,6 +208,9 @@ func (o Options) secrets() []string {
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{}
 	}
 	o.Timeout = cmp.Or(o.Timeout, 50*time.Second)
 	o.MaxBody = cmp.Or(o.MaxBody, 10<<20)

@@ -29,8 +29,8 @@ func TestWith(t *testing.T) {
 
 	cloud := botpresstest.NewServer(nil)
 	defer cloud.Close()
-	server, err := base.With(hitl.Options{
-		Botpress: botpress.Options{BaseURL: cloud.URL, Token: cloud.Token}, Secrets: []string{signingSecret},
+	server, err := base.With(func(o *hitl.Options) {
+		o.Botpress, o.Secrets = botpress.Options{BaseURL: cloud.URL, Token: cloud.Token}, []string{signingSecret}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestWithActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(base, "listAgents")
-	other, err := base.With(hitl.Options{})
+	other, err := base.With(func(*hitl.Options) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func connector(files *media.Options) func(context.Context, hitl.Installation, Co
 		if c.URL == "" || c.Token == "" || c.Queue == "" || c.Secret == "" {
 			return nil, hitl.Errorf("Request Tracker needs its address, the token, the queue and the secret in the configuration")
 		}
-		rt := client{url: strings.TrimSuffix(c.URL, "/"), auth: "token " + string(c.Token), http: &http.Client{}}
+		rt := client{url: strings.TrimSuffix(c.URL, "/"), auth: "token " + string(c.Token), http: in.HTTPClient}
 		genuine := verify.HMAC{Header: "X-RT-Signature", TimeHeader: "X-RT-Timestamp"}.Func(string(c.Secret))
 		return &desk{Config: c, rt: rt, in: in, genuine: genuine, files: files, reading: semaphore.NewWeighted(1)}, nil
 	}

@@ -67,9 +67,8 @@ type adapter struct {
 
 // world is what surrounds the integration: tests and the demo have one of their own.
 type world struct {
-	zendesk   string            // Where accounts are; the asterisk stands for the subdomain.
-	transport http.RoundTripper // Nil is the usual one.
-	files     media.Options
+	zendesk string // Where accounts are; the asterisk stands for the subdomain.
+	files   media.Options
 }
 
 var subdomain = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
@@ -86,13 +85,11 @@ func (w world) connect(_ context.Context, in hitl.Installation, c Config) (*adap
 	case c.AccessToken == "":
 		auth = "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Email+"/token:"+c.APIToken))
 	}
+	client := *in.HTTPClient
+	client.Timeout = 20 * time.Second
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &adapter{in: in, files: w.files, api: &api{
-		base: strings.Replace(w.zendesk, "*", name, 1), auth: auth,
-		http: &http.Client{
-			Transport:     w.transport,
-			Timeout:       20 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		base: strings.Replace(w.zendesk, "*", name, 1), auth: auth, http: &client,
 	}}, nil
 }
 

@@ -527,7 +527,7 @@ func TestTranscriptDiffersWhenStartIsRepeated(t *testing.T) {
 	desk := zendesktest.NewDesk()
 	defer desk.Close()
 	a, err := world{zendesk: desk.URL}.connect(t.Context(),
-		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler)}, Config{Subdomain: "acme", AccessToken: desk.AccessToken})
+		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient}, Config{Subdomain: "acme", AccessToken: desk.AccessToken})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,21 +18,16 @@ import (
 )
 
 // play serves the playground, with an in-memory Zendesk on the agents' side, until the context ends.
-func play(ctx context.Context, addr string, open bool, stdout, stderr io.Writer) (err error) {
+func play(ctx context.Context, addr string, open bool, stdout, stderr io.Writer) error {
 	d := newDeskPage("Rosa Diaz", "Sam Okafor")
 	defer d.Close()
-	tap, err := playground.NewTap(ctx, d.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, tap.Close()) }()
-	server, err := hitl.NewServer(definition(), world{zendesk: tap.URL, files: media.Options{AllowPrivate: true}}.connect, nil)
+	server, err := hitl.NewServer(definition(), world{zendesk: d.URL, files: media.Options{AllowPrivate: true}}.connect, nil)
 	if err != nil {
 		return err
 	}
 	return playground.Run(ctx, playground.Options{
 		Server: server, Configuration: Config{Subdomain: "acme", Email: d.Email, APIToken: d.Token},
-		Desk: d, Tap: tap, Addr: addr, Open: open, Output: stdout,
+		Desk: d, Addr: addr, Open: open, Output: stdout,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +42,11 @@ func TestChaos(t *testing.T) {
 			desk.ServeHTTP(answer, r)
 			return answer.Result(), nil
 		})
-		hitltest.Chaos(t, world{zendesk: "http://zendesk.test", transport: wire.RoundTripper(inMemory)}.connect, suiteCase(desk, wire), hitltest.ChaosOptions{})
+		connect := func(ctx context.Context, in hitl.Installation, c Config) (*adapter, error) {
+			in.HTTPClient = &http.Client{Transport: wire.RoundTripper(inMemory)}
+			return world{zendesk: "http://zendesk.test"}.connect(ctx, in, c)
+		}
+		hitltest.Chaos(t, connect, suiteCase(desk, wire), hitltest.ChaosOptions{})
 	})
 }
 

@@ -1,22 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hitl-go/sdk/botpress"
-	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/playground"
 	"github.com/hitl-go/sdk/internal/deployment"
 	"github.com/hitl-go/sdk/internal/tunnel"
 )
@@ -32,6 +30,9 @@ type dev struct {
 	tunnel      string
 	verbose     bool
 	remove      bool
+	page        bool
+	addr        string
+	open        bool
 }
 
 func (a App) dev() *cobra.Command {
@@ -51,15 +52,19 @@ Environment:
   BP_TOKEN         your personal access token, from the Botpress dashboard
   BP_WORKSPACE_ID  the id of the workspace, unless --workspace is set
   BP_API_URL       address of the API; default https://api.botpress.cloud
+  BP_TUNNEL_URL    address of the tunnel, unless --tunnel is set; default https://tunnel.botpress.cloud
 
 What is not set is taken from the profile of Botpress' own command line, in ~/.botpress/profiles.json.`,
 		Args: noArgs,
 	}
 	workspaceID := a.workspaceFlags(c)
 	c.Flags().StringVar(&d.profile, "profile", "", "`name` of the profile to use; the default is the one that 'bp profiles use' has chosen, or else default")
-	c.Flags().StringVar(&d.tunnel, "tunnel", defaultTunnel, "`address` of the development tunnel")
+	c.Flags().StringVar(&d.tunnel, "tunnel", cmp.Or(a.Getenv("BP_TUNNEL_URL"), defaultTunnel), "`address` of the development tunnel")
 	c.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the bodies of requests and responses, with secrets masked")
 	c.Flags().BoolVar(&d.remove, "delete", false, "delete the development version and what is kept of it, and exit")
+	c.Flags().BoolVar(&d.page, "playground", false, "show every request on a page, as the playground does")
+	c.Flags().StringVar(&d.addr, "addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
+	c.Flags().BoolVar(&d.open, "open", false, "open the page in the browser")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d.workspaceID = *workspaceID
 		return d.run(c.Context())
@@ -104,7 +109,7 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	if err != nil {
 		return err
 	}
-	body.Dev, body.URL = true, strings.TrimRight(d.tunnel, "/")+"/"+kept.TunnelID
+	body.Dev, body.URL = true, d.url(kept)
 	full := fmt.Sprintf("%s %s", body.Name, body.Version)
 	if kept.IntegrationID != "" {
 		deployed, err := w.client.GetIntegration(ctx, kept.IntegrationID)
@@ -173,20 +178,21 @@ func (d *dev) delete(ctx context.Context, w *workspace, kept *devState) error {
 
 // live answers Botpress until ctx ends.
 func (d *dev) live(ctx context.Context, kept *devState) error {
-	var current atomic.Pointer[hitl.Server]
-	start := func() error {
-		s, err := d.devServer(kept)
-		if err != nil {
-			return err
-		}
-		if old := current.Swap(s); old != nil {
-			last, cancel := context.WithTimeout(ctx, time.Minute)
-			defer cancel()
-			return old.Shutdown(last)
-		}
-		return nil
+	group, ctx := errgroup.WithContext(ctx)
+	a := &devAdapter{dev: d, kept: kept}
+	if d.page {
+		a.live = playground.NewLive(playground.LiveOptions{
+			Definition: d.Server.Describe(), URL: d.url(kept), Secrets: []string{kept.SigningSecret, d.Getenv("BP_TOKEN")},
+			HTTPClient: d.HTTPClient, Addr: d.addr, Open: d.open, Output: d.Stderr,
+		})
+		group.Go(func() error { return a.live.Run(ctx) })
 	}
-	if err := start(); err != nil {
+	group.Go(func() error { return d.serveTunnel(ctx, kept, a) })
+	return group.Wait()
+}
+
+func (d *dev) serveTunnel(ctx context.Context, kept *devState, a *devAdapter) error {
+	if err := a.start(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -194,9 +200,7 @@ func (d *dev) live(ctx context.Context, kept *devState) error {
 	defer func() {
 		cancel(nil)
 		restarting.Wait()
-		last, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer stop()
-		_ = current.Load().Shutdown(last)
+		_ = a.shutdown(context.WithoutCancel(ctx), a.current.Load())
 	}()
 	restarts, stop := restarts(ctx)
 	defer stop()
@@ -208,7 +212,7 @@ func (d *dev) live(ctx context.Context, kept *devState) error {
 			case <-restarts:
 			}
 			d.say("Restarting the adapter…")
-			if err := start(); err != nil {
+			if err := a.start(ctx); err != nil {
 				cancel(err)
 			}
 		}
@@ -216,11 +220,10 @@ func (d *dev) live(ctx context.Context, kept *devState) error {
 
 	broken := false
 	client := tunnel.Client{
-		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient,
-		Handler: d.shown(d.signing(kept, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }))),
+		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient, Handler: a.handler(),
 		Connected: func() {
 			broken = false
-			d.say("Live. Ctrl+C ends it.")
+			d.say("Live. Ctrl+C ends it%s.", restartHint())
 		},
 		Broken: func(err error) {
 			if !broken {
@@ -239,48 +242,7 @@ func (d *dev) live(ctx context.Context, kept *devState) error {
 	return err
 }
 
-// devServer is the integration with the credentials of the development version.
-func (d *dev) devServer(kept *devState) (*hitl.Server, error) {
-	opts := hitl.FromEnv()
-	opts.Logger = slog.New(slog.NewTextHandler(d.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	opts.Secrets, opts.Insecure = []string{kept.SigningSecret}, false
-	opts.Botpress.BaseURL, opts.Botpress.Token, opts.Botpress.HTTPClient = d.Getenv("BP_API_URL"), d.Getenv("BP_TOKEN"), d.HTTPClient
-	opts.OnOperation = func(_ context.Context, o hitl.Operation) { d.say("%s", operationLine(time.Now(), o)) }
-	s, err := d.Server.With(opts)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Ready()
-}
-
-// operationLine is what is shown of an operation.
-func operationLine(at time.Time, o hitl.Operation) string {
-	what := o.Name
-	if o.Action != "" {
-		what = o.Action
-	}
-	line := fmt.Sprintf("%s %-18s %s", at.Format("15:04:05"), what, strings.TrimSpace(o.ConversationID+" "+o.SessionID))
-	line = fmt.Sprintf("%-60s %5d ms  %s", line, o.Duration.Milliseconds(), o.Outcome())
-	if o.Err != nil {
-		line += ": " + oneLine(o.Err)
-	}
-	return line
-}
-
-// signing signs what comes unsigned: it is not public whether Botpress signs what goes through its tunnel, and nobody else knows the
-// tunnel's id. What is signed wrongly is refused, as in production.
-func (d *dev) signing(kept *devState, next http.Handler) http.Handler {
-	var warned atomic.Bool
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(botpress.SignatureHeader) == "" {
-			if !warned.Swap(true) {
-				d.say("Botpress does not sign what comes through the tunnel. That is accepted here, and never in production.")
-			}
-			if err := sign(r, kept.SigningSecret); err != nil {
-				http.Error(w, err.Error(), http.StatusBadRequest)
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+// url is where Botpress reaches the development version.
+func (d *dev) url(kept *devState) string {
+	return strings.TrimRight(d.tunnel, "/") + "/" + kept.TunnelID
 }

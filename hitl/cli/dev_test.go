@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -237,7 +238,7 @@ func TestDev(t *testing.T) {
 		}
 		shown := dev.stderr.String()
 		for _, want := range []string{
-			`\d\d:\d\d:\d\d register +\d+ ms  done\n`, `createTicket +conv_\w+ T-1 +\d+ ms  done\n`, `message_created +conv_\w+ T-1 +\d+ ms  done\n`, `> \{.*"Are you there\?"`, `< \{\}`,
+			`\d\d:\d\d:\d\d register +\d+ ms  done\n`, `createTicket +\d+ ms  done  conv_\w+ T-1\n`, `message_created +\d+ ms  done  conv_\w+ T-1\n`, `> \{.*"Are you there\?"`, `< \{\}`,
 		} {
 			if !regexp.MustCompile(want).MatchString(shown) {
 				t.Errorf("%s is not shown, but:\n%s", want, shown)
@@ -371,6 +372,11 @@ func TestDevRefuses(t *testing.T) {
 			}
 		}
 	}
+	inUse, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = inUse.Close() })
 	profiles := filepath.Join(home, ".botpress", "profiles.json")
 	global := filepath.Join(home, ".botpress", "global.cache.json")
 	for name, tc := range map[string]struct {
@@ -394,6 +400,9 @@ func TestDevRefuses(t *testing.T) {
 		"the id is none":                   {func(_ *cloud, f *fakeTunnel) { f.refuse = 4000 }, nil, "the tunnel does not accept the id"},
 		"an address that is none":          {nil, []string{"--tunnel", "tunnel"}, `the tunnel's address "tunnel" is not one like`},
 		"an argument":                      {nil, []string{"x"}, "dev takes no arguments"},
+		"a port in use":                    {nil, []string{"--playground", "--addr", inUse.Addr().String()}, "address already in use; choose another one"},
+		"a page for everybody":             {nil, []string{"--playground", "--addr", "0.0.0.0:0"}, "0.0.0.0 is reachable from outside; use 127.0.0.1"},
+		"a workspace without a handle":     {func(c *cloud, _ *fakeTunnel) { c.SetHandle("") }, nil, "has no handle, with which the names of its integrations must begin; choose one in its settings"},
 		"Botpress is down":                 {func(c *cloud, _ *fakeTunnel) { c.env["BP_API_URL"] = "http://nowhere.test" }, nil, "could not read workspace"},
 		"a definition that Botpress refuses": {func(c *cloud, _ *fakeTunnel) {
 			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.InternalError})

@@ -2,13 +2,11 @@ package cli
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"io"
 	"net/http"
 
+	"github.com/hitl-go/sdk/internal/deployment"
 	"github.com/hitl-go/sdk/internal/redact"
-	"github.com/hitl-go/sdk/internal/schema"
 )
 
 // maxShown is how many bytes are shown of a body.
@@ -28,15 +26,7 @@ func (d *dev) shown(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		var configuration json.RawMessage
-		if definition.Configuration != nil {
-			configuration = definition.Configuration.Schema
-		}
-		if alternative, ok := definition.Configurations[r.Header.Get("x-bp-configuration-type")]; ok && alternative != nil {
-			configuration = alternative.Schema
-		}
-		value, _ := base64.StdEncoding.DecodeString(r.Header.Get("x-bp-configuration")) // what is none has no secrets
-		mask := redact.New(append(schema.Secrets(configuration, value), d.Getenv("BP_TOKEN"))...)
+		mask := redact.New(append(deployment.Secrets(definition, r.Header), d.Getenv("BP_TOKEN"))...)
 		d.say("> %s", mask.Mask(beginning(body)))
 		answer := &copied{ResponseWriter: w}
 		next.ServeHTTP(answer, r)

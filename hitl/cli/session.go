@@ -55,7 +55,7 @@ func (in *installation) reader() (sessionview.Reader, error) {
 		return sessionview.Reader{}, errors.New("the installation is not known: " + strings.Join(missing, "; "))
 	}
 	api, err := botpress.New(botpress.Options{
-		BaseURL: in.Getenv("BP_API_URL"), Token: token, HTTPClient: in.HTTPClient,
+		BaseURL: in.Getenv("BP_API_URL"), Token: token, HTTPClient: in.App.HTTPClient,
 		BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias,
 	})
 	r := sessionview.Reader{API: api, BotID: in.BotID, IntegrationID: in.IntegrationID}

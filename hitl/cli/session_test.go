@@ -169,8 +169,6 @@ func numbered(s string) string {
 
 // A session of which everything is to be seen, as people and programs see it.
 func TestSessionGolden(t *testing.T) {
-	defer func(l *time.Location) { time.Local = l }(time.Local)
-	time.Local = time.FixedZone("", 2*60*60)
 	inDesk(t, func(t *testing.T, d *desk) {
 		d.escalate()
 		d.must(d.jane.Say(t.Context(), message.Text{Text: "I need help"}))

@@ -5,3 +5,5 @@ package cli
 import "os"
 
 var restartSignals []os.Signal // there is none
+
+func restartHint() string { return "" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
@@ -23,8 +24,8 @@ const slowDelay = 1500 * time.Millisecond
 
 // faults are the faults that the page can switch on. The in-memory Botpress implements some of them.
 type faults struct {
-	cloud  *botpresstest.Server
-	tapped bool // There is a tap, which delays requests to the desk. Otherwise operations are delayed.
+	cloud *botpresstest.Server
+	calls atomic.Bool // The integration's requests to the desk are seen, and delayed. Otherwise operations are.
 
 	mu    sync.Mutex // Guards what follows.
 	on    map[string]bool
@@ -104,15 +105,20 @@ func (f *faults) loses(operation string) bool {
 	return operation == string(protocol.ActionTriggered) && f.is(faultRetry)
 }
 
-// delayOperation delays an operation that makes the integration call the desk, if there is no tap to delay the call.
+// delayOperation delays an operation that makes the integration call the desk, if the call itself is not seen.
 func (f *faults) delayOperation(ctx context.Context, operation string) error {
-	if f.tapped || operation != string(protocol.ActionTriggered) && operation != string(protocol.MessageCreated) {
+	if f.calls.Load() || operation != string(protocol.ActionTriggered) && operation != string(protocol.MessageCreated) {
 		return nil
 	}
 	return f.delay(ctx)
 }
 
-// delay delays a request to the desk.
+// delayCall delays a request to the desk.
+func (f *faults) delayCall(ctx context.Context) error {
+	f.calls.Store(true)
+	return f.delay(ctx)
+}
+
 func (f *faults) delay(ctx context.Context) error {
 	if !f.is(faultSlow) {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -29,8 +30,39 @@ type about struct {
 	Agents   []string        `json:"agents,omitempty"`  // Empty without Options.Desk.
 	Session  json.RawMessage `json:"session,omitempty"` // The schema of a session's parameters.
 	Webhooks []Webhook       `json:"webhooks,omitempty"`
-	Messages int             `json:"messages"` // How many the page keeps.
+	Live     string          `json:"live,omitempty"` // Name and version of an integration that runs in a real bot.
+	Messages int             `json:"messages"`       // How many the page keeps.
 	Rows     int             `json:"rows"`
+}
+
+// page is what the simulation and the view of live traffic have in common: the list of requests.
+type page struct {
+	about about
+	view  *view
+	wire  *wire
+
+	mu     sync.Mutex
+	resend map[string]http.RoundTripper // By the party to which it sends requests again. Guarded by mu.
+}
+
+func newPage() *page {
+	v := newView()
+	return &page{view: v, wire: newWire(v, &faults{}), resend: map[string]http.RoundTripper{}}
+}
+
+func (p *page) resendBy(to string, t http.RoundTripper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resend[to] = t
+}
+
+func (p *page) resender(to string) (http.RoundTripper, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.resend[to]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("nothing can be sent to the %s yet", to)
 }
 
 func describe(d botpress.CreateIntegrationParams, opts Options) about {
@@ -46,12 +78,12 @@ func describe(d botpress.CreateIntegrationParams, opts Options) about {
 	return a
 }
 
-// servePage serves the page until the context ends.
-func (p *playground) servePage(ctx context.Context, l net.Listener) error {
+// serve serves the page until the context ends.
+func serve(ctx context.Context, l net.Listener, page http.Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &http.Server{
-		Handler: protected(p.routes()), ReadHeaderTimeout: 10 * time.Second,
+		Handler: protected(page), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // Event streams end with it.
 	}
 	stopped := make(chan error, 1)
@@ -71,7 +103,7 @@ func (p *playground) servePage(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("playground: %w", err)
 }
 
-func (p *playground) routes() http.Handler {
+func (p *page) routes() *http.ServeMux {
 	files, err := fs.Sub(assets, "assets")
 	if err != nil {
 		panic(err) // The folder is embedded.
@@ -81,6 +113,14 @@ func (p *playground) routes() http.Handler {
 	mux.HandleFunc("GET /api/about", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.about) })
 	mux.HandleFunc("GET /api/events", p.serveEvents)
 	mux.HandleFunc("GET /api/wire/{seq}", p.serveExchange)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		mux.HandleFunc(method+" /api/replay/{seq}", p.replay)
+	}
+	return mux
+}
+
+func (p *playground) routes() http.Handler {
+	mux := p.page.routes()
 	for name, do := range map[string]command{
 		"say": withoutAnswer(p.doSay), "escalate": withoutAnswer(p.doEscalate), "restart": withoutAnswer(p.doRestart), "desk": withoutAnswer(p.doDesk),
 		"faults": withoutAnswer(p.doFaults), "webhook": p.doWebhook, "again": p.doAgain,
@@ -113,7 +153,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // serveEvents sends the whole state, and then the changes.
-func (p *playground) serveEvents(w http.ResponseWriter, r *http.Request) {
+func (p *page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	watcher, leave := p.view.watch()
 	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -141,11 +181,10 @@ func (p *playground) serveEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveExchange sends a request and its response in full.
-func (p *playground) serveExchange(w http.ResponseWriter, r *http.Request) {
-	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
-	x, ok := p.view.exchange(seq)
-	if err != nil || !ok {
-		refuse(w, http.StatusNotFound, errors.New("this request is no longer available"))
+func (p *page) serveExchange(w http.ResponseWriter, r *http.Request) {
+	x, err := p.exchange(r)
+	if err != nil {
+		refuse(w, http.StatusNotFound, err)
 		return
 	}
 	type half struct {
@@ -162,4 +201,14 @@ func (p *playground) serveExchange(w http.ResponseWriter, r *http.Request) {
 		"row": x.row, "method": x.method, "url": p.wire.secrets.text(x.url), "webhook": x.webhookPath != "",
 		"request": show(x.header, x.body), "response": show(x.answerHeader, x.answer),
 	})
+}
+
+// exchange returns the request of the list that a request of the page names.
+func (p *page) exchange(r *http.Request) (exchange, error) {
+	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
+	x, ok := p.view.exchange(seq)
+	if err != nil || !ok {
+		return exchange{}, errors.New("this request is no longer available")
+	}
+	return x, nil
 }

@@ -2,7 +2,9 @@ package playground
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hitl-go/sdk/internal/schema"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -202,17 +205,22 @@ func TestDeskIsReadable(t *testing.T) {
 }
 
 func TestSecretsInBodies(t *testing.T) {
-	s := newSecrets(
+	var s secrets
+	s.learn(schema.Secrets(
 		json.RawMessage(`{"properties": {"password": {"x-zui": {"secret": true}}}}`),
-		json.RawMessage(`{"url": "https://jane:pa55word@desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`), "bp_pat_secret")
+		json.RawMessage(`{"url": "https://jane:pa55word@desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`))...)
+	s.learn("bp_pat_secret")
 	for body, want := range map[string]string{
-		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`: `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
-		`{"level": "high", "said": "my pass\"word"}`:                  `{"level": "high", "said": "my [secret]"}`,
-		`{"body": "{\"api_token\": \"abc\"}"}`:                        `{"body": "{\"api_token\": \"[secret]\"}"}`,
-		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:    `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
-		`Bearer bp_pat_secret`:                                        `Bearer [secret]`,
-		`Basic YnBfcGF0X3NlY3JldDp4`:                                  `Basic [secret]p4`,
-		`{"url": "https://jane:pa55word@desk.example.com/12345678"}`:  `{"url": "https://jane:[secret]@desk.example.com/12345678"}`,
+		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`:               `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
+		`{"level": "high", "said": "my pass\"word"}`:                                `{"level": "high", "said": "my [secret]"}`,
+		`{"body": "{\"api_token\": \"abc\"}"}`:                                      `{"body": "{\"api_token\": \"[secret]\"}"}`,
+		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:                  `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
+		`Bearer bp_pat_secret`:                                                      `Bearer [secret]`,
+		`Basic YnBfcGF0X3NlY3JldDp4`:                                                `Basic [secret]p4`,
+		`{"url": "https://jane:pa55word@desk.example.com/12345678"}`:                `{"url": "https://jane:[secret]@desk.example.com/12345678"}`,
+		`grant_type=refresh_token&refresh_token=abc&client_secret=d%20e&scope=read`: `grant_type=refresh_token&refresh_token=[secret]&client_secret=[secret]&scope=read`,
+		`{"refresh_token": "abc", "token_type": "bearer"}`:                          `{"refresh_token": "[secret]", "token_type": "bearer"}`,
+		`https://desk.example.com/?access_token=abc&nextToken=page2#top`:            `https://desk.example.com/?access_token=[secret]&nextToken=page2#top`,
 		`{"a": 1}`: `{"a": 1}`,
 	} {
 		if got, missing := s.body([]byte(body), false); got != want || missing != "" {
@@ -379,28 +387,19 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// The page shows requests through a tap, and the desk works as without one.
-func TestTap(t *testing.T) {
+// The page shows what the integration sends to the desk, and the desk gets it as it is.
+func TestCalls(t *testing.T) {
 	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		w.Header().Set("X-Desk", r.Host)
 		w.WriteHeader(http.StatusCreated)
-		_, _ = fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), body)
+		_, _ = fmt.Fprintf(w, "%s %s %d", r.Method, r.URL.RequestURI(), len(body))
 	}))
 	defer desk.Close()
-	tap, err := NewTap(t.Context(), desk.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := newView()
-	wire := newWire(v, &faults{tapped: true})
-	client := &http.Client{Transport: &http.Transport{}}
-	defer client.CloseIdleConnections()
-	for _, attached := range []bool{false, true} {
-		if attached {
-			tap.attach(wire)
-		}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, tap.URL+"/tickets/a%2Fb?x=1", strings.NewReader("hello"))
+	for _, size := range []int{0, 5, maxBody, maxBody + 1, 3 * maxBody} {
+		p := newPage()
+		client := clientOf(desk.Client(), p.wire.calls)
+		sent := strings.Repeat("x", size)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, desk.URL+"/tickets/a%2Fb?x=1", strings.NewReader(sent))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,22 +407,53 @@ func TestTap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if x, _ := p.view.exchange(1); x.Done {
+			t.Error("the answer is shown before it has been read")
+		}
 		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || string(body) != "POST /tickets/a%2Fb?x=1 hello" || res.StatusCode != http.StatusCreated {
-			t.Errorf("attached %v: the desk has answered %s %q, %v", attached, res.Status, body, err)
+		want := fmt.Sprintf("POST /tickets/a%%2Fb?x=1 %d", size)
+		if err != nil || string(body) != want || res.StatusCode != http.StatusCreated {
+			t.Errorf("the desk has answered %s %q, %v", res.Status, body, err)
 		}
-		if host := res.Header.Get("X-Desk"); "http://"+host != desk.URL {
-			t.Errorf("the desk is called %s", host)
+		x, ok := p.view.exchange(1)
+		if !ok || x.From != atIntegration || x.To != atDesk || x.Detail != "/tickets/a%2Fb?x=1" || x.Status != http.StatusCreated ||
+			string(x.body) != sent[:min(size, maxBody+1)] || string(x.answer) != want {
+			t.Errorf("the wire has %+v", x.row)
 		}
-	}
-	x, ok := v.exchange(1)
-	if !ok || x.From != atIntegration || x.To != atDesk || x.Detail != "/tickets/a%2Fb?x=1" || x.Status != http.StatusCreated ||
-		string(x.body) != "hello" || string(x.answer) != "POST /tickets/a%2Fb?x=1 hello" {
-		t.Errorf("the wire has %+v", x)
-	}
-	desk.CloseClientConnections()
-	if err := tap.Close(); err != nil {
-		t.Error(err)
 	}
 }
+
+// A call that fails is shown, and one that is delayed ends with its context.
+func TestCallsThatFail(t *testing.T) {
+	p := newPage()
+	client := clientOf(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("no route")
+	})}, p.wire.calls)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://desk.test/", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(r)
+		if err == nil {
+			res.Body.Close()
+			t.Error("there is an answer")
+		}
+		if err := p.wire.faults.set(faultSlow, true); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	for _, r := range p.view.rows.rows() {
+		if !r.Done || r.Status != 0 {
+			t.Errorf("the wire has %+v", r)
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -18,11 +18,13 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/schema"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -37,9 +39,6 @@ type Options struct {
 	// Desk is the agent's side of the page. If it is nil, the page shows the messages to and from the integration, and people
 	// send the webhooks of the desk.
 	Desk Desk
-
-	// Tap is the proxy through which the integration calls the desk. If it is nil, the page does not show these requests.
-	Tap *Tap
 
 	// Webhooks are templates for webhooks that people send.
 	Webhooks []Webhook
@@ -100,7 +99,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 			_, _ = fmt.Fprintf(opts.Output, "The browser did not open (%v). Open the page yourself.\n", err)
 		}
 	}
-	return p.servePage(ctx, listener)
+	return serve(ctx, listener, p.routes())
 }
 
 // listen listens on the address of the page, which must be on the loopback interface.
@@ -117,6 +116,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if err != nil && addr == "" {
 		listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("playground: %w; choose another one", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("playground: %w", err)
 	}
@@ -125,15 +127,16 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // playground is a running playground.
 type playground struct {
+	*page
+
 	opts   Options
-	about  about
-	view   *view
-	wire   *wire
 	faults *faults
 	cloud  *botpresstest.Server
 	in     *botpresstest.Installation
 	desk   Desk // Never nil.
 	client *http.Client
+
+	dispatches http.RoundTripper // From Botpress to the integration.
 
 	running context.Context //nolint:containedctx // For background work. It ends with close.
 	stop    context.CancelFunc
@@ -156,18 +159,21 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		return nil, fmt.Errorf("playground: the configuration cannot be written as JSON: %w", err)
 	}
 
-	p := &playground{opts: opts, view: newView(), served: make(chan error, 1), client: &http.Client{Transport: &http.Transport{}}}
+	p := &playground{page: newPage(), opts: opts, served: make(chan error, 1), client: &http.Client{Transport: &http.Transport{}}}
 	p.running, p.stop = context.WithCancel(context.WithoutCancel(ctx))
-	p.faults = &faults{tapped: opts.Tap != nil}
-	p.wire = newWire(p.view, p.faults)
+	p.faults = p.wire.faults
 	p.cloud = botpresstest.NewServer(p.cloudOptions())
 	p.faults.cloud = p.cloud
 	definition := opts.Server.Describe()
-	p.wire.secrets = newSecrets(definition.Configuration.Schema, configuration, p.cloud.Token, signing, string(secret))
+	p.wire.secrets.learn(append(schema.Secrets(definition.Configuration.Schema, configuration), p.cloud.Token, signing, string(secret))...)
 
-	server, err := opts.Server.With(hitl.Options{
-		Botpress: botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token, HTTPClient: opts.HTTPClient},
-		Secrets:  []string{signing}, Logger: opts.Logger, ActivationDelay: handover,
+	server, err := opts.Server.With(func(o *hitl.Options) {
+		o.Botpress = botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token, HTTPClient: opts.HTTPClient}
+		o.Secrets, o.Insecure, o.Logger, o.ActivationDelay = []string{signing}, false, opts.Logger, handover
+		o.HTTPClient = clientOf(o.HTTPClient, p.wire.calls)
+		p.resendBy(atIntegration, signer{signing, p.dispatches})
+		p.resendBy(atBotpress, p.client.Transport)
+		p.resendBy(atDesk, o.HTTPClient.Transport)
 	})
 	if err == nil {
 		err = server.Ready()
@@ -181,9 +187,6 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		return nil, errors.Join(fmt.Errorf("playground: %w", err), p.close(ctx))
 	}
 	go func() { p.served <- server.Serve(p.running, listener) }()
-	if opts.Tap != nil {
-		opts.Tap.attach(p.wire)
-	}
 
 	p.about = describe(definition, opts)
 	spec, err := fromDefinition(definition)
@@ -208,12 +211,8 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 // cloudOptions are those that were given, with the page's own ways to and from Botpress around them.
 func (p *playground) cloudOptions() *botpresstest.Options {
 	o := p.opts.Cloud
-	var client http.Client
-	if o.Client != nil {
-		client = *o.Client
-	}
-	client.Transport = p.wire.dispatches(client.Transport)
-	o.Client, o.Bot = &client, p.answer
+	o.Client, o.Bot = clientOf(o.Client, p.wire.dispatches), p.answer
+	p.dispatches = o.Client.Transport
 	o.Attempts, o.RetryDelay = cmp.Or(o.Attempts, attempts), cmp.Or(o.RetryDelay, retryDelay)
 	o.Middleware = p.wire.botpress
 	if given := p.opts.Cloud.Middleware; given != nil {
@@ -247,9 +246,6 @@ func (p *playground) close(ctx context.Context) error {
 	p.stop()
 	p.work.Wait()
 	err := <-p.served
-	if p.opts.Tap != nil {
-		p.opts.Tap.attach(nil)
-	}
 	p.cloud.Close()
 	p.client.CloseIdleConnections()
 	return err

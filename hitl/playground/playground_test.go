@@ -156,20 +156,20 @@ func TestSlowDesk(t *testing.T) {
 	}
 }
 
-// transport counts the requests that it carries.
-type transport struct {
+// counter counts the requests that it carries.
+type counter struct {
 	base    http.Transport
 	carried atomic.Int64
 }
 
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.carried.Add(1)
 	return t.base.RoundTrip(r)
 }
 
 // The Botpress can be given options of its own, and transports in both directions; the page still sees everything.
 func TestCloud(t *testing.T) {
-	var toBotpress, toIntegration transport
+	var toBotpress, toIntegration counter
 	t.Cleanup(toBotpress.base.CloseIdleConnections)
 	t.Cleanup(toIntegration.base.CloseIdleConnections)
 	var served atomic.Int64

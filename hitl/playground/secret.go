@@ -1,35 +1,51 @@
 package playground
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/internal/redact"
-	"github.com/hitl-go/sdk/internal/schema"
 )
 
 const hidden = "[secret]"
 
 // secrets knows what the page must not show: it is looked at over shoulders, and what is copied from it ends up in tickets.
 type secrets struct {
-	known *redact.Masker
+	known atomic.Pointer[redact.Masker] // Nil masks nothing.
+
+	mu     sync.Mutex // Guards what follows.
+	values []string
 }
 
-// newSecrets hides these values, and what of a configuration its schema calls secret.
-func newSecrets(config, configuration json.RawMessage, values ...string) *secrets {
-	return &secrets{known: redact.New(append(schema.Secrets(config, configuration), values...)...)}
+// learn hides these values, too.
+func (s *secrets) learn(values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := len(s.values)
+	for _, v := range values {
+		if !slices.Contains(s.values, v) {
+			s.values = append(s.values, v)
+		}
+	}
+	if len(s.values) > known {
+		s.known.Store(redact.New(s.values...))
+	}
 }
 
 var (
 	secretName = regexp.MustCompile(`(?i)secret|passw|authorization|signature$|api[_-]?key|cookie|^x-bp-configuration$|(^|[_-])(access|auth|refresh|api)?[_-]?token$`)
 
 	// secretField is a text in JSON, perhaps in JSON within JSON, whose name says that it is secret.
-	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
+	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|refresh_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
+
+	// secretParameter is the same in a query or a form.
+	secretParameter = regexp.MustCompile(`(?i)((?:^|[?&])[a-z_]*(?:secret|passw|signature|api_?key|api_?token|access_?token|refresh_?token)[a-z]*=)[^&#\s"]+`)
 )
 
 // header is a header to be shown: each line a name and a value, in the order of the names.
@@ -44,7 +60,7 @@ func (s *secrets) header(h http.Header) [][2]string {
 					v = scheme + " " + hidden
 				}
 			default:
-				v = s.known.Mask(v)
+				v = s.known.Load().Mask(v)
 			}
 			lines = append(lines, [2]string{name, v})
 		}
@@ -67,5 +83,6 @@ func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 }
 
 func (s *secrets) text(text string) string {
-	return secretField.ReplaceAllString(s.known.Mask(text), "${1}"+hidden)
+	text = secretField.ReplaceAllString(s.known.Load().Mask(text), "${1}"+hidden)
+	return secretParameter.ReplaceAllString(text, "${1}"+hidden)
 }

@@ -42,56 +42,57 @@ func newWire(v *view, f *faults) *wire { return &wire{view: v, faults: f, secret
 
 // botpress is the middleware of the in-memory Botpress, for API calls of the integration and webhooks of the desk.
 func (w *wire) botpress(next http.Handler) http.Handler {
-	names := operations()
+	call := botpressCall()
 	return w.record(next, func(r *http.Request, body []byte) exchange {
-		x := exchange{row: row{From: atIntegration, To: atBotpress, Operation: r.Method, Detail: r.URL.RequestURI()}}
 		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/webhook/"); ok {
 			_, rest, _ = strings.Cut(rest, "/")
-			x.From, x.Operation, x.Detail = atDesk, "webhook", strings.TrimSuffix(r.Method+" /"+rest+"?"+r.URL.RawQuery, "?")
-			x.webhookPath = "/" + rest
+			x := exchange{row: row{From: atDesk, To: atBotpress, Operation: "webhook"}, webhookPath: "/" + rest}
+			x.Detail = strings.TrimSuffix(r.Method+" /"+rest+"?"+r.URL.RawQuery, "?")
 			return x
 		}
+		return call(r, body)
+	})
+}
+
+// botpressCall describes a call of Botpress' API.
+func botpressCall() func(*http.Request, []byte) exchange {
+	names := operations()
+	return func(r *http.Request, body []byte) exchange {
+		x := exchange{row: row{From: atIntegration, To: atBotpress, Operation: r.Method, Detail: r.URL.RequestURI()}}
 		if h, _ := names.Handler(r); h != nil {
 			if name, ok := h.(operation); ok {
 				x.Operation, x.Detail = string(name), subjectOfCall(r, body)
 			}
 		}
 		return x
-	})
+	}
+}
+
+// operation describes a request of Botpress to the integration.
+func (w *wire) operation(r *http.Request, body []byte) exchange {
+	op := r.Header.Get(protocol.HeaderOperation)
+	return exchange{row: row{From: atBotpress, To: atIntegration, Operation: op, Detail: w.secrets.text(subject(op, body))}}
 }
 
 // record shows the requests and responses of a handler.
 func (w *wire) record(next http.Handler, describe func(*http.Request, []byte) exchange) http.Handler {
 	return http.HandlerFunc(func(res http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(body), errorReader{err}, r.Body), r.Body}
-
+		var body []byte
+		body, r.Body = beginning(r.Body)
 		x := describe(r, body)
 		x.Detail = w.secrets.text(x.Detail)
 		x.method, x.url, x.header, x.body = r.Method, "http://"+r.Host+r.URL.RequestURI(), r.Header.Clone(), body
 		seq := w.view.begin(x)
+		again := x.To == atIntegration && w.faults.sent(r.Header.Get(protocol.HeaderTraceParent))
 		tee := &tee{ResponseWriter: res}
 		defer func() { // Also when a fault closes the connection with a panic.
-			w.view.end(seq, outcome{status: tee.status, header: tee.Header().Clone(), body: tee.body})
+			w.view.end(seq, outcome{status: tee.status, header: tee.Header().Clone(), body: tee.body, again: again})
 		}()
 		next.ServeHTTP(tee, r)
 		if tee.status == 0 {
 			tee.status = http.StatusOK
 		}
 	})
-}
-
-// errorReader is an empty reader, or one that fails.
-type errorReader struct{ err error }
-
-func (f errorReader) Read([]byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return 0, io.EOF
 }
 
 // tee records a response.
@@ -147,7 +148,7 @@ func (d *dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	op := r.Header.Get(protocol.HeaderOperation)
 	parent := r.Header.Get(protocol.HeaderTraceParent)
-	x := exchange{row: row{From: atBotpress, To: atIntegration, Operation: op, Detail: d.wire.secrets.text(subject(op, body))}}
+	x := d.wire.operation(r, body)
 	x.method, x.url, x.header, x.body = r.Method, r.URL.String(), r.Header, body
 	seq := d.wire.view.begin(x)
 	again := d.wire.faults.sent(parent)

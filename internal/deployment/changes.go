@@ -37,8 +37,10 @@ func Changes(wanted botpress.CreateIntegrationParams, deployed botpress.Integrat
 		return nil, err
 	}
 	now["URL"], then["URL"] = deployed.URL, cmp.Or(wanted.URL, deployed.URL)
-	if wanted.Visibility == "" {
-		then["visibility"] = now["visibility"]
+	for _, part := range []string{"title", "description", "visibility"} { // An empty one is not sent, and changes nothing.
+		if then[part] == nil && now[part] != nil {
+			then[part] = now[part]
+		}
 	}
 	for _, name := range deployed.Secrets {
 		now["secret "+name] = "" // Botpress does not return the value

@@ -52,7 +52,7 @@ func TestNoChanges(t *testing.T) {
 	same.Configurations = map[string]*botpress.ConfigurationDefinition{}
 	same.Events["hitlStopped"].Title = ""
 	w := wanted(t)
-	w.URL, w.Visibility = "", ""
+	w.URL, w.Title, w.Description, w.Visibility = "", "", "", ""
 	changes, err := deployment.Changes(w, same)
 	if err != nil {
 		t.Fatal(err)

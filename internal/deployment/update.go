@@ -17,8 +17,8 @@ func Create(wanted botpress.CreateIntegrationParams) botpress.CreateIntegrationP
 }
 
 // Update returns the parameters that turn the deployed integration into the wanted one. Like Botpress' own tools, it sends the
-// whole definition, and a null for each deployed part that the definition no longer has. An empty URL, visibility or
-// secret leaves the deployed one unchanged.
+// whole definition, and a null for each deployed part that the definition no longer has. An empty URL, title,
+// description, visibility or secret leaves the deployed one unchanged.
 func Update(wanted botpress.CreateIntegrationParams, deployed botpress.Integration) botpress.UpdateIntegrationParams {
 	u := botpress.UpdateIntegrationParams{IntegrationDefinition: wanted.IntegrationDefinition, IntegrationSource: wanted.IntegrationSource}
 	if wanted.URL != "" {

@@ -10,7 +10,14 @@ import { Wire } from './wire.js';
 const about = await read('about');
 document.title = `${about.title} playground`;
 byId('title').textContent = about.title;
-byId('simulation').textContent = about.agents?.length
+if (about.live) {
+  document.title = `${about.title} live`;
+  document.body.dataset.tab = 'wire';
+  document.body.classList.add('live');
+  byId('kind').textContent = 'requests';
+  byId('played').textContent = 'Live';
+}
+byId('simulation').textContent = about.live ? `${about.live} runs in a real bot. These are its requests.` : about.agents?.length
   ? `Botpress and ${about.title} are played by this process. No account is involved.`
   : 'Botpress is played by this process; the integration is the real one.';
 

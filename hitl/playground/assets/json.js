@@ -56,12 +56,13 @@ function mark(all, kind, text) {
   all.append(span);
 }
 
-/** curl is a command for a shell that sends a request. Secrets have been replaced already. */
-export function curl({ method, url, request }) {
+/** curl is a command for a shell that sends a request again, through this page's server: it knows the secrets, which are not shown. */
+export function curl({ row, method, request }) {
   const quote = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-  const lines = [`curl -X ${method} ${quote(url)}`];
+  const lines = [`curl -X ${method} ${quote(new URL(`api/replay/${row.seq}`, document.baseURI).href)}`];
   for (const [name, value] of request.header) {
-    if (!/^(content-length|accept-encoding|connection|x-forwarded-for)$/i.test(name)) lines.push(`-H ${quote(`${name}: ${value}`)}`);
+    if (/^(content-length|accept-encoding|connection|x-forwarded-for|x-bp-signature)$/i.test(name) || value.includes('[secret]')) continue;
+    lines.push(`-H ${quote(`${name}: ${value}`)}`);
   }
   if (request.body) lines.push(`--data-raw ${quote(request.body)}`);
   return lines.join(' \\\n  ');
