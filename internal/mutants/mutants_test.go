@@ -28,6 +28,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -65,6 +66,7 @@ func TestMutants(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-count=1", "-vet=off", "-timeout=2m",
 				"-overlay="+overlays[i], "-run="+m.run, m.pkg)
 			cmd.Dir = root
+			began := time.Now()
 			output, err := cmd.CombinedOutput()
 			by, problem := verdict(output, err)
 			if problem != nil {
@@ -72,7 +74,7 @@ func TestMutants(t *testing.T) {
 				return nil
 			}
 			killed.Add(1)
-			t.Logf("killed: %s (by %s)", m.name, by)
+			t.Logf("killed: %s (by %s, after %.1f s)", m.name, by, time.Since(began).Seconds())
 			return nil
 		})
 	}

@@ -106,6 +106,7 @@ func TestSlowRequestsKeepTheConnection(t *testing.T) {
 		h := run(t, func(http.ResponseWriter, *http.Request) { <-time.After(50 * time.Second) }, 1)
 		for i := range 3 {
 			h.send(t, fmt.Sprintf(`{"type":"request","id":"%d","method":"POST","path":"/"}`, i))
+			synctest.Wait()
 		}
 		<-time.After(3 * time.Minute)
 		if connected, answered := h.state(); connected != 1 || len(answered) != 3 {
