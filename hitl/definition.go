@@ -60,6 +60,12 @@ type Definition struct {
 	// of them; [Installation.ConfigurationType] is its name.
 	Configurations []ConfigurationDefinition
 
+	// LinkTemplate gives the configuration a button that opens an address, on which the bot's owner connects an account: a script in VRL
+	// of at most 2,000 characters, which is given webhookUrl, webhookId and env. [oauth.LinkTemplate] is one.
+	//
+	// [oauth.LinkTemplate]: https://pkg.go.dev/github.com/hitl-go/sdk/hitl/oauth#LinkTemplate
+	LinkTemplate string
+
 	// Events are events besides those of the interface. [Installation.Client] emits them.
 	Events []EventDefinition
 
@@ -99,6 +105,9 @@ type ConfigurationDefinition struct {
 
 	// Type is a value of the struct that gives the schema, such as OAuth{}. Its fields do not matter.
 	Type any
+
+	// LinkTemplate is as in [Definition].
+	LinkTemplate string
 }
 
 // EventDefinition is an event of the integration. Its name is required.

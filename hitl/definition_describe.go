@@ -58,10 +58,10 @@ func (d *Definition) describe(t types) (botpress.CreateIntegrationParams, error)
 	}
 	body.Attributes = d.Attributes
 	body.Identifier = &botpress.IdentifierDefinition{}
-	body.Configuration = &botpress.ConfigurationDefinition{Schema: config, Identifier: &botpress.ConfigurationIdentifierDefinition{}}
+	body.Configuration = &botpress.ConfigurationDefinition{Schema: config, Identifier: link(d.LinkTemplate)}
 	for _, alternative := range d.Configurations {
 		put(&body.Configurations, alternative.Name, &botpress.ConfigurationDefinition{
-			Title: alternative.Title, Description: alternative.Description, Identifier: &botpress.ConfigurationIdentifierDefinition{},
+			Title: alternative.Title, Description: alternative.Description, Identifier: link(alternative.LinkTemplate),
 			Schema: c.object(fmt.Sprintf("Configurations[%q].Type", alternative.Name), reflect.TypeOf(alternative.Type)),
 		})
 	}
@@ -173,3 +173,11 @@ func withSession(input, session json.RawMessage) json.RawMessage {
 
 // sortedKeys makes errors come in the same order each time.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func link(template string) *botpress.ConfigurationIdentifierDefinition {
+	var i botpress.ConfigurationIdentifierDefinition
+	if template != "" {
+		i.LinkTemplateScript = botpress.Set(template)
+	}
+	return &i
+}

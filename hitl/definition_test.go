@@ -107,7 +107,8 @@ func TestGoodDefinition(t *testing.T) {
 		Events:           []hitl.EventDefinition{{Name: "ticketRated", Title: "Rated", Payload: rated{}, Attributes: map[string]string{"bpActionHiddenInStudio": "true"}}},
 		ExtraOperations:  map[string]bool{"message_updated": true},
 		States:           []hitl.StateDefinition{{Name: "credentials", Payload: credentials{}}},
-		Configurations:   []hitl.ConfigurationDefinition{{Name: "token", Title: "Token", Type: &credentials{}}},
+		Configurations:   []hitl.ConfigurationDefinition{{Name: "token", Title: "Token", Type: &credentials{}, LinkTemplate: "script 2"}},
+		LinkTemplate:     "script 1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestGoodDefinition(t *testing.T) {
 	got := map[string]any{
 		"attributes": encoded(t, body)["attributes"], "event": body.Events["ticketRated"],
 		"state": body.States["credentials"], "configuration": body.Configurations["token"], "tag": body.Channels["hitl"].Message.Tags["thread"],
-		"id": body.User.Tags["id"], "email": body.User.Tags["email"], "operations": body.ExtraOperations,
+		"id": body.User.Tags["id"], "email": body.User.Tags["email"], "operations": body.ExtraOperations, "link": body.Configuration.Identifier,
 	}
 	want := map[string]any{
 		"attributes": map[string]any{"category": "support"},
@@ -127,7 +128,8 @@ func TestGoodDefinition(t *testing.T) {
 			Schema:     []byte(`{"properties":{"stars":{"type":"integer","minimum":1,"maximum":5}},"additionalProperties":false,"type":"object","required":["stars"]}`),
 		},
 		"state":         &botpress.StateDefinition{Type: botpress.StateOfIntegration, Schema: []byte(token)},
-		"configuration": &botpress.ConfigurationDefinition{Title: "Token", Schema: []byte(token), Identifier: &botpress.ConfigurationIdentifierDefinition{}},
+		"configuration": &botpress.ConfigurationDefinition{Title: "Token", Schema: []byte(token), Identifier: &botpress.ConfigurationIdentifierDefinition{LinkTemplateScript: botpress.Set("script 2")}},
+		"link":          &botpress.ConfigurationIdentifierDefinition{LinkTemplateScript: botpress.Set("script 1")},
 		"tag":           &botpress.TagDefinition{Title: "Thread"},
 		"id":            &botpress.TagDefinition{Title: "Acme ID", Description: "The user in the help desk"},
 		"email":         &botpress.TagDefinition{Title: "Email", Description: "In Acme Desk"},

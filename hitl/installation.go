@@ -1,6 +1,7 @@
 package hitl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,7 +84,7 @@ func (s State) Set(ctx context.Context, name string, v any) error {
 
 // Update reads the state into v, a pointer, and stores what change has made of it. A lease keeps all replicas from doing so at
 // the same time, so no change gets lost; other writers should use Update as well. If there is no state, v is as it came. An
-// error of change stores nothing. The lease is that of all states of the installation, and ends a little after
+// error of change stores nothing, and what it leaves as it was is not written. The lease is that of all states of the installation, and ends a little after
 // [Options.Timeout]: change should be quick, and must not call Update.
 func (s State) Update(ctx context.Context, name string, v any, change func(context.Context) error) error {
 	key := s.key(stateUpdate)
@@ -95,8 +96,15 @@ func (s State) Update(ctx context.Context, name string, v any, change func(conte
 	if _, err := s.Get(ctx, name, v); err != nil {
 		return err
 	}
+	before, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("hitl: state %q: %w", name, err)
+	}
 	if err := change(ctx); err != nil {
 		return err
+	}
+	if after, err := json.Marshal(v); err == nil && bytes.Equal(before, after) {
+		return nil
 	}
 	return s.Set(ctx, name, v)
 }

@@ -15,7 +15,7 @@ var registerEvery = map[string]time.Duration{
 
 const day = 24 * time.Hour
 
-// configureIntegration sets the schedule of registration. Webhooks by identifier are not modelled.
+// configureIntegration sets the schedule of registration and the identifier. Webhooks by identifier are not modelled.
 func configureIntegration(r *request) (any, *Error) {
 	body, err := decode[struct {
 		Identifier           *string         `json:"identifier"`
@@ -37,7 +37,20 @@ func configureIntegration(r *request) (any, *Error) {
 		}
 		r.in.reschedule(*schedule)
 	}
+	var given map[string]json.RawMessage
+	_ = json.Unmarshal(r.body, &given) // It was decoded above.
+	if _, ok := given["identifier"]; ok {
+		r.in.identifier = value(body.Identifier)
+	}
 	return struct{}{}, nil
+}
+
+// Identifier is what the integration set with configureIntegration; null clears it. Botpress shows an installation that has one as
+// connected to an account.
+func (in *Installation) Identifier() string {
+	in.server.mu.Lock()
+	defer in.server.mu.Unlock()
+	return in.identifier
 }
 
 // RegisterSchedule is how often Botpress calls register, such as "hourly": what the integration set with

@@ -53,10 +53,11 @@ type Installation struct {
 	WebhookID     string
 	WebhookURL    string // What the desk calls.
 
-	server   *Server
-	config   json.RawMessage // Guarded by server.mu, like what follows.
-	schedule string          // How often register is called.
-	timer    *time.Timer     // Of the next scheduled call of register.
+	server     *Server
+	config     json.RawMessage // Guarded by server.mu, like what follows.
+	schedule   string          // How often register is called.
+	identifier string          // What the integration set, such as the account that is connected.
+	timer      *time.Timer     // Of the next scheduled call of register.
 
 	registered time.Time // The last timestamp of a call of register or unregister.
 }

@@ -141,6 +141,9 @@ func NewServer(opts *Options) *Server {
 	if s.client == nil {
 		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	}
+	withoutRedirects := *s.client
+	withoutRedirects.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // They are for the caller of the webhook.
+	s.client = &withoutRedirects
 	if s.opts.PageSize <= 0 {
 		s.opts.PageSize = 20
 	}

@@ -1,0 +1,206 @@
+package oauth_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/oauth"
+)
+
+// From the link to a call of the desk, on whichever replica.
+func TestConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var connected []string
+		w := newWorld(t, 3, setup{byCode: true, connected: func(_ context.Context, url string) error {
+			connected = append(connected, url)
+			return nil
+		}})
+		if w.in.Identifier() != "" {
+			t.Error("Botpress shows an account before there is one")
+		}
+		w.connect()
+		w.all(9)
+		if fmt.Sprint(connected) != fmt.Sprint([]string{w.in.WebhookURL}) {
+			t.Errorf("told %q that an account is connected", connected)
+		}
+		if w.in.Identifier() != w.in.WebhookID {
+			t.Errorf("Botpress shows the account %q", w.in.Identifier())
+		}
+		status, _, _ := w.visit(w.in.WebhookURL + "/oauth/other")
+		if status != http.StatusBadRequest {
+			t.Errorf("a path of the adapter is answered %d", status)
+		}
+	})
+}
+
+// The button opens the page that begins.
+func TestLinkTemplate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		lines := strings.Split(strings.TrimSpace(oauth.LinkTemplate), "\n")
+		base := strings.TrimSuffix(w.in.WebhookURL, "/"+w.in.WebhookID) // What Botpress calls webhookUrl.
+		link := strings.NewReplacer("{{ webhookUrl }}", base, "{{ webhookId }}", w.in.WebhookID, `"`, "").Replace(lines[len(lines)-1])
+		if status, _, body := w.visit(link); status != http.StatusSeeOther {
+			t.Errorf("%s is answered %d %s", link, status, body)
+		}
+	})
+}
+
+// A state parameter is good once, for ten minutes, for one installation, and only if it was made here.
+func TestState(t *testing.T) {
+	flip := func(s string, i int) string { return s[:i] + string(s[i]^1) + s[i+1:] }
+	for name, change := range map[string]func(w *world, state string) string{
+		"nothing":                 func(_ *world, _ string) string { return "" },
+		"another nonce":           func(_ *world, s string) string { return flip(s, strings.IndexByte(s, '.')+20) },
+		"another signature":       func(_ *world, s string) string { return flip(s, strings.LastIndexByte(s, '.')+5) },
+		"without a signature":     func(_ *world, s string) string { return s[:strings.LastIndexByte(s, '.')] },
+		"another installation":    func(_ *world, s string) string { return "wh" + s[strings.IndexByte(s, '.'):] },
+		"the id alone":            func(w *world, _ string) string { return w.in.WebhookID },
+		"after its time":          func(_ *world, s string) string { wait(10*time.Minute + time.Second); return s },
+		"with something in front": func(_ *world, s string) string { return "x." + s },
+		"signed by the client alone": func(w *world, _ string) string {
+			return w.in.WebhookID + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"nonce":"a","expires":99999999999}`)) + "."
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, setup{byCode: true})
+				_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
+				_, callback, _ := w.visit(consent)
+				u, err := url.Parse(callback)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := u.Query()
+				q.Set("state", change(w, q.Get("state")))
+				u.RawQuery = q.Encode()
+				issued := w.desk.count(func() {
+					if status, _, body := w.visit(u.String()); status != http.StatusBadRequest || !strings.Contains(body, "Connect again") {
+						t.Errorf("answered %d %s", status, body)
+					}
+				})
+				if issued != 0 || w.in.Identifier() != "" {
+					t.Errorf("%d tokens were issued, and the account is %q", issued, w.in.Identifier())
+				}
+			})
+		})
+	}
+}
+
+// A callback that comes again, at once or later, at another replica.
+func TestCallbackComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		callback := w.connect()
+		w.all(2)
+		for _, replica := range w.replicas {
+			w.front = replica
+			if status, _, body := w.visit(callback); status != http.StatusBadRequest || !strings.Contains(body, "used already") {
+				t.Errorf("answered %d %s", status, body)
+			}
+		}
+		w.all(4)
+	})
+}
+
+// The pages say what went wrong, and hold nothing that comes from outside as it is.
+func TestPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		problem := error(nil)
+		w := newWorld(t, 1, setup{byCode: true, connected: func(context.Context, string) error { return problem }})
+		begin := func() *url.URL {
+			t.Helper()
+			_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
+			_, callback, _ := w.visit(consent)
+			u, err := url.Parse(callback)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		with := func(u *url.URL, name, value string) string {
+			q := u.Query()
+			q.Set(name, value)
+			u.RawQuery = q.Encode()
+			return u.String()
+		}
+		for _, tc := range []struct {
+			name, address string
+			before        func()
+			status        int
+			want          string
+		}{
+			{"denied", with(begin(), "error", "access_denied<script>"), nil, http.StatusForbidden, "Acme was not connected: access_denied&lt;script&gt;."},
+			{"a wrong code", with(begin(), "code", "x"), nil, http.StatusBadGateway, "it has not issued a token"},
+			{"another set-up fails", begin().String(), func() { problem = errors.New("secret-1") }, http.StatusBadGateway, "Acme is connected, but: Some of what the integration needs"},
+			{"another set-up fails for good", begin().String(), func() { problem = hitl.Errorf("Use an <administrator>.") }, http.StatusBadGateway, "Use an &lt;administrator&gt;."},
+			{"Botpress is down", begin().String(), func() {
+				w.cloud.Fault(botpresstest.Fault{Operation: "getState", Kind: botpresstest.Unavailable})
+			}, http.StatusServiceUnavailable, "Try to connect again in a few minutes."},
+		} {
+			if tc.before != nil {
+				tc.before()
+			}
+			status, _, body := w.visit(tc.address)
+			if status != tc.status || !strings.Contains(body, tc.want) || strings.Contains(body, "secret-") || strings.Contains(body, "<script") {
+				t.Errorf("%s: answered %d, want %d and %q:\n%s", tc.name, status, tc.status, tc.want, body)
+			}
+		}
+	})
+}
+
+// Register writes when something has changed, and not else.
+func TestRegisterWritesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true, sweepEvery: 1000 * time.Hour})
+		w.desk.life = 24 * time.Hour
+		w.connect()
+		writes := func() (n int) {
+			for _, c := range w.cloud.Calls() {
+				if c.Operation == "setState" && strings.Contains(c.Path, "/oauth") {
+					n++
+				}
+			}
+			return n
+		}
+		wait(10 * time.Minute) // The first sweep is over.
+		before, told := writes(), w.desk.calls
+		wait(3*time.Hour + time.Minute) // Botpress calls register every hour.
+		if w.desk.calls < told+3 {
+			t.Errorf("registered %d times", w.desk.calls-told)
+		}
+		if n := writes() - before; n != 0 {
+			t.Errorf("%d states were written in three hours", n)
+		}
+	})
+}
+
+// Too many callbacks in a short time are refused, so that what was used is not forgotten.
+func TestManyCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
+		_, first, _ := w.visit(consent)
+		w.visit(first)
+		for range 120 {
+			_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
+			_, callback, _ := w.visit(consent)
+			w.visit(strings.Replace(callback, "code=", "code=x", 1))
+		}
+		if status, _, body := w.visit(first); status != http.StatusBadRequest {
+			t.Errorf("the first one is answered %d %s", status, body)
+		}
+		wait(11 * time.Minute)
+		w.connect()
+	})
+}

@@ -1,0 +1,166 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/hitl-go/sdk/hitl"
+)
+
+// StateName is the name of the state that keeps the tokens.
+const StateName = "oauth"
+
+// State declares the state that keeps the tokens, for [hitl.Definition.States].
+func State() hitl.StateDefinition { return hitl.StateDefinition{Name: StateName, Payload: record{}} }
+
+// Config is a desk that issues tokens, and the client that it knows us as.
+type Config struct {
+	// Config has the client's id and secret, the scopes, and the endpoints. RedirectURL may be empty: it is then the webhook's URL
+	// followed by /oauth/callback. An AuthStyle that is not set means oauth2.AuthStyleInParams: to try one after the other would
+	// use a refresh token twice.
+	oauth2.Config
+
+	// Desk is what people call the desk, for what they are told: "Zendesk".
+	Desk string
+
+	// Params are further parameters of requests for a token, such as expires_in.
+	Params map[string]string
+
+	// Reusable says that the desk takes a refresh token more than once.
+	Reusable bool
+
+	// Connected is called when somebody has connected an account, for instance to register webhooks there. If it fails, the person
+	// reads its error; the account stays connected. Nil does nothing.
+	Connected func(ctx context.Context, webhookURL string) error
+}
+
+// Source has the tokens of one installation. It is safe for concurrent use, and so are the sources of other replicas.
+type Source struct {
+	in     hitl.Installation
+	config Config
+	byCode bool          // With an authorization code, else with client credentials.
+	jitter float64       // So that replicas do not all renew at the same moment.
+	turn   chan struct{} // Holds a value while one request renews the token.
+
+	mu      sync.Mutex // Guards what follows.
+	current token
+	unsaved *renewal // It could not be stored.
+}
+
+// ClientCredentials is a source that signs in as the client itself.
+func ClientCredentials(in hitl.Installation, c Config) *Source { return newSource(in, c, false) }
+
+// AuthorizationCode is a source that signs in for who connects an account in the browser. The adapter hands the source its
+// registrations ([Source.Register]) and webhooks ([Source.HandleWebhook]).
+func AuthorizationCode(in hitl.Installation, c Config) *Source { return newSource(in, c, true) }
+
+func newSource(in hitl.Installation, c Config, byCode bool) *Source {
+	if c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect {
+		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	}
+	return &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1)}
+}
+
+// token is an access token and how it is renewed.
+type token struct {
+	Access   string    `json:"access"`
+	Type     string    `json:"type,omitempty"`
+	Refresh  string    `json:"refresh,omitempty"`
+	Obtained time.Time `json:"obtained"`
+	Expiry   time.Time `json:"expiry,omitzero"` // Zero: it does not expire.
+}
+
+func newToken(t *oauth2.Token, previous string) token {
+	n := token{Access: t.AccessToken, Type: t.Type(), Refresh: t.RefreshToken, Obtained: time.Now(), Expiry: t.Expiry}
+	if n.Refresh == "" {
+		n.Refresh = previous // RFC 6749, section 6: then it stays the same.
+	}
+	return n
+}
+
+const (
+	longestLead = 5 * time.Minute  // How early a token is renewed,
+	leadPart    = 4                // but not before three quarters of its life.
+	lastMoment  = 10 * time.Second // A token that ends so soon is not used any more. Short-lived ones have a tenth of their life.
+)
+
+func (t token) valid(now time.Time) bool {
+	return t.Access != "" && (t.Expiry.IsZero() || now.Before(t.Expiry.Add(-min(lastMoment, t.life()/10))))
+}
+
+func (t token) life() time.Duration { return t.Expiry.Sub(t.Obtained) }
+
+// due reports whether a token should be renewed.
+func (t token) due(now time.Time, jitter float64) bool {
+	if !t.valid(now) {
+		return true
+	}
+	lead := time.Duration(float64(min(longestLead, t.life()/leadPart)) * jitter)
+	return !t.Expiry.IsZero() && !now.Before(t.Expiry.Add(-lead))
+}
+
+func (t token) oauth2() *oauth2.Token {
+	return &oauth2.Token{AccessToken: t.Access, TokenType: t.Type, Expiry: t.Expiry}
+}
+
+// Token returns a token that is valid now. Its refresh token is left out. An error that the bot's owner must know of is a
+// [*hitl.Error]; others pass.
+func (s *Source) Token(ctx context.Context) (*oauth2.Token, error) {
+	t, err := s.token(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return t.oauth2(), nil
+}
+
+// token returns a token, but not the rejected one.
+func (s *Source) token(ctx context.Context, rejected string) (token, error) {
+	t, stored := s.kept()
+	usable := t.Access != rejected && t.valid(time.Now())
+	if usable && stored && !t.due(time.Now(), s.jitter) {
+		return t, nil
+	}
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		if usable {
+			return t, nil // Somebody is renewing or storing it.
+		}
+		select {
+		case s.turn <- struct{}{}:
+		case <-ctx.Done():
+			return token{}, fmt.Errorf("oauth: waiting for a token of %s: %w", s.config.Desk, context.Cause(ctx))
+		}
+	}
+	defer func() { <-s.turn }()
+	return s.renewed(ctx, rejected)
+}
+
+// kept is the token that this replica knows, and whether the others can know it, too.
+func (s *Source) kept() (t token, stored bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current, s.unsaved == nil
+}
+
+func (s *Source) keep(t token) token {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = t
+	return t
+}
+
+// client tells tokens of another desk, client or way to sign in from ours.
+func (s *Source) client() string {
+	c := s.config
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t", c.Endpoint.TokenURL, c.ClientID, strings.Join(c.Scopes, " "), s.byCode))
+	return hex.EncodeToString(sum[:8])
+}

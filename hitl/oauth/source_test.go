@@ -1,0 +1,332 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/oauth"
+)
+
+var seed = flag.Uint64("oauth.seed", 1, "the first seed of the randomised test")
+
+// Replicas that share a token renew it once, in the middle of many requests, also while the desk is slow or fails.
+func TestRenewal(t *testing.T) {
+	for n := range uint64(10) {
+		for _, byCode := range []bool{false, true} {
+			name := fmt.Sprintf("%d, by code: %t", *seed+n, byCode)
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					random := rand.New(rand.NewPCG(*seed+n, 0))
+					w := newWorld(t, 3, setup{byCode: byCode})
+					w.desk.life = time.Duration(2+random.IntN(60)) * time.Minute
+					w.desk.slow(time.Duration(random.IntN(4000)) * time.Millisecond)
+					if byCode {
+						w.connect()
+					}
+					w.all(3)
+					for range 2 {
+						w.desk.mu.Lock()
+						for range random.IntN(4) {
+							w.desk.faults = append(w.desk.faults, []int{500, 503, 429}[random.IntN(3)])
+						}
+						w.desk.mu.Unlock()
+						ends := "it is due"
+						switch random.IntN(3) {
+						case 0:
+							ends = "it has expired"
+							wait(w.desk.life + time.Second)
+						case 1:
+							ends = "it is revoked"
+							w.desk.endAll()
+						default:
+							wait(w.desk.life - min(5*time.Minute, w.desk.life/4)/2 + time.Second) // For any jitter.
+						}
+						if issued := w.desk.count(func() { w.all(200) }); issued != 1 {
+							t.Errorf("%s: %d tokens were issued", ends, issued)
+						}
+						if again := w.desk.count(func() { w.all(30) }); again != 0 {
+							t.Errorf("%s: then %d more were issued", ends, again)
+						}
+					}
+					if w.desk.reused != 0 {
+						t.Errorf("a refresh token was used %d times too often", w.desk.reused)
+					}
+				})
+			})
+		}
+	}
+}
+
+// ownerReads is what the bot's owner reads of an error.
+func ownerReads(err error) string {
+	var owner *hitl.Error
+	if errors.As(err, &owner) {
+		return owner.Message
+	}
+	return ""
+}
+
+// Answers that are lost, and a process that dies before it has stored one: no refresh token is used twice. The owner reads at once
+// that a person is needed.
+func TestLostAnswer(t *testing.T) {
+	for name, lose := range map[string]func(*world){
+		"after the work":           func(w *world) { w.desk.faults = []int{0} },
+		"before the work":          func(w *world) { w.desk.faults = []int{-1} },
+		"in a proxy":               func(w *world) { w.desk.faults = []int{502} },
+		"after the proxy's time":   func(w *world) { w.desk.faults = []int{504} },
+		"because nothing comes":    func(w *world) { w.desk.slow(time.Minute) },
+		"as an answer of no sense": func(w *world) { w.desk.faults = []int{299} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 3, setup{byCode: true})
+				callback := w.connect()
+				w.all(3)
+				wait(w.desk.life + time.Second)
+				lose(w)
+				for i, a := range w.adapters {
+					ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+					if said := ownerReads(a.call(ctx, "/tickets", "")); !strings.Contains(said, "Connect Acme again") {
+						t.Errorf("at replica %d the owner reads %q", i, said)
+					}
+					cancel()
+				}
+				w.desk.slow(0)
+				wait(time.Minute) // For what is still on its way.
+				if w.desk.reused != 0 {
+					t.Error("a refresh token was used twice")
+				}
+				if id := w.in.Identifier(); id != "" {
+					t.Errorf("Botpress shows the account as connected: %s", id)
+				}
+				if status, _, _ := w.visit(callback); status != http.StatusBadRequest {
+					t.Errorf("the old callback is answered %d", status)
+				}
+				w.connect()
+				w.all(9)
+			})
+		})
+	}
+}
+
+// A token that is renewed early may still be used if the answer is lost.
+func TestLostAnswerWhileTheTokenIsValid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		w.connect()
+		w.all(2)
+		wait(w.desk.life - 2*time.Minute)
+		w.desk.faults = []int{-1}
+		w.all(20)
+		wait(2 * time.Minute)
+		if said := ownerReads(w.adapters[1].get("/tickets")); !strings.Contains(said, "Connect Acme again") {
+			t.Errorf("the owner reads %q", said)
+		}
+		if w.desk.reused != 0 {
+			t.Error("a refresh token was used twice")
+		}
+	})
+}
+
+// A process that dies between the renewal and its note.
+func TestDeathBeforeTheTokenIsStored(t *testing.T) {
+	for _, byCode := range []bool{true, false} {
+		t.Run(fmt.Sprintf("by code: %t", byCode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, setup{byCode: byCode})
+				if byCode {
+					w.connect()
+				}
+				w.all(2)
+				wait(w.desk.life + time.Second)
+				w.desk.slow(10 * time.Second)
+				dead := make(chan error, 1)
+				go func() { dead <- w.adapters[0].get("/tickets") }()
+				wait(5 * time.Second) // The claim is stored, and the desk is at work.
+				lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+				if err := <-dead; err != nil {
+					t.Errorf("who has renewed the token cannot use it: %v", err)
+				}
+				lift()
+				w.desk.slow(0)
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+				defer cancel()
+				err := w.adapters[1].call(ctx, "/tickets", "") // The first one is never heard of again.
+				switch said := ownerReads(err); {
+				case byCode && !strings.Contains(said, "Connect Acme again"):
+					t.Errorf("the owner reads %q, of %v", said, err)
+				case !byCode && err != nil:
+					t.Errorf("client credentials do not recover: %v", err)
+				}
+				if w.desk.reused != 0 {
+					t.Error("a refresh token was used twice")
+				}
+			})
+		})
+	}
+}
+
+// Who could not store a token uses it, and stores it later.
+func TestTokenIsStoredLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		w.connect()
+		w.all(2)
+		wait(w.desk.life + time.Second)
+		w.desk.slow(10 * time.Second)
+		first := make(chan error, 1)
+		go func() { first <- w.adapters[0].get("/tickets") }()
+		wait(5 * time.Second)
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+		if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		lift()
+		w.desk.slow(0)
+		if issued := w.desk.count(func() {
+			if err := w.adapters[0].get("/tickets"); err != nil {
+				t.Error(err)
+			}
+			if err := w.adapters[1].get("/tickets"); err != nil {
+				t.Errorf("the other replica: %v", err)
+			}
+		}); issued != 0 {
+			t.Errorf("%d tokens were issued", issued)
+		}
+	})
+}
+
+// What the desk refuses is told to the owner, in words that help, without what the desk says.
+func TestRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		setup  setup
+		before func(*world)
+		want   string
+	}{
+		"a wrong secret":  {setup{secret: "secret-wrong"}, nil, "Acme does not accept the client (invalid_client). Check its ID and secret in the configuration of the integration."},
+		"not connected":   {setup{byCode: true}, nil, "Acme is not connected. Connect Acme in the configuration of the integration."},
+		"a grant revoked": {setup{byCode: true}, func(w *world) { w.connect(); w.desk.refresh, w.desk.access = map[string]int{}, map[string]grant{} }, "Acme has ended its sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, tc.setup)
+				if tc.before != nil {
+					tc.before(w)
+				}
+				for _, a := range w.adapters {
+					err := a.get("/tickets")
+					if got := ownerReads(err); got != tc.want {
+						t.Errorf("the owner reads %q, want %q (%v)", got, tc.want, err)
+					}
+					if err != nil && strings.Contains(err.Error(), "secret-") {
+						t.Errorf("a secret is in the error: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A desk that is down for a while gets no request twice that it may have served, and the operation fails so that it is repeated.
+func TestDeskIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		w.connect()
+		w.all(2)
+		wait(w.desk.life + time.Second)
+		for range 50 {
+			w.desk.faults = append(w.desk.faults, 503)
+		}
+		err := w.adapters[0].get("/tickets")
+		if err == nil || ownerReads(err) != "" {
+			t.Errorf("while the desk is down: %v", err)
+		}
+		w.desk.faults = nil
+		w.all(10)
+		if w.desk.reused != 0 {
+			t.Error("a refresh token was used twice")
+		}
+	})
+}
+
+// A refresh token that may be used more than once is.
+func TestReusable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true, config: func(c *oauth.Config) { c.Reusable = true }})
+		w.connect()
+		w.all(2)
+		wait(w.desk.life + time.Second)
+		w.desk.faults = []int{-1, -1}
+		w.all(10)
+	})
+}
+
+// Another client, or other scopes, have a token of their own.
+func TestOtherClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{})
+		w.all(1)
+		other := w.replica(setup{config: func(c *oauth.Config) { c.Scopes = []string{"read"} }})
+		if issued := w.desk.count(func() {
+			if err := other.get("/tickets"); err != nil {
+				t.Error(err)
+			}
+		}); issued != 1 {
+			t.Errorf("%d tokens were issued, want one", issued)
+		}
+	})
+}
+
+// The token goes to the desk's API and nowhere else. A body is sent again as it was.
+func TestClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{})
+		var seen []string
+		w.serve("files.test:80", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.Header.Get("Authorization"))
+		}))
+		a := w.adapters[0]
+		if err := a.call(t.Context(), "/elsewhere", "body"); err != nil || fmt.Sprint(seen) != "[]" {
+			t.Errorf("after a redirect: %q, %v", seen, err)
+		}
+		w.desk.endAll()
+		if err := a.call(t.Context(), "/tickets", "body"); err != nil {
+			t.Error(err)
+		}
+		calls := w.desk.calls
+		w.desk.endAll()
+		if issued := w.desk.count(func() { _ = a.call(t.Context(), "/tickets", "body") }); issued != 1 || w.desk.calls-calls != 2 {
+			t.Errorf("%d tokens for %d calls", issued, w.desk.calls-calls)
+		}
+	})
+}
+
+// An operation that ends while the token is renewed does not lose the answer.
+func TestOperationEndsDuringRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		w.connect()
+		w.all(2)
+		wait(w.desk.life + time.Second)
+		w.desk.slow(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := w.adapters[0].call(ctx, "/tickets", ""); err == nil {
+			t.Error("a call came after the end of its operation")
+		}
+		w.desk.slow(0)
+		if issued := w.desk.count(func() { w.all(10) }); issued != 0 {
+			t.Errorf("%d more tokens were issued", issued)
+		}
+	})
+}
