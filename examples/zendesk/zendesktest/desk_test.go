@@ -134,7 +134,7 @@ func TestOrderOfComments(t *testing.T) {
 		_, answer := c.call("GET", "tickets/1/comments.json"+query, "")
 		var got strings.Builder
 		for _, comment := range answer["comments"].([]any) {
-			got.WriteString(comment.(map[string]any)["html_body"].(string))
+			got.WriteString(comment.(map[string]any)["body"].(string))
 		}
 		if got.String() != want {
 			t.Errorf("%s: %s, want %s", query, &got, want)
