@@ -1,14 +1,3 @@
-// Package zendesktest is a Zendesk Support account in memory, behind a real HTTP listener: the part of the API that an
-// integration needs, triggers that call webhooks with a signature, and the agents and customers who work with it.
-//
-//	desk := zendesktest.NewDesk()
-//	defer desk.Close()
-//	rosa := desk.NewAgent("Rosa Diaz")
-//	err := desk.Reply(ticketID, rosa, "<p>How can I help?</p>")
-//	err = desk.Wait(ctx) // until every webhook has been delivered
-//
-// Its rules are Zendesk's documented ones; where the documentation is silent, the stricter guess is taken.
-// The package does not import testing, so that demos can run on it.
 package zendesktest
 
 import (
