@@ -121,8 +121,7 @@ func (a *adapter) endUser(ctx context.Context, externalID, name, email, photo st
 		}
 	}
 	out, err := a.api.call(ctx, http.MethodPost, "users/create_or_update.json", object{
-		"user":              filled(object{"external_id": externalID, "name": name, "email": email, "remote_photo_url": photo}),
-		"skip_verify_email": true,
+		"user": filled(object{"external_id": externalID, "name": name, "email": email, "remote_photo_url": photo, "skip_verify_email": true}),
 	})
 	return out.User.ID, err
 }

@@ -1,7 +1,6 @@
 package zendesktest
 
 import (
-	"crypto/rand"
 	"slices"
 	"strings"
 )
@@ -15,8 +14,18 @@ func (d *Desk) NewAgent(name string) User {
 		ID: d.nextID(), Name: name, Email: first + "@desk.example.com", Role: "agent",
 		Photo: &Photo{URL: "https://desk.example.com/photos/" + first + ".png"},
 	}
-	d.users = append(d.users, u)
+	d.hire(u)
 	return *u
+}
+
+// hire adds a user whose address has been verified. Hold d.mu.
+func (d *Desk) hire(u *User) {
+	d.users = append(d.users, u)
+	if email := u.Email; email != "" {
+		u.Email = ""
+		d.addAddress(u, email, true, true)
+	}
+	d.touch(u)
 }
 
 // NewCustomer makes an end user whom this company knows from somewhere else.
@@ -24,7 +33,7 @@ func (d *Desk) NewCustomer(name, email, externalID string) User {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u := &User{ID: d.nextID(), Name: name, Email: email, Role: "end-user", ExternalID: externalID}
-	d.users = append(d.users, u)
+	d.hire(u)
 	return *u
 }
 
@@ -32,14 +41,25 @@ func (d *Desk) NewCustomer(name, email, externalID string) User {
 func (d *Desk) SetRole(user int64, role string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.user(user).Role = role
+	u := d.user(user)
+	u.Role = role
+	d.touch(u)
+}
+
+// Suspend keeps a user from having tickets, or lets them have them again.
+func (d *Desk) Suspend(user int64, on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u := d.user(user)
+	u.Suspended = on
+	d.touch(u)
 }
 
 // NewWebhook makes a webhook that has nothing to do with us, and returns its endpoint.
 func (d *Desk) NewWebhook(name, endpoint string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.webhooks = append(d.webhooks, &webhook{ID: rand.Text(), Name: name, Endpoint: endpoint, Status: "inactive"})
+	d.webhooks = append(d.webhooks, &webhook{ID: newWebhookID(), Name: name, Endpoint: endpoint, Status: "inactive"})
 	return endpoint
 }
 

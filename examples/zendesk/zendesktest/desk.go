@@ -1,14 +1,3 @@
-// Package zendesktest is a Zendesk Support account in memory, behind a real HTTP listener: the part of the API that an
-// integration needs, triggers that call webhooks with a signature, and the agents and customers who work with it.
-//
-//	desk := zendesktest.NewDesk()
-//	defer desk.Close()
-//	rosa := desk.NewAgent("Rosa Diaz")
-//	err := desk.Reply(ticketID, rosa, "<p>How can I help?</p>")
-//	err = desk.Wait(ctx) // until every webhook has been delivered
-//
-// Its rules are Zendesk's documented ones; where the documentation is silent, the stricter guess is taken.
-// The package does not import testing, so that demos can run on it.
 package zendesktest
 
 import (
@@ -18,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +19,13 @@ type Desk struct {
 	URL         string // Where the API is served, without a trailing slash.
 	Email       string // The API user's address: basic authentication is "Email/token:Token".
 	Token       string // The API user's token.
-	AccessToken string // What OAuth clients send as the bearer token.
+	AccessToken string // A bearer token of the old kind: it never expires.
+
+	// What is different in this account. Set it before the account is used.
+	Limits          Limits        // [DefaultLimits] at first.
+	SearchLag       time.Duration // How long searches do not know of what is new or has changed.
+	Language        string        // Of descriptions: "de", or English.
+	SecureDownloads bool          // Attachments are for those who are signed in.
 
 	// RetryAtOnce makes webhooks that are asked to wait not wait, so that tests need not either. Set it before there are any.
 	RetryAtOnce bool
@@ -46,9 +42,18 @@ type Desk struct {
 	lastTicket  int64
 	users       []*User
 	tickets     []*Ticket
-	uploads     map[string][]Attachment // By token.
-	contents    map[string]File         // By the token in an attachment's URL.
-	idempotent  map[string]created      // By idempotency key.
+	identities  []*Identity
+	versions    map[int64][]version // What searches know of users, by id, oldest first.
+	mails       []Mail
+	uploads     map[string]*upload // By token.
+	contents    map[string]File    // By the token in an attachment's URL.
+	signed      []byte             // The key of temporary addresses.
+	idempotent  map[string]created // By idempotency key.
+	windows     map[string]*window // What limits count, by what it is.
+	clients     []OAuthClient
+	codes       map[string]*authorization
+	access      map[string]*accessToken
+	refresh     map[string]*refreshToken
 	webhooks    []*webhook
 	triggers    []*trigger
 	faults      []*Fault
@@ -58,18 +63,8 @@ type Desk struct {
 	idle        chan struct{} // Closed when pending falls to zero.
 	autoAssigns User
 	muted       bool
+	twice       bool
 	down        bool
-}
-
-// Fault makes requests to the API fail.
-type Fault struct {
-	Method     string        // Empty: any.
-	Path       string        // A part of the path. Empty: any.
-	Status     int           // The answer. Zero: the connection is cut.
-	RetryAfter time.Duration // Sent in whole seconds if it is not negative and the status is 429 or 503.
-	Times      int           // How many requests fail. Zero: one.
-	Skip       int           // How many requests are spared at first.
-	AfterWork  bool          // Do the work, then lose the answer.
 }
 
 // NewDesk starts an empty account on a free port of the loopback interface. It panics if it cannot listen there.
@@ -81,12 +76,15 @@ func NewDesk() *Desk {
 	d := &Desk{
 		URL: "http://" + listener.Addr().String(), Email: "admin@example.com", Token: rand.Text(), AccessToken: rand.Text(),
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: deliveryTimeout},
-		lastID:   360_000_000,
-		uploads:  map[string][]Attachment{},
-		contents: map[string]File{}, idempotent: map[string]created{},
+		Limits:   DefaultLimits,
+		lastID:   360_000_100,
+		versions: map[int64][]version{}, uploads: map[string]*upload{}, contents: map[string]File{}, signed: []byte(rand.Text()),
+		idempotent: map[string]created{}, windows: map[string]*window{},
+		codes: map[string]*authorization{}, access: map[string]*accessToken{}, refresh: map[string]*refreshToken{},
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.users = []*User{{ID: d.nextID(), Name: "API User", Email: d.Email, Role: "admin"}}
+	d.hire(&User{ID: d.nextID(), Name: "API User", Email: d.Email, Role: "admin"})
+	d.triggers = d.notifying()
 	d.http = &http.Server{Handler: d.routes(), ReadHeaderTimeout: time.Minute}
 	d.wg.Go(func() { _ = d.http.Serve(listener) }) // Ends with Close.
 	return d
@@ -105,26 +103,6 @@ func (d *Desk) Close() {
 
 // ServeHTTP answers a request as the account does on its port.
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.http.Handler.ServeHTTP(w, r) }
-
-// Fail makes the next n requests to the API fail with a status and, if retryAfter is not negative, a Retry-After header.
-func (d *Desk) Fail(n, status int, retryAfter time.Duration) {
-	d.Fault(Fault{Times: n, Status: status, RetryAfter: retryAfter})
-}
-
-// Fault makes requests to the API fail. Of several faults that fit, the first one strikes.
-func (d *Desk) Fault(f Fault) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f.Times = max(1, f.Times)
-	d.faults = append(d.faults, &f)
-}
-
-// SetDown makes the API answer 503, or work again. Agents can work all the same, and webhooks are sent.
-func (d *Desk) SetDown(down bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.down = down
-}
 
 // Tickets returns all tickets, oldest first.
 func (d *Desk) Tickets() []Ticket {
@@ -228,12 +206,12 @@ func (d *Desk) attach(f File) Attachment {
 	d.contents[token] = f
 	return Attachment{
 		ID: d.nextID(), Name: f.Name, ContentType: f.ContentType, Size: len(f.Data),
-		URL: d.URL + "/attachments/token/" + token + "/?name=" + f.Name,
+		URL: d.URL + "/attachments/token/" + token + "/?name=" + url.QueryEscape(f.Name),
 	}
 }
 
-func tokenOf(url string) string {
-	_, rest, _ := strings.Cut(url, "/attachments/token/")
+func tokenOf(address string) string {
+	_, rest, _ := strings.Cut(address, "/attachments/token/")
 	token, _, _ := strings.Cut(rest, "/")
 	return token
 }

@@ -5,9 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,30 +19,68 @@ import (
 // client calls the API of a desk.
 type client struct {
 	*testing.T
-	desk *zendesktest.Desk
+
+	desk   *zendesktest.Desk
+	memory bool // Call it without a socket, for bubbles of synctest.
 }
 
 func newClient(t *testing.T) *client {
 	t.Helper()
-	c := &client{t, zendesktest.NewDesk()}
+	c := &client{T: t, desk: zendesktest.NewDesk()}
 	t.Cleanup(c.desk.Close)
 	return c
 }
 
-// call returns the status and the answer; in a body, ' stands for ".
+// bubble runs a test whose clock is its own. The desk has goroutines that wait for the network, so it stays outside.
+func bubble(t *testing.T, test func(*client)) {
+	t.Helper()
+	desk := zendesktest.NewDesk()
+	t.Cleanup(desk.Close)
+	synctest.Test(t, func(t *testing.T) { test(&client{T: t, desk: desk, memory: true}) })
+}
+
+type memory struct{ http.Handler }
+
+func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	m.ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
+func (c *client) transport() http.RoundTripper {
+	if c.memory {
+		return memory{c.desk}
+	}
+	return &http.Transport{DisableKeepAlives: true}
+}
+
+// call returns the status and the answer of the API; in a body, ' stands for ".
 func (c *client) call(method, path, body string, headers ...string) (int, map[string]any) {
 	c.Helper()
-	r, err := http.NewRequestWithContext(c.Context(), method, c.desk.URL+"/api/v2/"+path, strings.NewReader(strings.ReplaceAll(body, "'", `"`)))
+	return c.send(method, c.desk.URL+"/api/v2/"+path, body, headers...)
+}
+
+func (c *client) send(method, address, body string, headers ...string) (int, map[string]any) {
+	c.Helper()
+	status, _, out := c.headers(method, address, body, headers...)
+	return status, out
+}
+
+func (c *client) headers(method, address, body string, headers ...string) (int, http.Header, map[string]any) {
+	c.Helper()
+	r, err := http.NewRequestWithContext(c.Context(), method, address, strings.NewReader(strings.ReplaceAll(body, "'", `"`)))
 	if err != nil {
 		c.Fatal(err)
 	}
 	r.SetBasicAuth(c.desk.Email+"/token", c.desk.Token)
 	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if r.Header.Set(headers[i], headers[i+1]); headers[i+1] == "" {
+			r.Header.Del(headers[i])
+		}
 	}
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	res, err := (&http.Client{Transport: c.transport()}).Do(r)
 	if err != nil {
-		return 0, nil
+		return 0, nil, nil
 	}
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
@@ -50,10 +90,29 @@ func (c *client) call(method, path, body string, headers ...string) (int, map[st
 	var out map[string]any
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, &out); err != nil {
-			c.Fatalf("%s %s answered %s", method, path, data)
+			c.Fatalf("%s %s answered %s", method, address, data)
 		}
 	}
-	return res.StatusCode, out
+	return res.StatusCode, res.Header, out
+}
+
+// at is what stands in an answer under a path such as "user.photo" or "tickets.0.id".
+func at(answer any, path string) any {
+	for key := range strings.SplitSeq(path, ".") {
+		switch v := answer.(type) {
+		case map[string]any:
+			answer = v[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i >= len(v) {
+				return nil
+			}
+			answer = v[i]
+		default:
+			return nil
+		}
+	}
+	return answer
 }
 
 func TestRules(t *testing.T) {
@@ -134,7 +193,7 @@ func TestOrderOfComments(t *testing.T) {
 		_, answer := c.call("GET", "tickets/1/comments.json"+query, "")
 		var got strings.Builder
 		for _, comment := range answer["comments"].([]any) {
-			got.WriteString(comment.(map[string]any)["html_body"].(string))
+			got.WriteString(comment.(map[string]any)["body"].(string))
 		}
 		if got.String() != want {
 			t.Errorf("%s: %s, want %s", query, &got, want)

@@ -6,70 +6,56 @@ import (
 	"time"
 )
 
-// User is an agent, an admin or an end user.
-type User struct {
-	ID         int64  `json:"id"`
-	Name       string `json:"name"`
-	Alias      string `json:"alias"` // What end users are shown of an agent, if it is set.
-	Email      string `json:"email"`
-	Role       string `json:"role"` // "end-user", "agent" or "admin".
-	ExternalID string `json:"external_id"`
-	Photo      *Photo `json:"photo"`
-}
-
-// Photo is the picture of a user.
-type Photo struct {
-	URL string `json:"content_url"`
-}
-
 // Ticket is a ticket with its comments, oldest first.
 type Ticket struct {
-	ID          int64     `json:"id"`
-	ExternalID  string    `json:"external_id"`
-	Subject     string    `json:"subject"`
-	Status      string    `json:"status"` // "new", "open", "pending", "hold", "solved" or "closed".
-	Priority    string    `json:"priority"`
-	RequesterID int64     `json:"requester_id"`
-	SubmitterID int64     `json:"submitter_id"`
-	AssigneeID  int64     `json:"assignee_id,omitzero"`
-	GroupID     int64     `json:"group_id,omitzero"`
-	FormID      int64     `json:"ticket_form_id,omitzero"`
-	Tags        []string  `json:"tags"`
-	Via         Via       `json:"via"`
-	CreatedAt   time.Time `json:"created_at"`
-	Comments    []Comment `json:"-"`
+	ID          int64
+	ExternalID  string
+	Subject     string
+	Status      string // "new", "open", "pending", "hold", "solved" or "closed".
+	Priority    string
+	RequesterID int64
+	SubmitterID int64
+	AssigneeID  int64
+	GroupID     int64
+	FormID      int64
+	CCs         []int64 // Users on copy.
+	Tags        []string
+	Via         Via
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Comments    []Comment
 }
 
 // Comment is a public comment or an internal note.
 type Comment struct {
-	ID          int64        `json:"id"`
-	Type        string       `json:"type"`
-	AuthorID    int64        `json:"author_id"` // Minus one for the system.
-	HTML        string       `json:"html_body"`
-	Public      bool         `json:"public"`
-	Attachments []Attachment `json:"attachments"`
-	Via         Via          `json:"via"`
-	Metadata    Metadata     `json:"metadata"`
-	CreatedAt   time.Time    `json:"created_at"`
+	ID          int64
+	Type        string
+	AuthorID    int64  // Minus one for the system.
+	HTML        string // As it was written; the API wraps it.
+	Public      bool
+	Attachments []Attachment
+	Via         Via
+	Metadata    Metadata
+	CreatedAt   time.Time
 }
 
 // Metadata is what stands in the audit of a comment.
 type Metadata struct {
-	Custom map[string]any `json:"custom"`
+	Custom map[string]any
 }
 
 // Via is the way on which something came: "api", "web" or "email".
 type Via struct {
-	Channel string `json:"channel"`
+	Channel string
 }
 
-// Attachment is a file of a comment. Everybody who has the URL can read it.
+// Attachment is a file of a comment. Everybody who has the URL can read it, unless [Desk.SecureDownloads] is set.
 type Attachment struct {
-	ID          int64  `json:"id"`
-	Name        string `json:"file_name"`
-	ContentType string `json:"content_type"`
-	URL         string `json:"content_url"`
-	Size        int    `json:"size"`
+	ID          int64
+	Name        string
+	ContentType string // Zendesk's own idea of it.
+	URL         string
+	Size        int
 }
 
 // File is a file that is attached to a comment.
@@ -84,15 +70,18 @@ const systemID = -1
 
 func (t *Ticket) clone() Ticket {
 	c := *t
-	c.Tags, c.Comments = slices.Clone(t.Tags), slices.Clone(t.Comments)
+	c.Tags, c.CCs, c.Comments = slices.Clone(t.Tags), slices.Clone(t.CCs), slices.Clone(t.Comments)
 	return c
 }
 
 // change is an update of a ticket, by whomever.
 type change struct {
-	status, priority, externalID string
-	assignee, group              *int64
-	comment                      *Comment
+	status, priority, subject string
+	externalID                words
+	assignee, group           *int64
+	tags                      func([]string) []string // Makes new ones of the old ones. Nil: they stay.
+	ccs                       func([]int64) []int64   // The same.
+	comment                   *Comment
 }
 
 // change updates a ticket, all of it or nothing, and fires the triggers.
@@ -113,34 +102,44 @@ func (d *Desk) change(t *Ticket, by *User, via via, c change) (commentID int64, 
 // applied is a ticket after a change, by Zendesk's rules.
 func (d *Desk) applied(t Ticket, via via, c change) (Ticket, *apiError) {
 	if t.Status == "closed" {
-		return t, invalid("status", "Status: closed prevents ticket update")
+		return t, invalid("status", saysClosed)
 	}
 	if c.assignee != nil {
 		if t.AssigneeID = *c.assignee; t.AssigneeID != 0 && t.Status == "new" {
 			t.Status = "open"
 		}
 		if role := d.user(t.AssigneeID).Role; t.AssigneeID != 0 && role != "agent" && role != "admin" {
-			return t, invalid("assignee", "Assignee: is invalid")
+			return t, invalid("assignee", saysAssignee).of("FieldAssignee")
 		}
 	}
 	if c.group != nil {
 		t.GroupID = *c.group
 	}
-	t.ExternalID = cmp.Or(c.externalID, t.ExternalID)
+	if c.externalID.given {
+		t.ExternalID = c.externalID.text
+	}
+	if c.tags != nil {
+		t.Tags = c.tags(slices.Clone(t.Tags))
+	}
+	if c.ccs != nil {
+		t.CCs = c.ccs(slices.Clone(t.CCs))
+	}
+	t.Subject = cmp.Or(c.subject, t.Subject)
 	t.Priority = cmp.Or(c.priority, t.Priority)
 	t.Status = cmp.Or(c.status, t.Status)
 	switch {
 	case !slices.Contains(statuses, t.Status):
-		return t, invalid("status", "Status: "+t.Status+" is not a valid status")
+		return t, invalid("status", saysStatus, t.Status).of("FieldStatus")
 	case t.Priority != "" && !slices.Contains(priorities, t.Priority):
-		return t, invalid("priority", "Priority: "+t.Priority+" is not a valid priority")
+		return t, invalid("priority", saysPriority, t.Priority).of("FieldPriority")
 	case t.Status == "solved" && t.AssigneeID == 0:
-		return t, invalid("base", "Assignee: is required when solving a ticket")
+		return t, invalid("base", saysNoAssignee).of("FieldAssignee")
 	}
 	if c.comment != nil {
 		c.comment.ID, c.comment.Type, c.comment.Via, c.comment.CreatedAt = d.nextID(), "Comment", Via{via.channel}, now()
 		t.Comments = append(slices.Clip(t.Comments), *c.comment)
 	}
+	t.UpdatedAt = now()
 	return t, nil
 }
 

@@ -12,21 +12,22 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
 type webhook struct {
-	ID       string   `json:"id"`
-	Name     string   `json:"name"`
-	About    string   `json:"description"`
-	Endpoint string   `json:"endpoint"`
-	Method   string   `json:"http_method"`
-	Format   string   `json:"request_format"`
-	Status   string   `json:"status"`
-	Events   []string `json:"subscriptions"`
+	ID       string
+	Name     string
+	About    string
+	Endpoint string
+	Method   string
+	Format   string
+	Status   string
+	Events   []string
+	Created  time.Time
 
-	secret string
+	secret  string
+	breaker breaker
 }
 
 // Delivery is a webhook's request and how it fared.
@@ -35,7 +36,7 @@ type Delivery struct {
 	Endpoint  string
 	Header    http.Header
 	Body      []byte
-	Attempts  int
+	Attempts  int // Zero if the webhook was paused.
 	Status    int // Of the last answer; zero if there was none.
 }
 
@@ -71,13 +72,15 @@ func (d *Desk) Webhooks() []string {
 	return all
 }
 
-// Triggers returns the titles of the triggers.
+// Triggers returns the titles of the triggers that somebody has made. Those that every account has at first are not among them.
 func (d *Desk) Triggers() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []string
 	for _, t := range d.triggers {
-		all = append(all, t.Title)
+		if !t.ours {
+			all = append(all, t.Title)
+		}
 	}
 	return all
 }
@@ -96,17 +99,33 @@ func (d *Desk) deliver(w *webhook, body string) {
 	}
 	sent := &Delivery{WebhookID: w.ID, Endpoint: w.Endpoint, Body: []byte(body), Header: w.headers([]byte(body))}
 	d.deliveries = append(d.deliveries, sent)
+	if w.breaker.paused() {
+		return
+	}
+	times := 1
+	if d.twice {
+		times = 2
+	}
 	if d.pending++; d.pending == 1 {
 		d.idle = make(chan struct{})
 	}
 	d.wg.Go(func() {
-		d.try(sent)
+		for range times {
+			d.try(w, sent)
+		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.pending--; d.pending == 0 {
 			close(d.idle)
 		}
 	})
+}
+
+// Twice makes every webhook call two times with one and the same request, which now and then happens.
+func (d *Desk) Twice(on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.twice = on
 }
 
 // Send lets every webhook send a body of the caller's choice, signed like any other.
@@ -164,11 +183,12 @@ func Sign(secret, timestamp string, body []byte) string {
 }
 
 // try sends a request until it is answered or given up.
-func (d *Desk) try(sent *Delivery) {
+func (d *Desk) try(w *webhook, sent *Delivery) {
 	for attempt := 1; ; attempt++ {
 		status, header, err := d.post(sent)
 		d.mu.Lock()
 		sent.Attempts, sent.Status = attempt, status
+		w.breaker.count(err == nil && status < 300)
 		d.mu.Unlock()
 		var wait time.Duration
 		switch {
@@ -215,54 +235,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (d *Desk) createWebhook(r *request) (any, *apiError) {
-	var in struct{ Webhook webhook }
-	if err := r.decode(&in); err != nil {
-		return nil, err
-	}
-	w := in.Webhook
-	switch {
-	case w.Name == "" || w.Endpoint == "" || w.Method != http.MethodPost || w.Format != "json" || w.Status == "":
-		return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "a webhook needs name, endpoint, http_method, request_format and status"}
-	case !slices.Equal(w.Events, []string{"conditional_ticket_events"}):
-		return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "only webhooks for triggers are known here"}
-	}
-	w.ID, w.secret = "01"+rand.Text()[:24], rand.Text()
-	d.webhooks = append(d.webhooks, &w)
-	return map[string]any{"webhook": w}, nil
-}
-
-func (d *Desk) listWebhooks(r *request) (any, *apiError) {
-	found := []*webhook{}
-	for _, w := range d.webhooks {
-		if strings.Contains(w.Name, r.query("filter[name_contains]")) {
-			found = append(found, w)
-		}
-	}
-	return map[string]any{"webhooks": found, "meta": map[string]bool{"has_more": false}}, nil
-}
-
-func (d *Desk) showSecret(r *request) (any, *apiError) {
-	w := d.webhook(r.PathValue("id"))
-	if w == nil {
-		return nil, notFound()
-	}
-	return map[string]any{"signing_secret": map[string]string{"algorithm": "SHA256", "secret": w.secret}}, nil
-}
-
-func (d *Desk) deleteWebhook(r *request) (any, *apiError) {
-	id := r.PathValue("id")
-	for _, t := range d.triggers {
-		if t.target() == id {
-			return nil, &apiError{Status: 400, Kind: "BadRequest", Description: "the webhook is in use by the trigger " + t.Title}
-		}
-	}
-	before := len(d.webhooks)
-	d.webhooks = slices.DeleteFunc(d.webhooks, func(w *webhook) bool { return w.ID == id })
-	if len(d.webhooks) == before {
-		return nil, notFound()
-	}
-	return nil, nil
 }
