@@ -79,6 +79,10 @@ type Definition struct {
 	// holds a lease while it sends a message, so that two replicas never send it both.
 	SendOnce bool
 
+	// JoinBlocs gives [Integration.SendMessage] a [message.Bloc] as one message, and not item by item, unless it is longer than MaxText:
+	// for desks that limit how often somebody writes.
+	JoinBlocs bool
+
 	// MaxText is how long a text may be that the desk takes, in TextUnit; zero means any length. The server splits longer ones
 	// into several [SendMessageRequest.Part].
 	MaxText  int

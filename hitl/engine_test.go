@@ -456,6 +456,36 @@ func TestLongTexts(t *testing.T) {
 	})
 }
 
+// A bloc is one message where the desk wants it so, unless it is longer than what the desk takes.
+func TestJoinBlocs(t *testing.T) {
+	var desk acme.Desk
+	makeServer := func(opts *hitl.Options) (*hitl.Server, error) {
+		def := acme.Definition(true)
+		def.JoinBlocs, def.MaxText, def.TextUnit = true, 20, message.Runes
+		return acme.NewServer(def, &desk, opts)
+	}
+	inBubble(t, setting{make: makeServer}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk = &desk
+		w.escalate(jane, "Help")
+		bloc := func(texts ...string) message.Bloc {
+			var b message.Bloc
+			for _, text := range texts {
+				b.Items = append(b.Items, message.Text{Text: text})
+			}
+			return b
+		}
+		w.say(jane, bloc("one", "two"))
+		w.say(jane, bloc("three"))
+		w.say(jane, bloc("four five six", "seven eight nine"))
+		w.wantLog("T-1", []string{"Jane: one\n\ntwo", "Jane: three", "Jane: four five six", "Jane: seven eight nine"})
+		for _, id := range w.desk.Comments("T-1") {
+			w.report(comment(id, "an echo"))
+		}
+		w.report(comment("A-1", "one\n\ntwo"))
+		wantAgents(t, jane, "Alice Agent: one\n\ntwo")
+	})
+}
+
 // A startHitl that arrives a second time when the plugin is at work already does not move the activation window.
 func TestLateDuplicateOfStartHitl(t *testing.T) {
 	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

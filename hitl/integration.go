@@ -142,7 +142,7 @@ type SendMessageRequest struct {
 	// They must not open it again.
 	Stopped bool
 
-	// Message is never a [message.Bloc]. It may be a [message.Unknown]; [message.PlainText] turns any message into text.
+	// Message is a [message.Bloc] only with [Definition.JoinBlocs]. It may be a [message.Unknown]; [message.PlainText] turns any message into text.
 	Message message.Message
 }
 

@@ -239,9 +239,12 @@ func (d *toDesk) markFailed(ctx context.Context, ses *session, tags botpress.Tag
 	}
 }
 
-// parts are the messages that a message is sent as: the items of a bloc, and the pieces of a text that is longer than the
-// desk takes.
+// parts are the messages that a message is sent as: the items of a bloc, unless they are joined, and the pieces of a text that is longer
+// than the desk takes.
 func (d *toDesk) parts(m message.Message) []message.Message {
+	if bloc, ok := m.(message.Bloc); ok && d.def.JoinBlocs && len(bloc.Items) > 1 && len(message.Split(message.PlainText(m), d.def.MaxText, d.def.TextUnit)) == 1 {
+		return []message.Message{m}
+	}
 	var parts []message.Message
 	for part := range message.Flatten(m) {
 		switch part := part.(type) {

@@ -3,165 +3,81 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/oauth"
 	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/media"
 )
 
-// Config is what the bot's owner fills in to install the integration.
-type Config struct {
-	Subdomain   string `json:"subdomain" jsonschema:"title=Subdomain" jsonschema_description:"The first part of your Zendesk address: acme for acme.zendesk.com."`
-	Email       string `json:"email,omitzero" jsonschema:"title=E-mail address" jsonschema_description:"The address of the administrator to whom the API token belongs."`
-	APIToken    string `json:"apiToken,omitzero" jsonschema:"title=API token" jsonschema_description:"Created in the Admin Center under Apps and integrations, APIs. Needs the e-mail address."`
-	AccessToken string `json:"accessToken,omitzero" jsonschema:"title=OAuth access token" jsonschema_description:"Instead of e-mail address and API token."`
-}
-
-// Session is what a bot can say about a ticket when it hands a conversation over.
-type Session struct {
-	Priority        string `json:"priority,omitzero" jsonschema:"title=Priority,enum=low,enum=normal,enum=high,enum=urgent" jsonschema_description:"Priority of the ticket. Leave empty for none."`
-	TicketFormID    string `json:"ticketFormId,omitzero" jsonschema:"title=Ticket form ID,pattern=^[0-9]+$" jsonschema_description:"The number of the ticket form to use, which must exist in Zendesk."`
-	RequesterName   string `json:"requesterName,omitzero" jsonschema:"title=Requester name" jsonschema_description:"The end user's name, if the bot knows a better one than the channel does."`
-	RequesterEmail  string `json:"requesterEmail,omitzero" jsonschema:"title=Requester e-mail" jsonschema_description:"The end user's e-mail address, if the bot has asked for it. Needs the name."`
-	ChatbotName     string `json:"chatbotName,omitzero" jsonschema:"title=Chatbot name" jsonschema_description:"The name under which the bot writes in this ticket: Botpress if left empty."`
-	ChatbotPhotoURL string `json:"chatbotPhotoUrl,omitzero" jsonschema:"title=Chatbot photo URL" jsonschema_description:"The bot's picture in this ticket: a public address of at most 255 characters."`
-}
-
-func definition() hitl.Definition {
-	return hitl.Definition{
-		Name: "zendesk", Version: "1.0.0", Title: "Zendesk",
-		Description:      "Hand conversations over to agents who work in Zendesk tickets.",
-		Session:          hitl.Part{Name: "hitlTicket"},
-		ConversationTags: []hitl.Part{{Name: tagBot, Title: "Bot's user", Description: "The Zendesk user as whom the bot writes in the ticket."}},
-	}
-}
-
 const (
-	tagBot     = "botUserId"
-	mark       = "botpress" // The tag of our tickets, and the metadata of our comments.
-	maxPhoto   = 255        // Characters that Zendesk takes of a picture's address.
-	maxComment = 60_000     // Bytes of a transcript: Zendesk takes 65,535 of HTML in a comment.
+	tagBot       = "botUserId"
+	tagRequester = "requesterId"
+	mark         = "botpress" // The tag of our tickets, and the metadata of our comments.
+	maxComment   = 60_000     // Bytes of a transcript: Zendesk takes 65,535 of HTML in a comment.
 )
 
 // adapter is one Zendesk account, as one installation of the integration sees it.
 type adapter struct {
-	in    hitl.Installation
-	api   *api
-	files media.Options
-
-	mu      sync.Mutex  // Guards what follows.
-	genuine verify.Func // Knows the signing secrets of our webhooks.
-	asked   time.Time   // When they were asked for.
-}
-
-// world is what surrounds the integration: tests and the demo have one of their own.
-type world struct {
-	zendesk string // Where accounts are; the asterisk stands for the subdomain.
+	in      hitl.Installation
+	api     api
+	account *oauth.Source // Nil unless somebody connects an account.
 	files   media.Options
-}
+	asking  singleflight.Group // For the signing secrets.
 
-var subdomain = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-
-func (w world) connect(_ context.Context, in hitl.Installation, c Config) (*adapter, error) {
-	name := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(c.Subdomain)), "https://")
-	name = strings.TrimSuffix(strings.TrimSuffix(name, "/"), ".zendesk.com")
-	auth := "Bearer " + c.AccessToken
-	switch {
-	case !subdomain.MatchString(name):
-		return nil, hitl.Errorf("The subdomain %q is none: it is acme if you open Zendesk at acme.zendesk.com.", c.Subdomain)
-	case c.AccessToken == "" && (c.Email == "" || c.APIToken == ""):
-		return nil, hitl.Errorf("The configuration needs an e-mail address and its API token, or an OAuth access token.")
-	case c.AccessToken == "":
-		auth = "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Email+"/token:"+c.APIToken))
-	}
-	client := *in.HTTPClient
-	client.Timeout = 20 * time.Second
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &adapter{in: in, files: w.files, api: &api{
-		base: strings.Replace(w.zendesk, "*", name, 1), auth: auth, http: &client,
-	}}, nil
-}
-
-// CreateUser makes the end user a user of Zendesk, with the Botpress user as its external id.
-func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
-	id, err := a.endUser(ctx, r.UserID, r.Name, r.Email, r.PictureURL)
-	return hitl.Ref{ID: string(id)}, err
-}
-
-// endUser finds or creates an end user. Anyone can type any address into a chat: so an address finds a customer but
-// changes nothing, and it does not find agents at all.
-func (a *adapter) endUser(ctx context.Context, externalID, name, email, photo string) (id, error) {
-	if len((&url.URL{Path: photo}).EscapedPath()) > maxPhoto {
-		photo = "" // Half an address is of no use.
-	}
-	if email != "" {
-		found, err := a.api.call(ctx, http.MethodGet, "users/search.json?query="+url.QueryEscape("email:"+email), nil)
-		if err != nil {
-			return "", err
-		}
-		for _, f := range found.Users {
-			switch {
-			case !strings.EqualFold(f.Email, email) || strings.EqualFold(f.ExternalID, externalID):
-			case f.Role == "end-user":
-				return f.ID, nil
-			default:
-				email = ""
-			}
-		}
-	}
-	out, err := a.api.call(ctx, http.MethodPost, "users/create_or_update.json", object{
-		"user": filled(object{"external_id": externalID, "name": name, "email": email, "remote_photo_url": photo, "skip_verify_email": true}),
-	})
-	return out.User.ID, err
-}
-
-// bot returns the end user as whom the bot writes. Each name and picture is a user of its own, so that sessions that run
-// at the same time do not rename each other's bot. It is looked up first: Zendesk takes five updates of a user a minute.
-func (a *adapter) bot(ctx context.Context, name, photo string) (id, error) {
-	sum := sha256.Sum256([]byte(name + "\n" + photo))
-	externalID := a.in.BotUserID + "-" + hex.EncodeToString(sum[:8])
-	found, err := a.api.call(ctx, http.MethodGet, "users/search.json?external_id="+url.QueryEscape(externalID), nil)
-	if err != nil || len(found.Users) == 0 {
-		return a.endUser(ctx, externalID, cmp.Or(name, "Botpress"), "", photo)
-	}
-	return found.Users[0].ID, nil
+	mu      sync.Mutex           // Guards what follows.
+	genuine verify.Func          // Knows the signing secrets of our webhooks.
+	asked   time.Time            // When they were asked for.
+	tickets map[string]knowledge // By ticket.
+	passed  map[id]string        // Where end users find an attachment of an agent.
 }
 
 // StartHitl opens a ticket that carries the conversation's id from birth: triggers may fire before we have the answer.
 func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
-	bot, err := a.bot(ctx, r.Session.ChatbotName, r.Session.ChatbotPhotoURL)
+	s, tags := r.Session, map[string]string{}
+	bot, err := a.bot(ctx, s.ChatbotName, s.ChatbotPhotoURL)
 	if err != nil {
 		return hitl.Ref{}, err
 	}
-	requester, s := id(r.User.ID), r.Session
+	tags[tagBot] = string(bot)
+	requester := id(r.User.ID)
 	if s.RequesterName != "" {
 		if requester, err = a.endUser(ctx, r.UserID, s.RequesterName, s.RequesterEmail, ""); err != nil {
 			return hitl.Ref{}, err
 		}
+		tags[tagRequester] = string(requester)
 	}
-	out, err := a.api.call(ctx, http.MethodPost, "tickets.json", object{"ticket": filled(object{
+	ticket := filled(object{
 		"external_id": r.ConversationID, "subject": cmp.Or(r.Title, "Conversation handed over by the bot"), "tags": []string{mark},
-		"requester_id": requester, "submitter_id": bot, "priority": s.Priority, "ticket_form_id": s.TicketFormID,
-		"comment": object{"author_id": bot, "html_body": opening(ctx, r)}, "metadata": object{mark: r.ConversationID},
-	})}, "Idempotency-Key", r.ConversationID)
+		"requester_id": requester, "submitter_id": bot, "priority": s.Priority, "metadata": object{mark: r.ConversationID},
+		"comment": object{"author_id": bot, "html_body": opening(ctx, r), "public": true},
+	})
+	if form, err := strconv.ParseInt(s.TicketFormID, 10, 64); err == nil {
+		ticket["ticket_form_id"] = form
+	}
+	out, err := call[ticketAnswer](ctx, a.api, http.MethodPost, "tickets.json", object{"ticket": ticket}, "Idempotency-Key", r.ConversationID)
 	if refused(err, http.StatusBadRequest) { // The key was used already, perhaps with a transcript that read differently.
-		found, _ := a.api.call(ctx, http.MethodGet, "tickets.json?external_id="+url.QueryEscape(r.ConversationID), nil)
+		found, lookErr := call[ticketsAnswer](ctx, a.api, http.MethodGet, "tickets.json?external_id="+url.QueryEscape(r.ConversationID), nil)
+		if lookErr != nil {
+			return hitl.Ref{}, lookErr
+		}
 		if len(found.Tickets) > 0 {
 			out.Ticket, err = found.Tickets[0], nil
 		}
 	}
-	return hitl.Ref{ID: string(out.Ticket.ID), Tags: map[string]string{tagBot: string(bot)}}, err
+	if out.Ticket.Updated == out.Ticket.Created {
+		a.learn(string(out.Ticket.ID), &knowledge{out.Ticket.Updated, out.Ticket.Status, map[string]id{}}) // It was made just now.
+	}
+	return hitl.Ref{ID: string(out.Ticket.ID), Tags: tags}, err
 }
 
 // opening is the first comment: why the bot hands over, and what was said until then.
@@ -181,10 +97,11 @@ func opening(ctx context.Context, r hitl.StartHitlRequest[Session]) string {
 func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	_, err := a.update(ctx, r.Session, object{"status": "solved"})
 	if refused(err, http.StatusUnprocessableEntity) {
-		var me answer
-		if me, err = a.api.call(ctx, http.MethodGet, "users/me.json", nil); err == nil {
-			_, err = a.update(ctx, r.Session, object{"status": "solved", "assignee_id": me.User.ID})
+		me, meErr := call[userAnswer](ctx, a.api, http.MethodGet, "users/me.json", nil)
+		if meErr != nil {
+			return meErr
 		}
+		_, err = a.update(ctx, r.Session, object{"status": "solved", "assignee_id": me.User.ID})
 	}
 	if refused(err, http.StatusUnprocessableEntity) || refused(err, http.StatusNotFound) {
 		a.in.Logger.InfoContext(ctx, "the ticket of a session that is over cannot be solved", "ticket", r.Session.ID, "error", err)
@@ -193,60 +110,134 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	return err
 }
 
-func (a *adapter) update(ctx context.Context, session hitl.Ref, ticket object) (answer, error) {
-	return a.api.call(ctx, http.MethodPut, "tickets/"+url.PathEscape(session.ID)+".json", object{"ticket": ticket})
-}
-
-// SendMessage writes a public comment, as the end user or the bot. Comments have no idempotency keys, so it looks first
-// whether an earlier attempt has written it.
+// SendMessage writes a public comment, as the end user or the bot. Comments have no idempotency keys. If nothing is known of the
+// ticket, it looks first whether an earlier attempt has written it; else Zendesk refuses the update if anything has happened since.
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	part := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
-	out, err := a.newest(ctx, r.Session.ID, 10, "")
-	for _, c := range out.Comments {
-		if c.Metadata.Custom[mark] == part {
-			return hitl.Ref{ID: string(c.ID)}, nil
+	known := a.known(r.Session.ID)
+	ticket := object{"metadata": object{mark: part}}
+	waits := func(status string) bool {
+		return r.UserID != "" && !r.Stopped && (status == "pending" || status == "hold")
+	}
+	if known == nil {
+		read, err := a.newest(ctx, r.Session.ID, "")
+		if err != nil {
+			return a.tooLate(r, err)
+		}
+		known = read.knowledge("")
+	} else {
+		ticket["safe_update"], ticket["updated_stamp"] = true, known.stamp
+		if waits(known.status) {
+			ticket["status"] = "open" // Only e-mails reopen tickets by themselves.
 		}
 	}
-	if err == nil {
-		out, err = a.update(ctx, r.Session, object{"metadata": object{mark: part}, "comment": object{
-			"author_id": cmp.Or(r.Author.ID, r.Session.Tags[tagBot]), "public": true,
-			"html_body": message.ToHTML(r.Message), "uploads": a.upload(ctx, r.Message),
-		}})
+	if written, ok := known.parts[part]; ok {
+		a.learn(r.Session.ID, known)
+		return hitl.Ref{ID: string(written)}, nil
 	}
-	switch {
-	case gone(err) && r.Stopped:
-		return hitl.Ref{}, nil // The last words come too late; nobody misses them.
-	case gone(err):
-		return hitl.Ref{}, &hitl.Error{Message: "Ticket " + r.Session.ID + " is closed or deleted: nobody sees what the end user writes.", Err: err}
-	case err != nil:
-		return hitl.Ref{}, err
+	ticket["comment"] = filled(object{
+		"author_id": a.author(r), "public": true, "html_body": message.ToHTML(r.Message), "uploads": a.uploads(ctx, r.Message),
+	})
+	out, err := a.update(ctx, r.Session, ticket)
+	if ticket["safe_update"] != nil && refused(err, http.StatusConflict) {
+		return a.SendMessage(ctx, r) // Nothing is known of the ticket any more.
 	}
-	if status := out.Ticket.Status; r.UserID != "" && !r.Stopped && (status == "pending" || status == "hold") {
-		_, _ = a.update(ctx, r.Session, object{"status": "open"}) // Only e-mails reopen tickets by themselves.
+	if err != nil {
+		return a.tooLate(r, err)
 	}
-	var ref hitl.Ref
-	for _, e := range out.Audit.Events {
-		if e.Type == "Comment" {
-			ref.ID = string(e.ID)
-		}
+	ref := hitl.Ref{ID: string(out.comment())}
+	known.stamp, known.status = out.Ticket.Updated, out.Ticket.Status
+	known.parts[part] = id(ref.ID)
+	a.learn(r.Session.ID, known)
+	if waits(out.Ticket.Status) {
+		_, _ = a.update(ctx, r.Session, object{"status": "open"})
 	}
 	return ref, nil
 }
 
-// upload stores the file of a message, so that agents have it when its URL has expired. It may fail: the URL is in the text.
-func (a *adapter) upload(ctx context.Context, m message.Message) []string {
-	from, title, ok := message.Media(m)
+// author is as whom a message is written.
+func (*adapter) author(r hitl.SendMessageRequest) string {
+	if r.UserID == "" {
+		return r.Session.Tags[tagBot]
+	}
+	return cmp.Or(r.Session.Tags[tagRequester], r.Author.ID)
+}
+
+// tooLate tells the bot's owner that a ticket takes no messages any more. Last words that come too late are missed by nobody.
+func (*adapter) tooLate(r hitl.SendMessageRequest, err error) (hitl.Ref, error) {
+	switch {
+	case gone(err) && r.Stopped:
+		return hitl.Ref{}, nil
+	case gone(err):
+		return hitl.Ref{}, &hitl.Error{Message: "Ticket " + r.Session.ID + " is closed or deleted: nobody sees what the end user writes.", Err: err}
+	}
+	return hitl.Ref{}, err
+}
+
+// uploads stores the files of a message, so that agents have them when their URLs have expired. It may fail: the URLs are in the text.
+func (a *adapter) uploads(ctx context.Context, m message.Message) (tokens []string) {
+	for item := range message.Flatten(m) {
+		from, title, ok := message.Media(item)
+		if !ok {
+			continue
+		}
+		file, err := media.Fetch(ctx, from, title, &a.files)
+		if err == nil {
+			var out uploadAnswer
+			path := "uploads.json?filename=" + url.QueryEscape(file.Name)
+			if out, err = call[uploadAnswer](ctx, a.api, http.MethodPost, path, file.Data, "Content-Type", file.ContentType); err == nil {
+				tokens = append(tokens, out.Upload.Token)
+			}
+		}
+		if err != nil {
+			a.in.Logger.InfoContext(ctx, "a file reaches the agents as a link only", "error", err)
+		}
+	}
+	return tokens
+}
+
+// update updates a ticket. After an update that failed, nothing is known of the ticket: it may have been made.
+func (a *adapter) update(ctx context.Context, session hitl.Ref, ticket object) (ticketAnswer, error) {
+	out, err := call[ticketAnswer](ctx, a.api, http.MethodPut, "tickets/"+url.PathEscape(session.ID)+".json", object{"ticket": ticket})
+	if err != nil || ticket["comment"] == nil {
+		a.learn(session.ID, nil)
+	}
+	return out, err
+}
+
+// knowledge is a ticket as it was when it was last updated by us, or read: its state, and which of our messages it has.
+type knowledge struct {
+	stamp, status string
+	parts         map[string]id
+}
+
+// What is remembered, at most.
+const (
+	maxTickets = 10_000
+	maxParts   = 200 // Of a ticket.
+)
+
+// known returns what is known of a ticket; nil is nothing.
+func (a *adapter) known(ticket string) *knowledge {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k, ok := a.tickets[ticket]
 	if !ok {
 		return nil
 	}
-	file, err := media.Fetch(ctx, from, title, &a.files)
-	if err == nil {
-		var out answer
-		path := "uploads.json?filename=" + url.QueryEscape(file.Name)
-		if out, err = a.api.call(ctx, http.MethodPost, path, file.Data, "Content-Type", file.ContentType); err == nil {
-			return []string{out.Upload.Token}
-		}
+	delete(a.tickets, ticket) // It is for one use: who fails leaves nothing.
+	return &k
+}
+
+func (a *adapter) learn(ticket string, k *knowledge) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tickets, ticket)
+	if k == nil || k.stamp == "" || len(k.parts) > maxParts {
+		return
 	}
-	a.in.Logger.InfoContext(ctx, "a file reaches the agents as a link only", "error", err)
-	return nil
+	if a.tickets == nil || len(a.tickets) >= maxTickets {
+		a.tickets = map[string]knowledge{}
+	}
+	a.tickets[ticket] = *k
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/examples/zendesk/zendesktest"
 	"github.com/hitl-go/sdk/hitl"
@@ -147,7 +148,7 @@ func TestSessionClosedByAgent(t *testing.T) {
 	w.must(w.desk.Reply(ticket.ID, w.rosa, "<p>Hello <b>Jane</b></p>"))
 	w.must(u.Say(t.Context(), message.Bloc{Items: []message.BlocItem{text("Here:"), message.Image{ImageURL: "http://127.0.0.1:1/x.png", Title: "It"}}}))
 	w.shown(u, "bot: joined", "Rosa Diaz: Hello Jane")
-	w.written(ticket.ID, "Rosa Diaz: Hello Jane", "Jane: Here:", "Jane: Image: It <http://127.0.0.1:1/x.png>")
+	w.written(ticket.ID, "Rosa Diaz: Hello Jane", "Jane: Here:\n\nImage: It <http://127.0.0.1:1/x.png>")
 	if got := u.Received()[1].PictureURL; got != w.rosa.Photo.URL {
 		t.Errorf("Rosa's picture is %q", got)
 	}
@@ -527,7 +528,8 @@ func TestTranscriptDiffersWhenStartIsRepeated(t *testing.T) {
 	desk := zendesktest.NewDesk()
 	defer desk.Close()
 	a, err := world{zendesk: desk.URL}.connect(t.Context(),
-		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient}, Config{Subdomain: "acme", AccessToken: desk.AccessToken})
+		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient, ConfigurationType: withAPIToken},
+		Config{Subdomain: "acme", Email: desk.Email, APIToken: botpress.Secret(desk.Token)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -553,7 +555,7 @@ func TestOwnerIsTold(t *testing.T) {
 		want    string
 	}{
 		"priority":  {session: Session{Priority: "huge"}, want: "priority must be one of low, normal, high, urgent"},
-		"token":     {fault: zendesktest.Fault{Status: 401}, want: "does not accept the credentials"},
+		"token":     {fault: zendesktest.Fault{Path: "/api/", Status: 401, Times: 2}, want: "does not accept the sign-in"},
 		"rights":    {fault: zendesktest.Fault{Status: 403}, want: "use the credentials of an administrator"},
 		"moved":     {fault: zendesktest.Fault{Status: 301}, want: "POST users/create_or_update.json"},
 		"not found": {fault: zendesktest.Fault{Path: "/tickets", Status: 404}, want: "POST tickets.json"},
@@ -700,24 +702,33 @@ func TestUninstallWithoutRights(t *testing.T) {
 
 func TestConfiguration(t *testing.T) {
 	w := newTheatre(t)
+	client := w.desk.NewOAuthClient()
 	for name, test := range map[string]struct {
 		config Config
+		kind   string
 		want   string
 	}{
-		"OAuth":        {Config{Subdomain: "https://acme.zendesk.com/", AccessToken: w.desk.AccessToken}, ""},
-		"API token":    {Config{Subdomain: " Acme ", Email: w.desk.Email, APIToken: w.desk.Token}, ""},
-		"nothing":      {Config{}, "The subdomain"},
-		"another host": {Config{Subdomain: "evil.com/", AccessToken: "x"}, "The subdomain"},
-		"no token":     {Config{Subdomain: "acme", Email: "a@example.com"}, "needs an e-mail address and its API token"},
-		"wrong token":  {Config{Subdomain: "acme", AccessToken: "s3cr3t"}, "does not accept the credentials"},
+		"an OAuth client":  {withClient(client), "", ""},
+		"a whole address":  {Config{Subdomain: "https://Acme.zendesk.com/ ", ClientID: client.ID, ClientSecret: botpress.Secret(client.Secret)}, "", ""},
+		"an API token":     {Config{Subdomain: " Acme ", Email: w.desk.Email, APIToken: botpress.Secret(w.desk.Token)}, withAPIToken, ""},
+		"an account":       {withClient(client), withAccount, ""}, // Nobody has connected it yet.
+		"nothing":          {Config{}, "", "The subdomain"},
+		"another host":     {Config{Subdomain: "evil.com/", ClientID: "x", ClientSecret: "x"}, "", "The subdomain"},
+		"no secret":        {Config{Subdomain: "acme", ClientID: client.ID}, "", "needs the identifier and the secret of an OAuth client"},
+		"a wrong secret":   {Config{Subdomain: "acme", ClientID: client.ID, ClientSecret: "s3cr3t"}, "", "Zendesk does not accept the client (invalid_client)"},
+		"a wrong token":    {Config{Subdomain: "acme", Email: w.desk.Email, APIToken: "s3cr3t"}, withAPIToken, "does not accept the credentials"},
+		"a token's fields": {Config{Subdomain: "acme", Email: w.desk.Email, APIToken: "s3cr3t"}, "", "configuration"},
 	} {
-		err := w.in.Configure(t.Context(), test.config)
-		switch {
-		case test.want == "" && err != nil:
-			t.Errorf("%s: %v", name, err)
-		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cr3t")):
-			t.Errorf("%s: %v, want %q", name, err, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			w.in.ConfigurationType = test.kind
+			err := w.in.Configure(t.Context(), test.config)
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cr3t")):
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
 	}
 }
 

@@ -80,18 +80,18 @@ func (d *drama) agentCloses(rosa zendesktest.User) {
 	})
 	d.hears(jane)
 	slip := d.desk.Host(zendesktest.File{Name: "slip.png", ContentType: "image/png", Data: []byte("\x89PNG\r\n\x1a\n")})
-	d.writes(jane, message.Image{ImageURL: slip, Title: "The slip"}, 1)
+	d.writes(jane, message.Image{ImageURL: slip, Title: "The slip"})
 	d.writes(jane, message.Bloc{Items: []message.BlocItem{
 		message.Text{Text: "And this is my street."},
 		message.Location{Latitude: 52.5169, Longitude: 13.3889, Title: "Home"},
-	}}, 2)
+	}})
 	d.note(jane, rosa, "The driver mixed up 1 and 11 again.")
 	d.agent(func() error {
 		return d.desk.Reply(jane.ticket, rosa, "<p>Found it, next door but ten.</p><ul><li>It comes today</li><li>The postage is refunded</li></ul>",
 			zendesktest.File{Name: "refund.pdf", ContentType: "application/pdf", Data: []byte("%PDF-1.7")})
 	})
 	d.hears(jane)
-	d.writes(jane, message.Text{Text: "You are wonderful."}, 1)
+	d.writes(jane, message.Text{Text: "You are wonderful."})
 	d.agent(func() error { return d.desk.Solve(jane.ticket, rosa) })
 	d.hears(jane)
 	d.ends(jane)
@@ -108,7 +108,7 @@ func (d *drama) endUserCloses(rosa zendesktest.User) {
 	})
 	d.hears(omar) // The plugin says that somebody has joined, and
 	d.hears(omar) // then what it was.
-	d.writes(omar, message.Text{Text: "A pity. Thank you!"}, 1)
+	d.writes(omar, message.Text{Text: "A pity. Thank you!"})
 	d.says(omar, message.Text{Text: "/end"})
 	d.hears(omar)
 	d.arrives(omar, 1)
@@ -145,7 +145,7 @@ func (d *drama) deskIsDown(rosa zendesktest.User) {
 	d.hears(lena)
 	lena.seen--
 	d.await(lena, 2)
-	d.writes(lena, message.Text{Text: "Yes, please."}, 1)
+	d.writes(lena, message.Text{Text: "Yes, please."})
 	d.agent(func() error { return d.desk.Solve(lena.ticket, rosa) })
 	d.hears(lena)
 	d.ends(lena)
@@ -234,9 +234,9 @@ func (d *drama) says(c *character, m message.Message) {
 }
 
 // writes lets an end user write to the agent, and tells what arrives in the ticket.
-func (d *drama) writes(c *character, m message.Message, comments int) {
+func (d *drama) writes(c *character, m message.Message) {
 	d.says(c, m)
-	d.arrives(c, comments)
+	d.arrives(c, 1)
 }
 
 // arrives tells the newest comments of a ticket, of which there must be this many.

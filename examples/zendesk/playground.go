@@ -26,7 +26,7 @@ func play(ctx context.Context, addr string, open bool, stdout, stderr io.Writer)
 		return err
 	}
 	return playground.Run(ctx, playground.Options{
-		Server: server, Configuration: Config{Subdomain: "acme", Email: d.Email, APIToken: d.Token},
+		Server: server, Configuration: withClient(d.NewOAuthClient()),
 		Desk: d, Addr: addr, Open: open, Output: stdout,
 		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

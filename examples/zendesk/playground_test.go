@@ -153,9 +153,14 @@ func usesKeyboard(v *chromium.Visitor) {
 	v.Finds(`window.copied`)
 	var curl string
 	v.Eval(`window.copied`, &curl)
-	for _, part := range []string{"curl -X POST 'http://127.0.0.1:", "-H 'X-Bp-Signature: [secret]'", "-H 'X-Bp-Configuration: [secret]'", `"type":"startHitl"`} {
+	for _, part := range []string{"curl -X POST 'http://127.0.0.1:", "/api/replay/", "-H 'X-Bp-Operation: action_triggered'", `"type":"startHitl"`} {
 		if !strings.Contains(curl, part) {
 			v.T.Errorf("the command has no %s: %s", part, curl)
+		}
+	}
+	for _, part := range []string{"[secret]", "X-Bp-Signature", "X-Bp-Configuration:"} {
+		if strings.Contains(curl, part) {
+			v.T.Errorf("the command has %s: %s", part, curl)
 		}
 	}
 	v.Eval(`document.getElementById("wire-filter").select()`, nil)

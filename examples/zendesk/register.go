@@ -11,32 +11,72 @@ import (
 	"time"
 )
 
-// triggers are what calls us, by what they report. They exclude each other: one update of a ticket – somebody takes it,
-// answers and solves it at once – makes one webhook, whose events are in order. In conditions, "value" means "changed to".
-func triggers() map[string]object {
-	is := func(field, operator, value string) object {
-		return object{"field": field, "operator": operator, "value": value}
-	}
-	fromAPI := is("via_id", "is", "5") // Tickets that were made in another way are none of our business.
-	return map[string]object{
-		assigned: {"all": []object{fromAPI, is("assignee_id", "changed", ""), is("status", "less_than", "solved")}},
-		replied: {"all": []object{
-			fromAPI, is("update_type", "is", "Change"), is("comment_is_public", "is", "requester_can_see_comment"),
-			is("assignee_id", "not_changed", ""), is("status", "not_value", "solved"),
+// What triggers report.
+const (
+	assigned = "assigned"
+	replied  = "replied"
+	solved   = "solved"
+)
+
+// template is the body that a trigger sends.
+const template = `{"event":%q,"ticketId":"{{ticket.id}}","conversationId":"{{ticket.external_id}}"}`
+
+// rule is a trigger of ours.
+type rule struct {
+	event string
+	all   []object
+}
+
+// rules are what calls us. They exclude each other: one update of a ticket – somebody takes it, answers and solves it at once – makes
+// one webhook. In conditions, "value" means "changed to".
+func rules() []rule {
+	return []rule{
+		{assigned, []object{is("assignee_id", "changed", ""), is("status", "less_than", "solved")}},
+		{replied, []object{
+			is("update_type", "is", "Change"), is("comment_is_public", "is", "requester_can_see_comment"),
+			is("assignee_id", "not_changed", ""), is("status", "less_than", "solved"),
 		}},
-		solved: {"all": []object{fromAPI}, "any": []object{is("status", "value", "solved"), is("status", "value", "closed")}},
+		{solved, []object{is("status", "changed", ""), is("status", "greater_than", "hold")}},
 	}
 }
 
-// Register makes a webhook and its triggers, and only then removes what an earlier registration has left. It leaves all as it
-// is if that is what it would make.
+func is(field, operator, value string) object {
+	return object{"field": field, "operator": operator, "value": value}
+}
+
+// conditions are those of a rule, for tickets that were made by the API, and for updates that are not ours: that somebody else has
+// made, or that were made in another way than by the API.
+func (r rule) conditions(me id) object {
+	const viaAPI = "5"
+	return object{
+		"all": append([]object{is("via_id", "is", viaAPI)}, r.all...),
+		"any": []object{is("role", "is_not", string(me)), is("current_via_id", "is_not", viaAPI)},
+	}
+}
+
+// Register has Zendesk call the webhook. While no account is connected there is nothing to be done.
 func (a *adapter) Register(ctx context.Context, webhookURL string) error {
+	if a.account != nil {
+		if connected, err := a.account.Register(ctx, webhookURL); err != nil || !connected {
+			return err
+		}
+	}
+	return a.setUp(ctx, webhookURL)
+}
+
+// setUp makes a webhook and its triggers, and only then removes what an earlier registration has left. It leaves all as it
+// is if that is what it would make.
+func (a *adapter) setUp(ctx context.Context, webhookURL string) error {
+	me, err := call[userAnswer](ctx, a.api, http.MethodGet, "users/me.json", nil)
+	if err != nil {
+		return err
+	}
 	hooks, triggers, err := a.registered(ctx)
-	if err != nil || upToDate(hooks, triggers, webhookURL) {
+	if err != nil || upToDate(hooks, triggers, webhookURL, me.User.ID) {
 		return err
 	}
 	old := paths(hooks, triggers)
-	made, err := a.register(ctx, webhookURL)
+	made, err := a.register(ctx, webhookURL, me.User.ID)
 	if err != nil {
 		old = made // The earlier registration stays at work.
 	}
@@ -49,28 +89,32 @@ func (a *adapter) Register(ctx context.Context, webhookURL string) error {
 
 // upToDate reports whether there is one webhook at work, and its triggers. Zendesk writes conditions in a form of its own:
 // whether they are ours is told by the version in the description.
-func upToDate(hooks, found []thing, webhookURL string) bool {
-	if len(hooks) != 1 || hooks[0].Endpoint != webhookURL || hooks[0].Status != "active" || hooks[0].Description != version() {
+func upToDate(hooks []webhook, found []trigger, webhookURL string, me id) bool {
+	if len(hooks) != 1 || hooks[0].Endpoint != webhookURL || hooks[0].Status != "active" || hooks[0].Description != version(me) {
 		return false
 	}
-	for event := range triggers() {
-		same := func(t thing) bool { return t.Active && strings.HasSuffix(t.Title, ": "+event) }
+	for _, r := range rules() {
+		same := func(t trigger) bool { return t.Active && strings.HasSuffix(t.Title, ": "+r.event) }
 		if !slices.ContainsFunc(found, same) {
 			return false
 		}
 	}
-	return len(found) == len(triggers())
+	return len(found) == len(rules())
 }
 
 // version changes with what the triggers do.
-func version() string {
-	return fmt.Sprintf("Made by the Botpress integration, version %.8x", sha256.Sum256(fmt.Append(nil, triggers(), template)))
+func version(me id) string {
+	text := []byte(template)
+	for _, r := range rules() {
+		text = fmt.Append(text, r.event, r.conditions(me))
+	}
+	return fmt.Sprintf("Made by the Botpress integration, version %.8x", sha256.Sum256(text))
 }
 
 // register returns the paths of what it has made, even if it fails.
-func (a *adapter) register(ctx context.Context, webhookURL string) (made []string, err error) {
-	out, err := a.api.call(ctx, http.MethodPost, "webhooks", object{"webhook": object{
-		"name": a.name(), "description": version(), "endpoint": webhookURL, "http_method": http.MethodPost, "request_format": "json",
+func (a *adapter) register(ctx context.Context, webhookURL string, me id) (made []string, err error) {
+	out, err := call[webhookAnswer](ctx, a.api, http.MethodPost, "webhooks", object{"webhook": object{
+		"name": a.name(), "description": version(me), "endpoint": webhookURL, "http_method": http.MethodPost, "request_format": "json",
 		"status": "active", "subscriptions": []string{"conditional_ticket_events"},
 	}})
 	if err != nil {
@@ -78,10 +122,10 @@ func (a *adapter) register(ctx context.Context, webhookURL string) (made []strin
 	}
 	hook := string(out.Webhook.ID)
 	made = append(made, "webhooks/"+hook)
-	for event, conditions := range triggers() {
-		out, err := a.api.call(ctx, http.MethodPost, "triggers", object{"trigger": object{
-			"title": a.name() + ": " + event, "conditions": conditions,
-			"actions": []object{{"field": "notification_webhook", "value": []string{hook, fmt.Sprintf(template, event)}}},
+	for _, r := range rules() {
+		out, err := call[triggerAnswer](ctx, a.api, http.MethodPost, "triggers", object{"trigger": object{
+			"title": a.name() + ": " + r.event, "conditions": r.conditions(me),
+			"actions": []object{{"field": "notification_webhook", "value": []string{hook, fmt.Sprintf(template, r.event)}}},
 		}})
 		if err != nil {
 			return made, err
@@ -106,11 +150,11 @@ func (a *adapter) Unregister(ctx context.Context, _ string) error {
 func (a *adapter) name() string { return "Botpress " + a.in.WebhookID }
 
 // registered returns this installation's webhooks and triggers. Searches find too much.
-func (a *adapter) registered(ctx context.Context) (hooks, triggers []thing, err error) {
+func (a *adapter) registered(ctx context.Context) (hooks []webhook, triggers []trigger, err error) {
 	if hooks, err = a.webhooks(ctx); err != nil {
 		return nil, nil, err
 	}
-	found, err := a.api.call(ctx, http.MethodGet, "triggers/search?query="+url.QueryEscape(a.name()), nil)
+	found, err := call[triggersAnswer](ctx, a.api, http.MethodGet, "triggers/search?query="+url.QueryEscape(a.name()), nil)
 	for _, t := range found.Triggers {
 		if strings.HasPrefix(t.Title, a.name()+": ") {
 			triggers = append(triggers, t)
@@ -120,7 +164,7 @@ func (a *adapter) registered(ctx context.Context) (hooks, triggers []thing, err 
 }
 
 // paths returns where webhooks and triggers stand, the webhooks first.
-func paths(hooks, triggers []thing) (all []string) {
+func paths(hooks []webhook, triggers []trigger) (all []string) {
 	for _, w := range hooks {
 		all = append(all, "webhooks/"+string(w.ID))
 	}
@@ -130,9 +174,9 @@ func paths(hooks, triggers []thing) (all []string) {
 	return all
 }
 
-func (a *adapter) webhooks(ctx context.Context) ([]thing, error) {
-	found, err := a.api.call(ctx, http.MethodGet, "webhooks?filter[name_contains]="+url.QueryEscape(a.name()), nil)
-	return slices.DeleteFunc(found.Webhooks, func(w thing) bool { return w.Name != a.name() }), err
+func (a *adapter) webhooks(ctx context.Context) ([]webhook, error) {
+	found, err := call[webhooksAnswer](ctx, a.api, http.MethodGet, "webhooks?filter[name_contains]="+url.QueryEscape(a.name()), nil)
+	return slices.DeleteFunc(found.Webhooks, func(w webhook) bool { return w.Name != a.name() }), err
 }
 
 // remove deletes what stands under these paths, the last first: a webhook that has triggers cannot be deleted.
@@ -140,7 +184,7 @@ func (a *adapter) remove(ctx context.Context, paths []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	for _, path := range slices.Backward(paths) {
-		if _, err := a.api.call(ctx, http.MethodDelete, path, nil); err != nil && !refused(err, http.StatusNotFound) {
+		if _, err := call[struct{}](ctx, a.api, http.MethodDelete, path, nil); err != nil && !refused(err, http.StatusNotFound) {
 			a.in.Logger.WarnContext(ctx, "this stays in Zendesk", "path", path, "error", err)
 		}
 	}

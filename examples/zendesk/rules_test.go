@@ -81,7 +81,7 @@ func suiteCase(desk *zendesktest.Desk, wire *hitltest.Wire) hitltest.Case[Config
 	}
 	return hitltest.Case[Config, Session]{
 		Definition: definition(),
-		Config:     Config{Subdomain: "acme", Email: desk.Email, APIToken: desk.Token},
+		Config:     withClient(desk.NewOAuthClient()),
 		Session:    Session{Priority: "high"},
 		Desk: hitltest.Desk{
 			Agent:    hitl.Agent{ID: strconv.FormatInt(rosa.ID, 10), Name: rosa.Name},

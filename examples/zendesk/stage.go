@@ -57,7 +57,7 @@ func newStage(ctx context.Context, cloud botpresstest.Options, opts hitl.Options
 		return nil, errors.Join(err, s.close())
 	}
 	spec.URL, spec.SigningSecret = "http://"+listener.Addr().String(), signing
-	spec.Configuration = Config{Subdomain: "acme", Email: s.desk.Email, APIToken: s.desk.Token}
+	spec.Configuration = withClient(s.desk.NewOAuthClient())
 	if s.in, err = s.cloud.Install(ctx, spec); err != nil {
 		return nil, errors.Join(fmt.Errorf("install the integration: %w", err), s.close())
 	}
@@ -84,4 +84,9 @@ func (s *stage) close() error {
 	s.desk.Close()
 	s.stop()
 	return <-s.served
+}
+
+// withClient is the configuration with an OAuth client.
+func withClient(c zendesktest.OAuthClient) Config {
+	return Config{Subdomain: "acme", ClientID: c.ID, ClientSecret: botpress.Secret(c.Secret)}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,23 +11,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/richtext"
 )
 
-// What triggers report.
-const (
-	assigned = "assigned"
-	replied  = "replied"
-	solved   = "solved"
-)
-
-// template is the body that the trigger of an event sends. It has ids only: words in placeholders are rendered for people.
-const template = `{"event":%q,"ticketId":"{{ticket.id}}","conversationId":"{{ticket.external_id}}"}`
-
-// report is what that says.
+// report is what our triggers send. It has ids only: words in placeholders are rendered for people.
 type report struct {
 	TicketID       string `json:"ticketId"`
 	ConversationID string `json:"conversationId"`
@@ -34,31 +26,82 @@ type report struct {
 
 // HandleWebhook says which ticket has changed. What has happened in it is read back: webhooks come in any order, and Zendesk
 // gives some of them up.
-func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hook hitl.Webhook, err error) {
+func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
+	if a.account != nil {
+		if page, ok := a.account.HandleWebhook(ctx, r); ok {
+			return page, nil
+		}
+	}
 	if err := a.verify(ctx, r); err != nil {
-		return hook, err
+		return hitl.Webhook{}, err
 	}
 	var said report
 	if err := verify.JSON(r, &said); err != nil || said.TicketID == "" {
-		return hook, hitl.Errorf("The webhook was called with something else than what its triggers send.")
+		return hitl.Webhook{}, hitl.Errorf("The webhook was called with something else than what its triggers send.")
 	}
 	if said.ConversationID == "" {
-		return hook, nil // A ticket of somebody else.
+		return hitl.Webhook{}, nil // A ticket of somebody else.
 	}
 	return hitl.Webhook{Events: []hitl.Event{hitl.Changed{SessionID: said.TicketID, ConversationID: said.ConversationID}}}, nil
 }
 
-// Backfill returns who has a ticket, its comments since a time, and whether it is over: solved, closed or deleted.
+// patience is how long the secrets that Zendesk has told are not asked for again: strangers can cause it.
+const patience = 10 * time.Second
+
+// verify checks the signature. Zendesk keeps the secrets, and they are asked for when none of them fits. If they were asked for
+// just now, the webhook is to come again: it may be signed with a newer one.
+func (a *adapter) verify(ctx context.Context, r *http.Request) error {
+	a.mu.Lock()
+	genuine, asked := a.genuine, a.asked
+	a.mu.Unlock()
+	if genuine != nil {
+		err := genuine(r)
+		switch {
+		case err == nil, r.Header.Get("X-Zendesk-Webhook-Signature") == "":
+			return err
+		case time.Since(asked) < patience:
+			return hitl.Retryable(patience, err)
+		}
+	}
+	fresh, err, _ := a.asking.Do("", func() (any, error) { return a.secrets(ctx) })
+	if err != nil {
+		return err
+	}
+	return fresh.(verify.Func)(r)
+}
+
+// secrets asks for the signing secrets of our webhooks.
+func (a *adapter) secrets(ctx context.Context) (verify.Func, error) {
+	hooks, err := a.webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var secrets []string
+	for _, w := range hooks {
+		out, err := call[secretAnswer](ctx, a.api, http.MethodGet, "webhooks/"+string(w.ID)+"/signing_secret", nil)
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, out.Signing.Secret)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.genuine, a.asked = verify.Zendesk(secrets...), time.Now()
+	return a.genuine, nil
+}
+
+// Backfill returns who has a ticket, its comments since a time, and whether it is over: solved, closed or deleted. The ticket is
+// read first: what happens between the two is not missed by the next update.
 func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
 	stopped := hitl.Stopped{ConversationID: r.ConversationID, SessionID: r.Session.ID}
-	out, err := a.api.call(ctx, http.MethodGet, "tickets/"+url.PathEscape(r.Session.ID)+".json?include=users", nil)
+	out, err := call[ticketAnswer](ctx, a.api, http.MethodGet, "tickets/"+url.PathEscape(r.Session.ID)+".json?include=users", nil)
 	if refused(err, http.StatusNotFound) {
 		return []hitl.Event{stopped}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	said, err := a.since(ctx, r)
+	said, err := a.since(ctx, r, out.Ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -75,52 +118,31 @@ func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events 
 	return events, nil
 }
 
-// verify checks the signature. Zendesk keeps the secrets: they are asked for when one of them does not fit, but at most
-// every ten seconds, because strangers can cause it.
-func (a *adapter) verify(ctx context.Context, r *http.Request) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.genuine != nil {
-		if err := a.genuine(r); err == nil || time.Since(a.asked) < 10*time.Second {
-			return err
-		}
-	}
-	hooks, err := a.webhooks(ctx)
-	if err != nil {
-		return err
-	}
-	var secrets []string
-	for _, w := range hooks {
-		out, err := a.api.call(ctx, http.MethodGet, "webhooks/"+string(w.ID)+"/signing_secret", nil)
-		if err != nil {
-			return err
-		}
-		secrets = append(secrets, out.Signing.Secret)
-	}
-	a.genuine, a.asked = verify.Zendesk(secrets...), time.Now()
-	return a.genuine(r)
-}
-
-// newest returns a page of a ticket's comments, the newest first, and the users who wrote them.
-func (a *adapter) newest(ctx context.Context, ticketID string, size int, after string) (answer, error) {
-	const query = "tickets/%s/comments.json?include=users&include_inline_images=true&sort=-created_at&page[size]=%d" // Only pages are sorted.
-	path := fmt.Sprintf(query, url.PathEscape(ticketID), size)
+// newest returns a hundred of a ticket's comments, the newest first, and the users who wrote them.
+func (a *adapter) newest(ctx context.Context, ticketID, after string) (commentsAnswer, error) {
+	const query = "tickets/%s/comments.json?include=users&include_inline_images=true&sort=-created_at&page[size]=100" // Only pages are sorted.
+	path := fmt.Sprintf(query, url.PathEscape(ticketID))
 	if after != "" {
 		path += "&page[after]=" + url.QueryEscape(after)
 	}
-	return a.api.call(ctx, http.MethodGet, path, nil)
+	return call[commentsAnswer](ctx, a.api, http.MethodGet, path, nil)
 }
 
 // maxPages is how many hundred comments are read back.
 const maxPages = 10
 
 // since returns what agents have said in a ticket since a time, oldest first.
-func (a *adapter) since(ctx context.Context, r hitl.BackfillRequest) (said []hitl.Event, err error) {
+func (a *adapter) since(ctx context.Context, r hitl.BackfillRequest, t ticket) (said []hitl.Event, err error) {
 	after := ""
-	for range maxPages {
-		out, err := a.newest(ctx, r.Session.ID, 100, after)
+	for page := range maxPages {
+		out, err := a.newest(ctx, r.Session.ID, after)
 		if err != nil {
 			return nil, err
+		}
+		if page == 0 {
+			k := out.knowledge(t.Updated)
+			k.status = t.Status
+			a.learn(r.Session.ID, k)
 		}
 		for _, c := range out.Comments {
 			if c.CreatedAt.Before(r.Since) {
@@ -129,14 +151,16 @@ func (a *adapter) since(ctx context.Context, r hitl.BackfillRequest) (said []hit
 			}
 			if by, ok := author(c, out.Users); ok {
 				said = append(said, hitl.Replied{
-					ConversationID: r.ConversationID, SessionID: r.Session.ID, ID: string(c.ID), Author: by, Message: content(c),
+					ConversationID: r.ConversationID, SessionID: r.Session.ID, ID: string(c.ID), Author: by, Message: a.content(ctx, c),
 				})
 			}
 		}
 		if after = out.Meta.After; !out.Meta.More {
-			break
+			slices.Reverse(said)
+			return said, nil
 		}
 	}
+	a.in.Logger.WarnContext(ctx, "a ticket has more new comments than are read back", "ticket", r.Session.ID)
 	slices.Reverse(said)
 	return said, nil
 }
@@ -149,8 +173,8 @@ func agent(u user) hitl.Agent {
 // for its author.
 func author(c comment, users []user) (hitl.Agent, bool) {
 	i := slices.IndexFunc(users, func(u user) bool { return u.ID == c.AuthorID })
-	if i < 0 || !c.Public || c.Metadata.Custom[mark] != nil || users[i].Role == "end-user" {
-		return hitl.Agent{}, false // an automation, a note, ourselves, or the end user by e-mail
+	if i < 0 || !c.Public || c.Metadata.Custom[mark] != nil || users[i].Role == "end-user" || c.Via.Source.Rel == "merge" {
+		return hitl.Agent{}, false // an automation, a note, ourselves, the end user by e-mail, or a note about merged tickets
 	}
 	return agent(users[i]), true
 }
@@ -158,18 +182,57 @@ func author(c comment, users []user) (hitl.Agent, bool) {
 var picture = regexp.MustCompile(`(?i)<img\b[^>]*>`) // Pictures between the words are attachments, too.
 
 // content makes a message of a comment: of its words or a file, or a bloc of all of them.
-func content(c comment) message.Message {
+func (a *adapter) content(ctx context.Context, c comment) message.Message {
 	var items []message.BlocItem
 	if words := richtext.Text(picture.ReplaceAllString(c.HTML, ""), nil); words != "" {
 		items = append(items, message.Text{Text: words})
 	}
 	for _, f := range c.Attachments {
 		if f.Malware != "malware_found" {
-			items = append(items, message.Attachment(f.Type, f.URL, f.Name))
+			items = append(items, message.Attachment(f.Type, a.passOn(ctx, f), f.Name))
 		}
 	}
 	if len(items) > 1 {
 		return message.Bloc{Items: items}
 	}
 	return append(items, message.Text{})[0] // An empty text is not sent.
+}
+
+// What is passed on of agents' files.
+const (
+	maxFile   = 20 << 20 // Bytes of one.
+	maxPassed = 1_000    // Files that are remembered.
+)
+
+// passOn stores an agent's file in Botpress, since Zendesk may show it to who has signed in only, and returns its address. If that
+// fails it is Zendesk's own.
+func (a *adapter) passOn(ctx context.Context, f attachment) string {
+	a.mu.Lock()
+	known := a.passed[f.ID]
+	a.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	data, err := a.api.download(ctx, f.URL, maxFile)
+	if err == nil && len(data) == 0 {
+		err = errors.New("it is empty")
+	}
+	var stored botpress.File
+	if err == nil {
+		stored, err = a.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
+			Key: fmt.Sprintf("zendesk/%s/%s/%s", a.in.WebhookID, f.ID, f.Name), ContentType: f.Type,
+			AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
+		}, data)
+	}
+	if err != nil {
+		a.in.Logger.InfoContext(ctx, "an agent's file reaches the end user at Zendesk's address", "error", err)
+		return f.URL
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.passed == nil || len(a.passed) >= maxPassed {
+		a.passed = map[id]string{}
+	}
+	a.passed[f.ID] = stored.URL
+	return stored.URL
 }

@@ -160,7 +160,10 @@ func (s *Source) keep(t token) token {
 
 // client tells tokens of another desk, client or way to sign in from ours.
 func (s *Source) client() string {
-	c := s.config
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t", c.Endpoint.TokenURL, c.ClientID, strings.Join(c.Scopes, " "), s.byCode))
+	c, secret := s.config, s.config.ClientSecret
+	if s.byCode {
+		secret = "" // A new one does not end what somebody has connected. Else a wrong one is to be noticed.
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t", c.Endpoint.TokenURL, c.ClientID, secret, strings.Join(c.Scopes, " "), s.byCode))
 	return hex.EncodeToString(sum[:8])
 }

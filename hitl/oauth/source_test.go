@@ -276,6 +276,12 @@ func TestOtherClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, setup{})
 		w.all(1)
+		if err := w.in.Configure(t.Context(), settings{Secret: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		if said := ownerReads(w.replica(setup{secret: "secret-wrong"}).get("/tickets")); !strings.Contains(said, "does not accept the client") {
+			t.Errorf("with a wrong secret the owner reads %q", said)
+		}
 		other := w.replica(setup{config: func(c *oauth.Config) { c.Scopes = []string{"read"} }})
 		if issued := w.desk.count(func() {
 			if err := other.get("/tickets"); err != nil {

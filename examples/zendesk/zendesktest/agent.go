@@ -1,6 +1,7 @@
 package zendesktest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -148,6 +149,30 @@ func (d *Desk) Delete(ticket int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tickets = slices.DeleteFunc(d.tickets, func(t *Ticket) bool { return t.ID == ticket })
+}
+
+// Merge closes a ticket in favour of another one, and says so in both, publicly.
+func (d *Desk) Merge(ticket, into int64, agent User) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range []struct {
+		ticket int64
+		status string
+		text   string
+	}{
+		{into, "", fmt.Sprintf("Request #%d was closed and merged into this request.", ticket)},
+		{ticket, "closed", fmt.Sprintf("This request was closed and merged into request #%d.", into)},
+	} {
+		t, err := d.ticket(m.ticket)
+		if err != nil {
+			return err
+		}
+		said := &Comment{AuthorID: agent.ID, HTML: "<p>" + m.text + "</p>", Public: true, Via: Via{Rel: "merge"}}
+		if _, refused := d.change(t, d.user(agent.ID), viaWeb, change{status: m.status, comment: said}); refused != nil {
+			return refused
+		}
+	}
+	return nil
 }
 
 // CustomerEmails lets the requester answer one of the ticket's e-mails.

@@ -53,8 +53,11 @@
 //	  keys are compared by parameters; refusals use none up            A
 //	tickets
 //	  the submitter writes the first comment                           D  api-reference/ticketing/tickets/tickets
+//	  merged tickets: a public comment in both, via.source.rel merge   R
 //	  html_body in <div class="zd-comment" dir="auto">                 R
 //	  custom metadata in the comment's metadata.custom                 D  api-reference/ticketing/tickets/ticket_audits
+//	  safe_update with updated_stamp: 409 after another update         D  documentation/ticketing/managing-tickets/creating-and-updating-tickets
+//	  its answer: UpdateConflict                                       A
 //	  comments are sorted only in pages with a cursor                  D  api-reference/ticketing/tickets/ticket_comments
 //	  65,535 bytes of HTML                                             A  Zendesk counts characters
 //	files

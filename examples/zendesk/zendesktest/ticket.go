@@ -47,6 +47,7 @@ type Metadata struct {
 // Via is the way on which something came: "api", "web" or "email".
 type Via struct {
 	Channel string
+	Rel     string // "merge" for what is written when tickets are merged.
 }
 
 // Attachment is a file of a comment. Everybody who has the URL can read it, unless [Desk.SecureDownloads] is set.
@@ -136,7 +137,7 @@ func (d *Desk) applied(t Ticket, via via, c change) (Ticket, *apiError) {
 		return t, invalid("base", saysNoAssignee).of("FieldAssignee")
 	}
 	if c.comment != nil {
-		c.comment.ID, c.comment.Type, c.comment.Via, c.comment.CreatedAt = d.nextID(), "Comment", Via{via.channel}, now()
+		c.comment.ID, c.comment.Type, c.comment.Via.Channel, c.comment.CreatedAt = d.nextID(), "Comment", via.channel, now()
 		t.Comments = append(slices.Clip(t.Comments), *c.comment)
 	}
 	t.UpdatedAt = now()

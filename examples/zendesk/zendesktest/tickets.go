@@ -212,7 +212,7 @@ func (d *Desk) newTicket(by *User, f ticketFields) (*Ticket, *Comment, *apiError
 		change.assignee, change.status = &d.autoAssigns.ID, "open"
 	}
 	t, refused := d.applied(Ticket{
-		ID: d.lastTicket + 1, RequesterID: asking, SubmitterID: c.AuthorID, FormID: int64(f.FormID), Via: Via{viaAPI.channel}, CreatedAt: now(),
+		ID: d.lastTicket + 1, RequesterID: asking, SubmitterID: c.AuthorID, FormID: int64(f.FormID), Via: Via{Channel: viaAPI.channel}, CreatedAt: now(),
 	}, viaAPI, change)
 	return &t, c, refused
 }
@@ -263,7 +263,7 @@ func (d *Desk) ticketAnswer(t *Ticket) wire {
 }
 
 func (v Via) answer() wire {
-	return wire{"channel": v.Channel, "source": wire{"from": wire{}, "to": wire{}, "rel": nil}}
+	return wire{"channel": v.Channel, "source": wire{"from": wire{}, "to": wire{}, "rel": orNull(v.Rel)}}
 }
 
 func (c *Comment) answer() wire {
@@ -365,11 +365,19 @@ func (d *Desk) updateTicket(r *request) (any, *apiError) {
 	if refused := d.limit(key, 10*time.Minute, d.Limits.UpdatesOfTicket); refused != nil {
 		return nil, refused
 	}
-	var in struct{ Ticket ticketFields }
+	var in struct {
+		Ticket struct {
+			ticketFields
+			safeUpdate
+		}
+	}
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	c, refused := d.comment(r.by, in.Ticket)
+	if refused := in.Ticket.check(t); refused != nil {
+		return nil, refused
+	}
+	c, refused := d.comment(r.by, in.Ticket.ticketFields)
 	if refused != nil {
 		return nil, refused
 	}
@@ -379,6 +387,21 @@ func (d *Desk) updateTicket(r *request) (any, *apiError) {
 	}
 	d.spend(in.Ticket.Comment)
 	return wire{"ticket": d.ticketAnswer(t), "audit": d.audit(t, r.by, commentID, false)}, nil
+}
+
+// safeUpdate has an update refused if the ticket was updated after the stamp.
+type safeUpdate struct {
+	Safe  any       `json:"safe_update"` // A boolean, or a text of one.
+	Stamp time.Time `json:"updated_stamp"`
+}
+
+func (s safeUpdate) check(t *Ticket) *apiError {
+	if safe := s.Safe; safe != true && safe != "true" || !t.UpdatedAt.After(s.Stamp) {
+		return nil
+	}
+	e := badRequest("UpdateConflict", "the ticket has been updated after updated_stamp")
+	e.status = http.StatusConflict
+	return e
 }
 
 func (d *Desk) deleteTicket(r *request) (any, *apiError) {
