@@ -23,7 +23,7 @@
 //	  create_or_update: by external id, else by address; 201, 200      D  users: Create Or Update User
 //	  it finds by every address of a user                              A
 //	  a taken address: 422 with DuplicateValue                         R
-//	  who is suspended cannot be a requester, details.requester        R
+//	  who is suspended cannot be a requester                           R  the key details.requester is A
 //	  nor write comments through the API                               A
 //	  searches lag, lists by external_id do not                        D  api-reference/ticketing/ticket-management/search
 //	  how long they lag: Desk.SearchLag; of a ticket that changes
@@ -34,10 +34,10 @@
 //	  user and ticket; of users: 5 a minute for each                   D  the same
 //	  the minute begins with its first request; refused requests count A
 //	  updates in the agents' interface do not count                    A  Zendesk's help says that they count for the 100
-//	  body: APIRateLimitExceeded                                       R
+//	  body: APIRateLimitExceeded                                       R  for updates of tickets and users A
 //	OAuth
 //	  grants, 120 seconds for a code, PKCE with S256                   D  api-reference/ticketing/oauth/grant_type_tokens
-//	  expires_in from 300 to 172800, refresh tokens 7 to 90 days       D  the same
+//	  expires_in between 300 and 172800, refresh tokens 7 to 90 days   D  the same: "more than", "less than"
 //	  30 minutes and 30 days if nothing is asked for                   D  help: announcement of OAuth token expirations
 //	  a refresh ends the former pair                                   D  the same
 //	  a refresh token or a code that comes twice ends the family       A  RFC 9700 asks for it
@@ -66,7 +66,8 @@
 //	  secure downloads: sign-in page, or a temporary address           D  the same; the forms of the addresses are A
 //	triggers
 //	  conditions and operators, current_tags, role                     D  documentation/ticketing/reference-guides/conditions-reference
-//	  role with the number of a user; "current_user" as a value        R
+//	  ticket_is_public                                                 R
+//	  role with the number of a user; "current_user" as a value        A
 //	  values are compared without regard to case                       A
 //	  standard triggers and whom they mail                             D  help: About the standard Support triggers
 //	  the current user is who is signed in, not the author             A

@@ -47,6 +47,11 @@ func TestNotifications(t *testing.T) {
 			{"by e-mail", func() error { return c.desk.CustomerEmails(1, "x") }, nil},
 			{"on copy", c.does("PUT", "tickets/1", `{'ticket': {'email_ccs': [{'user_id': '`+idOf(ben)+`'}], 'comment': {'body': 'x'}}}`), []zendesktest.Mail{toMary(zendesktest.MailComment), toBen}},
 			{"nobody to write to", c.does("POST", "tickets", ticket(nobody, "")), nil},
+			{"suspended since then", func() error {
+				c.desk.Suspend(mary.ID, true)
+				c.desk.Suspend(ben.ID, true)
+				return c.desk.Reply(1, rosa, "x")
+			}, nil},
 		} {
 			before := len(c.desk.Mails())
 			if err := s.do(); err != nil {

@@ -54,7 +54,7 @@ func (d *Desk) RevokeTokens() {
 const (
 	codeLife         = 120 * time.Second
 	accessLife       = 30 * time.Minute
-	shortestAccess   = 300 * time.Second
+	shortestAccess   = 300 * time.Second // Each of these bounds is itself out of bounds.
 	longestAccess    = 48 * time.Hour
 	refreshLife      = 30 * 24 * time.Hour
 	shortestRefresh  = 7 * 24 * time.Hour
@@ -182,10 +182,10 @@ func life(p map[string]string, name string, usual, shortest, longest time.Durati
 		return usual, nil
 	}
 	n, err := strconv.Atoi(p[name])
-	if wanted := time.Duration(n) * time.Second; err == nil && wanted >= shortest && wanted <= longest {
+	if wanted := time.Duration(n) * time.Second; err == nil && wanted > shortest && wanted < longest {
 		return wanted, nil
 	}
-	return 0, oauthError(http.StatusBadRequest, errRequest, fmt.Sprintf("%s must be between %.0f and %.0f.", name, shortest.Seconds(), longest.Seconds()))
+	return 0, oauthError(http.StatusBadRequest, errRequest, fmt.Sprintf("%s must be more than %.0f and less than %.0f.", name, shortest.Seconds(), longest.Seconds()))
 }
 
 // issue makes the tokens. Without a life for it there is no refresh token.

@@ -41,10 +41,10 @@ func TestClientCredentials(t *testing.T) {
 		want         any // The error, or how long the token lives.
 	}{
 		"good":            {"scope", "read write", 200, 1800.0},
-		"longest":         {"expires_in", "172800", 200, 172800.0},
-		"shortest":        {"expires_in", "300", 200, 300.0},
-		"too long":        {"expires_in", "172801", 400, "invalid_request"},
-		"too short":       {"expires_in", "299", 400, "invalid_request"},
+		"longest":         {"expires_in", "172799", 200, 172799.0},
+		"shortest":        {"expires_in", "301", 200, 301.0},
+		"too long":        {"expires_in", "172800", 400, "invalid_request"},
+		"too short":       {"expires_in", "300", 400, "invalid_request"},
 		"no number":       {"expires_in", "soon", 400, "invalid_request"},
 		"wrong secret":    {"client_secret", "x", 401, "invalid_client"},
 		"no secret":       {"client_secret", "", 401, "invalid_client"},
@@ -103,14 +103,14 @@ func TestScopes(t *testing.T) {
 func TestTokensExpire(t *testing.T) {
 	bubble(t, func(c *client) {
 		app := c.desk.NewOAuthClient()
-		p := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ID}, "client_secret": {app.Secret}, "scope": {"read"}, "expires_in": {"300"}}
+		p := url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ID}, "client_secret": {app.Secret}, "scope": {"read"}, "expires_in": {"301"}}
 		token := func() string {
 			_, got := c.tokens(p)
 			s, _ := got["access_token"].(string)
 			return s
 		}
 		first := token()
-		time.Sleep(299 * time.Second)
+		time.Sleep(300 * time.Second)
 		if status := c.as(first, "GET", "users/me", ""); status != 200 {
 			c.Errorf("before its end: %d", status)
 		}
@@ -232,8 +232,8 @@ func TestAuthorizationCode(t *testing.T) {
 		"no address":       {func(p url.Values) { p.Del("redirect_uri") }, 400},
 		"other code":       {func(p url.Values) { p.Set("code", "x") }, 400},
 		"wrong secret":     {func(p url.Values) { p.Set("client_secret", "x") }, 401},
-		"too long a life":  {func(p url.Values) { p.Set("refresh_token_expires_in", "7776001") }, 400},
-		"too short a life": {func(p url.Values) { p.Set("refresh_token_expires_in", "604799") }, 400},
+		"too long a life":  {func(p url.Values) { p.Set("refresh_token_expires_in", "7776000") }, 400},
+		"too short a life": {func(p url.Values) { p.Set("refresh_token_expires_in", "604800") }, 400},
 	} {
 		c := newClient(t)
 		app := c.desk.NewOAuthClient(callback)

@@ -63,6 +63,28 @@ func TestUsers(t *testing.T) {
 	)
 }
 
+// Who sends no credentials is told that they are nobody; wrong ones are refused.
+func TestWhoAsks(t *testing.T) {
+	c := newClient(t)
+	for name, test := range map[string]struct {
+		path, authorization string
+		want                int
+		is                  any // The name, or the error.
+	}{
+		"nobody":         {"users/me", "", 200, "Anonymous user"},
+		"nobody, again":  {"users", "", 401, "Couldn't authenticate you"},
+		"wrong token":    {"users/me", "Bearer x", 401, "invalid_token"},
+		"wrong password": {"users/me", "Basic eDp5", 401, "Couldn't authenticate you"},
+		"the admin":      {"users/me", "Bearer " + c.desk.AccessToken, 200, "API User"},
+		"something else": {"users/me", "Digest x", 401, "Couldn't authenticate you"},
+	} {
+		status, answer := c.call("GET", test.path, "", "Authorization", test.authorization)
+		if status != test.want || at(answer, "user.name") != test.is && answer["error"] != test.is {
+			t.Errorf("%s: %d %v", name, status, answer)
+		}
+	}
+}
+
 // What is not there is null, an empty list or an empty object, as it is in Zendesk.
 func TestNothing(t *testing.T) {
 	c := newClient(t)
