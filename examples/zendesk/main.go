@@ -1,8 +1,7 @@
 // Zendesk connects the tickets of Zendesk Support to Botpress. Run without a word, it opens the playground: a page on which
 // you are the end user and the agent, with an in-memory Botpress and an in-memory Zendesk.
 //
-// Every ticket has the tag botpress. Zendesk's standard trigger that mails requesters each public comment would mail them
-// what they have written or read in the chat: let it leave out tickets with this tag.
+// docs/zendesk-setup.md says what to prepare in a real account.
 package main
 
 import (
