@@ -56,10 +56,11 @@ func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session
 		}
 		tags[tagRequester] = string(requester)
 	}
+	first := opening(ctx, r)
 	ticket := filled(object{
 		"external_id": r.ConversationID, "subject": cmp.Or(r.Title, "Conversation handed over by the bot"), "tags": []string{mark},
 		"requester_id": requester, "submitter_id": bot, "priority": s.Priority, "metadata": object{mark: r.ConversationID},
-		"comment": object{"author_id": bot, "html_body": opening(ctx, r), "public": true},
+		"comment": object{"author_id": bot, "html_body": first, "public": true},
 	})
 	if form, err := strconv.ParseInt(s.TicketFormID, 10, 64); err == nil {
 		ticket["ticket_form_id"] = form
@@ -135,9 +136,8 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (h
 		a.learn(r.Session.ID, known)
 		return hitl.Ref{ID: string(written)}, nil
 	}
-	ticket["comment"] = filled(object{
-		"author_id": a.author(r), "public": true, "html_body": message.ToHTML(r.Message), "uploads": a.uploads(ctx, r.Message),
-	})
+	files := a.uploads(ctx, r.Message)
+	ticket["comment"] = filled(object{"author_id": a.author(r), "public": true, "html_body": message.ToHTML(r.Message), "uploads": files})
 	out, err := a.update(ctx, r.Session, ticket)
 	if ticket["safe_update"] != nil && refused(err, http.StatusConflict) {
 		return a.SendMessage(ctx, r) // Nothing is known of the ticket any more.

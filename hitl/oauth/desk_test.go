@@ -180,6 +180,23 @@ func (d *desk) endAll() {
 	d.access = map[string]grant{}
 }
 
+// live is how many tokens are good.
+func (d *desk) live() (access, refresh int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.access {
+		if time.Now().Before(g.until) {
+			access++
+		}
+	}
+	for _, family := range d.refresh {
+		if family > 0 {
+			refresh++
+		}
+	}
+	return access, refresh
+}
+
 // count runs something and returns how many tokens were issued meanwhile.
 func (d *desk) count(do func()) int {
 	d.mu.Lock()

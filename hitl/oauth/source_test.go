@@ -61,6 +61,9 @@ func TestRenewal(t *testing.T) {
 					if w.desk.reused != 0 {
 						t.Errorf("a refresh token was used %d times too often", w.desk.reused)
 					}
+					if access, refresh := w.desk.live(); byCode && (access != 1 || refresh != 1) {
+						t.Errorf("%d access tokens and %d refresh tokens are good", access, refresh)
+					}
 				})
 			})
 		}
