@@ -22,13 +22,16 @@ type desk struct {
 }
 
 func connect(context.Context, hitl.Installation, struct{}) (desk, error) {
-	return desk{verify.Header("Agent-Key", os.Getenv("AGENT_KEY"))}, nil
+	key := os.Getenv("AGENT_KEY")
+	if key == "" {
+		return desk{}, hitl.Errorf("set AGENT_KEY to a secret of your choice, which the agent's reports come with")
+	}
+	return desk{verify.Header("Agent-Key", key)}, nil
 }
 
 // Register tells the agent how to answer, whenever the integration is installed in a bot.
 func (desk) Register(_ context.Context, webhookURL string) error {
-	fmt.Printf("To answer: curl -H \"Agent-Key: $AGENT_KEY\" -d id=$RANDOM$RANDOM -d session=… -d text=Hello %s\n", webhookURL)
-	fmt.Println("To close a session, leave out the text.")
+	fmt.Printf("To answer: curl -H \"Agent-Key: $AGENT_KEY\" -d id=$RANDOM$RANDOM -d session=… -d text=Hello %s\nTo close a session, leave out the text.\n", webhookURL)
 	return nil
 }
 

@@ -96,6 +96,18 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+func TestServeChecksTheLog(t *testing.T) {
+	for env, want := range map[string]string{
+		"LOG_LEVEL=loud": `LOG_LEVEL is "loud"; set it to debug, info, warn or error`, "BP_LOG_FORMAT=xml": `BP_LOG_FORMAT is "xml"; set it to json`,
+	} {
+		name, value, _ := strings.Cut(env, "=")
+		code, _, stderr := run(t, map[string]string{name: value}, "serve", "--addr", "127.0.0.1:0")
+		if code != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d: %s", env, code, stderr)
+		}
+	}
+}
+
 func TestServe(t *testing.T) {
 	s, err := acme.NewServer(acme.Definition(true), &acme.Desk{}, &hitl.Options{Insecure: true, Botpress: botpress.Options{Token: "token"}})
 	if err != nil {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -29,7 +31,7 @@ GET /health answers 200 while the process runs, GET /ready while it accepts requ
 	}
 	c.Flags().StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := a.Server.Ready(); err != nil {
+		if err := errors.Join(a.checkLog(), a.Server.Ready()); err != nil {
 			return err
 		}
 		listener, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", addr)
@@ -41,4 +43,16 @@ GET /health answers 200 while the process runs, GET /ready while it accepts requ
 		return a.Server.Serve(c.Context(), listener)
 	}
 	return c
+}
+
+// checkLog refuses settings of the log that [hitl.FromEnv] passes over.
+func (a App) checkLog() error {
+	var level slog.Level
+	if name := a.Getenv("LOG_LEVEL"); name != "" && level.UnmarshalText([]byte(name)) != nil {
+		return fmt.Errorf("LOG_LEVEL is %q; set it to debug, info, warn or error", name)
+	}
+	if format := a.Getenv("BP_LOG_FORMAT"); format != "" && format != "json" {
+		return fmt.Errorf("BP_LOG_FORMAT is %q; set it to json, or leave it out for text", format)
+	}
+	return nil
 }

@@ -36,7 +36,7 @@ func TestDocs(t *testing.T) {
 	}
 	cloud := botpresstest.NewServer(&botpresstest.Options{Attempts: 5})
 	t.Cleanup(cloud.Close)
-	d := &reader{t: t, folder: newModule(t), env: []string{"BP_API_URL=" + cloud.URL, "BP_TUNNEL_URL=http://127.0.0.1:" + n.port}}
+	d := &reader{t: t, folder: newModule(t), env: []string{"BP_API_URL=" + cloud.URL, "BP_TUNNEL_URL=http://127.0.0.1:" + n.port, "AGENT_KEY=of-the-example"}}
 	values := map[string]string{"BP_TOKEN": cloud.Token, "BP_WORKSPACE_ID": botpresstest.WorkspaceID}
 	for name, value := range values {
 		if !strings.Contains(commands[0], "export "+name+"=…") {
