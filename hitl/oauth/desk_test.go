@@ -180,6 +180,13 @@ func (d *desk) endAll() {
 	d.access = map[string]grant{}
 }
 
+// served is how many calls of the API there were.
+func (d *desk) served() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
+}
+
 // live is how many tokens are good.
 func (d *desk) live() (access, refresh int) {
 	d.mu.Lock()

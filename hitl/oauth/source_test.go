@@ -312,10 +312,10 @@ func TestClient(t *testing.T) {
 		if err := a.call(t.Context(), "/tickets", "body"); err != nil {
 			t.Error(err)
 		}
-		calls := w.desk.calls
+		calls := w.desk.served()
 		w.desk.endAll()
-		if issued := w.desk.count(func() { _ = a.call(t.Context(), "/tickets", "body") }); issued != 1 || w.desk.calls-calls != 2 {
-			t.Errorf("%d tokens for %d calls", issued, w.desk.calls-calls)
+		if issued := w.desk.count(func() { _ = a.call(t.Context(), "/tickets", "body") }); issued != 1 || w.desk.served()-calls != 2 {
+			t.Errorf("%d tokens for %d calls", issued, w.desk.served()-calls)
 		}
 	})
 }
