@@ -33,7 +33,9 @@ func TestDocsOfTheDefinition(t *testing.T) {
 		t.Errorf("the page shows other code than this test:\n%s", block)
 	}
 	connect := func(_ context.Context, _ hitl.Installation, c Config) (stub[struct{}], error) {
-		c.cache = nil
+		if c.cache != nil {
+			t.Error("what is not exported was decoded")
+		}
 		return stub[struct{}]{}, nil
 	}
 	s, err := hitl.NewServer(hitl.Definition{Name: "documented", Version: "1.0.0"}, connect, &hitl.Options{})
