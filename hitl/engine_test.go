@@ -155,6 +155,31 @@ func TestRefusedMessageBlocksNobody(t *testing.T) {
 	})
 }
 
+// What the owner can mend is told to the owner, and is no reason to refuse messages for good.
+func TestOwnerMendsTheSignIn(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		ended := true
+		w.desk.Before = func(context.Context, string) error {
+			if ended {
+				return &hitl.Error{Message: "connect the account again", Temporary: true}
+			}
+			return nil
+		}
+		want := w.sayMany(jane, 0, 3)
+		told := slices.ContainsFunc(w.cloud.Calls(), func(c botpresstest.Call) bool {
+			return c.Operation == "message_created" && c.Status == http.StatusBadRequest && strings.Contains(string(c.Response), "connect the account again")
+		})
+		if !told {
+			t.Error("the owner is not told")
+		}
+		w.pass(time.Hour)
+		ended = false
+		w.pass(20 * time.Minute)
+		w.wantLog("T-1", want)
+	})
+}
+
 // A desk that recognises no repetition gets each message once, though two replicas are sent it at the same moment.
 func TestSendOnce(t *testing.T) {
 	inBubble(t, setting{replicas: 3, sendOnce: true}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

@@ -33,6 +33,10 @@ type Error struct {
 	// Metadata is JSON for programs that read the answer; nil means none.
 	Metadata json.RawMessage
 
+	// Temporary says that the owner can mend it, as with a sign-in that has ended. Then what the server delivers by itself is tried
+	// again, as after a failure that passes: messages and ends of sessions. Otherwise they are refused for good.
+	Temporary bool
+
 	// Err is the cause. It is logged and never leaves the server.
 	Err error
 }
@@ -102,7 +106,7 @@ func classify(err error) failure {
 	switch {
 	case errors.As(err, &refused):
 		return failure{refused.status, Error{Message: refused.message, Type: refused.kind}, refused.retryAfter}
-	case errors.Is(err, verify.ErrInvalid):
+	case errors.Is(err, verify.ErrInvalid) && !errors.As(err, &retry): // who is asked to come again may be genuine
 		return failure{status: http.StatusUnauthorized, body: Error{Message: "the request is not genuine", Type: botpress.TypeUnauthorized}}
 	case errors.As(err, &retry) && (!errors.As(err, &own) || errors.As(retry.err, &own)): // the outer one decides
 		return failure{http.StatusServiceUnavailable, Error{Message: unexpected, Type: botpress.TypeRuntime}, retry.after}

@@ -38,6 +38,7 @@ func TestErrors(t *testing.T) {
 		{"Botpress: not found", &botpress.Error{Status: 404, Type: botpress.TypeResourceNotFound, Message: "no such user"}, 500, 400, "Runtime", "no such user", ""},
 		{"Botpress: a runtime error", &botpress.Error{Status: 400, Type: botpress.TypeRuntime, Message: "an action failed"}, 400, 400, "Runtime", "an action failed", ""},
 		{"Botpress: an invalid payload", &botpress.Error{Status: 400, Type: botpress.TypeInvalidPayload, Message: "no name"}, 400, 400, "InvalidPayload", "no name", ""},
+		{"not genuine now", hitl.Retryable(10*time.Second, fmt.Errorf("webhook: %w: s3cr3t reason", verify.ErrInvalid)), 503, 400, "Runtime", hidden, "10"},
 		{"not genuine", fmt.Errorf("webhook: %w: s3cr3t reason", verify.ErrInvalid), 401, 401, "Unauthorized", "the request is not genuine", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,7 +2,10 @@ package hitl_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
 )
 
 // counter is a state that replicas change at the same time.
@@ -55,6 +59,52 @@ func TestStateUpdate(t *testing.T) {
 		all.Wait()
 		if body := w.act(`{"type":"count","input":{}}`); body != `{"output":{"n":13},"meta":{"cost":0}}` {
 			t.Errorf("after 12 changes at 3 replicas, and one more: %s", body)
+		}
+	})
+}
+
+// repeatingDesk sees whether messages come again.
+type repeatingDesk struct {
+	stub[struct{}]
+
+	mu    sync.Mutex // Guards what follows.
+	fails int
+	seen  []string
+}
+
+func (d *repeatingDesk) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen = append(d.seen, fmt.Sprint(message.PlainText(r.Message), " ", r.Repeated))
+	if d.fails > 0 {
+		d.fails--
+		return hitl.Ref{}, errors.New("no answer")
+	}
+	return hitl.Ref{ID: fmt.Sprint("m", len(d.seen))}, nil
+}
+
+func (*repeatingDesk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	return hitl.Ref{ID: r.UserID}, nil
+}
+
+func (*repeatingDesk) StartHitl(_ context.Context, r hitl.StartHitlRequest[struct{}]) (hitl.Ref, error) {
+	return hitl.Ref{ID: r.ConversationID}, nil
+}
+
+// A message whose first attempt may have reached the desk says so.
+func TestRepeatedMessages(t *testing.T) {
+	desk := &repeatingDesk{fails: 1}
+	makeServer := func(opts *hitl.Options) (*hitl.Server, error) {
+		connect := func(context.Context, hitl.Installation, acme.Config) (*repeatingDesk, error) { return desk, nil }
+		return hitl.NewServer(hitl.Definition{Name: "repeating", Version: "1.0.0"}, connect, opts)
+	}
+	inBubble(t, setting{make: makeServer}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.say(jane, message.Text{Text: "one"})
+		w.pass(time.Minute)
+		w.say(jane, message.Text{Text: "two"})
+		if got := strings.Join(desk.seen, ", "); got != "one false, one true, two false" {
+			t.Errorf("the desk has seen %s", got)
 		}
 	})
 }

@@ -138,6 +138,9 @@ type SendMessageRequest struct {
 	MessageID string
 	Part      int
 
+	// Repeated tells that there may have been an attempt before, in this process or elsewhere: the desk may have the message.
+	Repeated bool
+
 	// Stopped tells that the session is over already: the last words of the bot often come then.
 	// They must not open it again.
 	Stopped bool

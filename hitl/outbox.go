@@ -261,5 +261,5 @@ func (d *toDesk) undelivered(ctx context.Context, ses *session) (pending, left [
 // isPermanent reports whether an error of the desk is final.
 func isPermanent(err error) bool {
 	var own *Error
-	return errors.As(err, &own) && failureOf(err).status < 500
+	return errors.As(err, &own) && !own.Temporary && failureOf(err).status < 500
 }

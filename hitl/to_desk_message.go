@@ -321,7 +321,7 @@ func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack 
 func (d *toDesk) sendRequest(ctx context.Context, ses *session, o outgoing) (SendMessageRequest, error) {
 	r := SendMessageRequest{
 		ConversationID: ses.conversationID, Session: ses.ref, Stopped: ses.closed() && !ses.stopPending,
-		MessageID: o.id, UserID: o.extras.UserID, BotName: o.botName,
+		MessageID: o.id, UserID: o.extras.UserID, BotName: o.botName, Repeated: o.failed || o.delivered > 0 || d.isOld(o),
 	}
 	var err error
 	if r.UserID != "" {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -122,9 +123,11 @@ func TestUpdateInBetween(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	send := func(id string) (hitl.Ref, error) {
-		return a.SendMessage(t.Context(), hitl.SendMessageRequest{Session: session, UserID: "user", Author: jane, MessageID: id, Message: text(id)})
+	elsewhere := direct(t, desk)
+	message := func(id string, repeated bool) hitl.SendMessageRequest {
+		return hitl.SendMessageRequest{Session: session, UserID: "user", Author: jane, MessageID: id, Message: text(id), Repeated: repeated}
 	}
+	send := func(id string) (hitl.Ref, error) { return a.SendMessage(t.Context(), message(id, false)) }
 	if _, err := send("one"); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +135,13 @@ func TestUpdateInBetween(t *testing.T) {
 	k.stamp = "2026-01-01T00:00:00Z" // The ticket has been updated since.
 	a.learn(session.ID, k)
 	if _, err := send("two"); err != nil {
+		t.Fatal(err)
+	}
+	desk.Fault(zendesktest.Fault{Method: http.MethodPut, Path: "/tickets/", AfterWork: true, Status: 504})
+	if _, err := elsewhere.SendMessage(t.Context(), message("two and a half", false)); err == nil { // In the same second.
+		t.Error("its answer was lost")
+	}
+	if _, err := a.SendMessage(t.Context(), message("two and a half", true)); err != nil {
 		t.Fatal(err)
 	}
 	desk.Fault(zendesktest.Fault{Method: http.MethodPut, Path: "/tickets/", AfterWork: true, Status: 504})
@@ -144,7 +154,7 @@ func TestUpdateInBetween(t *testing.T) {
 	for _, c := range ticket.Comments[1:] {
 		got = append(got, richtext.Text(c.HTML, nil))
 	}
-	if diff := cmp.Diff([]string{"one", "two", "three"}, got); diff != "" || err != nil || again.ID != fmt.Sprint(ticket.Comments[3].ID) {
+	if diff := cmp.Diff([]string{"one", "two", "two and a half", "three"}, got); diff != "" || err != nil || again.ID != fmt.Sprint(ticket.Comments[4].ID) {
 		t.Errorf("the last message is %v, %v (-want +got):\n%s", again, err, diff)
 	}
 }
@@ -352,5 +362,63 @@ func TestTriggers(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// An account that is not there, or a proxy, answers 404: that is no word about a ticket, and ends no session.
+func TestNoSuchAccount(t *testing.T) {
+	desk := zendesktest.NewDesk()
+	defer desk.Close()
+	a := direct(t, desk)
+	a.api.base = "http://" + nothing(t)
+	events, err := a.Backfill(t.Context(), hitl.BackfillRequest{ConversationID: "conv", Session: hitl.Ref{ID: "1"}})
+	var owner *hitl.Error
+	if len(events) != 0 || !errors.As(err, &owner) || !owner.Temporary || !strings.Contains(owner.Message, "check the subdomain") {
+		t.Errorf("read back: %v, %v", events, err)
+	}
+}
+
+// nothing is an address where every path is answered as Zendesk does that knows no such account.
+func nothing(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = fmt.Fprint(w, `{"error":{"title":"No help desk at acme.zendesk.com","message":"There is no help desk here."}}`)
+	}))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// What is not the file, such as a page to sign in, is not passed on as the agent's file.
+func TestPageInsteadOfAFile(t *testing.T) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>Sign in</html>") }))
+	defer page.Close()
+	desk := zendesktest.NewDesk()
+	defer desk.Close()
+	a := direct(t, desk)
+	if got := a.passOn(t.Context(), attachment{ID: "1", Name: "bill.pdf", URL: page.URL, Type: "application/pdf", Size: 4711}); got != page.URL {
+		t.Errorf("it is at %s", got)
+	}
+}
+
+// Tickets that others make through the API are none of our business.
+func TestTicketsOfOthers(t *testing.T) {
+	w := newTheatre(t)
+	a := direct(t, w.desk)
+	out, err := call[ticketAnswer](t.Context(), a.api, http.MethodPost, "tickets.json", object{"ticket": object{
+		"subject": "An order", "external_id": "order-4711", "comment": object{"body": "One parcel."},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.ParseInt(string(out.Ticket.ID), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.desk.Assign(id, w.rosa))
+	w.must(w.desk.Reply(id, w.rosa, "<p>On its way</p>"))
+	w.must(w.desk.Solve(id, w.rosa))
+	if n := len(w.desk.Deliveries()); n != 0 {
+		t.Errorf("%d webhooks were sent", n)
 	}
 }

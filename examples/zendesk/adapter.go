@@ -104,7 +104,7 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 		}
 		_, err = a.update(ctx, r.Session, object{"status": "solved", "assignee_id": me.User.ID})
 	}
-	if refused(err, http.StatusUnprocessableEntity) || refused(err, http.StatusNotFound) {
+	if refused(err, http.StatusUnprocessableEntity) || deleted(err) {
 		a.in.Logger.InfoContext(ctx, "the ticket of a session that is over cannot be solved", "ticket", r.Session.ID, "error", err)
 		return nil
 	}
@@ -116,6 +116,9 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	part := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
 	known := a.known(r.Session.ID)
+	if r.Repeated {
+		known = nil // Stamps have seconds: an attempt elsewhere may have been in the one that we know.
+	}
 	ticket := object{"metadata": object{mark: part}}
 	waits := func(status string) bool {
 		return r.UserID != "" && !r.Stopped && (status == "pending" || status == "hold")

@@ -116,11 +116,13 @@ func refusalOf(z api, request string, res *http.Response, body []byte) error {
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return hitl.Retryable(min(longest, cmp.Or(time.Duration(seconds)*time.Second, pause)), fmt.Errorf("%s: %w", request, r))
 	case r.status == http.StatusUnauthorized && z.basic != "":
-		return &hitl.Error{Message: "Zendesk does not accept the credentials: check the subdomain and the e-mail address with the API token.", Err: r}
+		return &hitl.Error{Message: "Zendesk does not accept the credentials: check the subdomain and the e-mail address with the API token.", Temporary: true, Err: r}
 	case r.status == http.StatusUnauthorized:
-		return &hitl.Error{Message: "Zendesk does not accept the sign-in: check the subdomain and the OAuth client.", Err: r}
+		return &hitl.Error{Message: "Zendesk does not accept the sign-in: check the subdomain and the OAuth client.", Temporary: true, Err: r}
 	case r.status == http.StatusForbidden:
-		return &hitl.Error{Message: "Zendesk does not let the API user do what is needed (" + request + "): use the credentials of an administrator, with the scopes read and write.", Err: r}
+		return &hitl.Error{Message: "Zendesk does not let the API user do what is needed (" + request + "): use the credentials of an administrator, with the scopes read and write.", Temporary: true, Err: r}
+	case r.status == http.StatusNotFound && !r.deleted():
+		return &hitl.Error{Message: "Zendesk has no such account or address: check the subdomain.", Temporary: true, Err: r}
 	}
 	return &hitl.Error{Message: "Zendesk has refused " + request + ": " + strings.TrimPrefix(r.Error(), "zendesk: "), Err: r}
 }
@@ -131,14 +133,26 @@ func refused(err error, status int) bool {
 	return errors.As(err, &r) && r.status == status
 }
 
+// deleted tells that there is no such record. Other answers with 404 are no word about a ticket: there is no such account, for instance.
+func (r *refusal) deleted() bool {
+	return r.status == http.StatusNotFound && string(r.Kind) == `"RecordNotFound"`
+}
+
+// deleted tells that a request named a record that does not exist.
+func deleted(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.deleted()
+}
+
 // gone tells that a ticket has been deleted, or closed, after which it never changes. The words are in the account's language.
 func gone(err error) bool {
 	var r *refusal
-	return errors.As(err, &r) && (r.status == http.StatusNotFound || r.status == http.StatusUnprocessableEntity && r.Details["status"] != nil)
+	return errors.As(err, &r) && (r.deleted() || r.status == http.StatusUnprocessableEntity && r.Details["status"] != nil)
 }
 
-// download reads a file of the account. Where it leads, it leads without our credentials.
-func (z api) download(ctx context.Context, url string, limit int64) ([]byte, error) {
+// download reads a file of the account, which has a size. Where it leads, it leads without our credentials; who may not read the file is
+// led to a page.
+func (z api) download(ctx context.Context, url string, size int64) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -151,14 +165,14 @@ func (z api) download(ctx context.Context, url string, limit int64) ([]byte, err
 		return nil, err
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	data, err := io.ReadAll(io.LimitReader(res.Body, size+1))
 	switch {
 	case err != nil:
 		return nil, err
 	case res.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("zendesk: %s", res.Status)
-	case int64(len(data)) > limit:
-		return nil, errors.New("zendesk: the file is too large")
+	case int64(len(data)) != size:
+		return nil, errors.New("zendesk: it is not the file")
 	}
 	return data, nil
 }

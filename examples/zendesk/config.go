@@ -83,7 +83,7 @@ func (w world) connect(_ context.Context, in hitl.Installation, c Config) (*adap
 	name := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(c.Subdomain)), "https://")
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "/"), ".zendesk.com")
 	if !subdomain.MatchString(name) {
-		return nil, hitl.Errorf("The subdomain %q is none: it is acme if you open Zendesk at acme.zendesk.com.", c.Subdomain)
+		return nil, hitl.Errorf("%q is not a Zendesk subdomain: it is acme if you open Zendesk at acme.zendesk.com.", c.Subdomain)
 	}
 	client := *in.HTTPClient
 	client.Timeout = 20 * time.Second

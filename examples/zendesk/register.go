@@ -44,12 +44,12 @@ func is(field, operator, value string) object {
 	return object{"field": field, "operator": operator, "value": value}
 }
 
-// conditions are those of a rule, for tickets that were made by the API, and for updates that are not ours: that somebody else has
-// made, or that were made in another way than by the API.
+// conditions are those of a rule, for tickets that we have made, and for updates that are not ours: that somebody else has made, or that
+// were made in another way than by the API.
 func (r rule) conditions(me id) object {
 	const viaAPI = "5"
 	return object{
-		"all": append([]object{is("via_id", "is", viaAPI)}, r.all...),
+		"all": append([]object{is("via_id", "is", viaAPI), is("current_tags", "includes", mark)}, r.all...),
 		"any": []object{is("role", "is_not", string(me)), is("current_via_id", "is_not", viaAPI)},
 	}
 }
@@ -184,7 +184,7 @@ func (a *adapter) remove(ctx context.Context, paths []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	for _, path := range slices.Backward(paths) {
-		if _, err := call[struct{}](ctx, a.api, http.MethodDelete, path, nil); err != nil && !refused(err, http.StatusNotFound) {
+		if _, err := call[struct{}](ctx, a.api, http.MethodDelete, path, nil); err != nil && !deleted(err) {
 			a.in.Logger.WarnContext(ctx, "this stays in Zendesk", "path", path, "error", err)
 		}
 	}

@@ -88,6 +88,7 @@ type attachment struct {
 	Name    string `json:"file_name"`
 	Type    string `json:"content_type"`
 	URL     string `json:"content_url"`
+	Size    int64
 	Malware string `json:"malware_scan_result"`
 }
 

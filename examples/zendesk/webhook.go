@@ -95,7 +95,7 @@ func (a *adapter) secrets(ctx context.Context) (verify.Func, error) {
 func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
 	stopped := hitl.Stopped{ConversationID: r.ConversationID, SessionID: r.Session.ID}
 	out, err := call[ticketAnswer](ctx, a.api, http.MethodGet, "tickets/"+url.PathEscape(r.Session.ID)+".json?include=users", nil)
-	if refused(err, http.StatusNotFound) {
+	if deleted(err) {
 		return []hitl.Event{stopped}, nil
 	}
 	if err != nil {
@@ -213,11 +213,12 @@ func (a *adapter) passOn(ctx context.Context, f attachment) string {
 	if known != "" {
 		return known
 	}
-	data, err := a.api.download(ctx, f.URL, maxFile)
-	if err == nil && len(data) == 0 {
-		err = errors.New("it is empty")
-	}
+	var data []byte
 	var stored botpress.File
+	err := errors.New("it is empty, or too large")
+	if f.Size > 0 && f.Size <= maxFile {
+		data, err = a.api.download(ctx, f.URL, f.Size)
+	}
 	if err == nil {
 		stored, err = a.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
 			Key: fmt.Sprintf("zendesk/%s/%s/%s", a.in.WebhookID, f.ID, f.Name), ContentType: f.Type,
@@ -235,4 +236,12 @@ func (a *adapter) passOn(ctx context.Context, f attachment) string {
 	}
 	a.passed[f.ID] = stored.URL
 	return stored.URL
+}
+
+// Close stores what the sign-in could not store yet.
+func (a *adapter) Close() error {
+	if a.account == nil {
+		return nil
+	}
+	return a.account.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Client is the installation's HTTP client with a token in requests to this address, which is the desk's API. A request that is answered 401
@@ -22,6 +23,9 @@ func (s *Source) Client(api string) *http.Client {
 	return &c
 }
 
+// patience is how long a token is not renewed that has replaced a refused one, whatever the desk says.
+const patience = 30 * time.Second
+
 type transport struct {
 	source *Source
 	api    *url.URL
@@ -39,8 +43,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res, err := t.base.RoundTrip(current.sign(r))
-	if err != nil || res.StatusCode != http.StatusUnauthorized {
-		return res, err
+	if err != nil || res.StatusCode != http.StatusUnauthorized || current.forced && time.Since(current.Obtained) < patience {
+		return res, err // A new token would be refused as well.
 	}
 	renewed, err := t.source.token(r.Context(), current.Access)
 	if err != nil {

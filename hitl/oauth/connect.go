@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -35,7 +36,7 @@ webhookUrl = to_string!(.webhookUrl)
 
 const (
 	stateLife = 10 * time.Minute // How long somebody may take to consent.
-	maxUsed   = 100              // Callbacks in that time.
+	maxUsed   = 100              // Accounts that are connected in that time.
 )
 
 // Register notes where the webhook is, and reports whether an account is connected: without one, there is nothing to be set up in the
@@ -45,21 +46,17 @@ func (s *Source) Register(ctx context.Context, webhookURL string) (connected boo
 	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
 		return false, err
 	}
-	if r.WebhookURL != webhookURL || r.Key == nil {
+	if r.WebhookURL != webhookURL || r.Secret == "" {
 		r = record{}
 		err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-			s.adopt(&r)
-			r.WebhookURL = webhookURL
-			if r.Key == nil {
-				r.Key = []byte(rand.Text())
-			}
+			r.WebhookURL, r.Secret = webhookURL, cmp.Or(r.Secret, rand.Text())
 			return nil
 		})
 		if err != nil {
 			return false, err
 		}
 	}
-	return r.Client == s.client() && r.Token.Access != "", nil
+	return r.Grants[s.client()].Token.Access != "", nil
 }
 
 // HandleWebhook serves the pages on which somebody connects an account: GET /oauth/start leads to the desk, which leads back to
@@ -85,24 +82,24 @@ type signed struct {
 
 var errState = errors.New("this link is not valid any more, or was not made here")
 
-func (r record) sum(purpose, text string) []byte {
-	mac := hmac.New(sha256.New, r.Key)
+func (r *record) sum(purpose, text string) []byte {
+	mac := hmac.New(sha256.New, []byte(r.Secret))
 	mac.Write([]byte(purpose + "\n" + text))
 	return mac.Sum(nil)
 }
 
 // state writes a state parameter: the installation's id, what is signed, and the signature, with dots between them. Botpress can find
 // the installation by the first part.
-func (r record) state(id string, v signed) string {
+func (r *record) state(id string, v signed) string {
 	text, _ := json.Marshal(v) // It cannot fail.
 	head := id + "." + base64.RawURLEncoding.EncodeToString(text)
 	return head + "." + base64.RawURLEncoding.EncodeToString(r.sum("state", head))
 }
 
 // check reads a state parameter.
-func (r record) check(id, state string) (signed, error) {
+func (r *record) check(id, state string) (signed, error) {
 	cut := strings.LastIndexByte(state, '.')
-	if len(r.Key) == 0 || cut < 0 {
+	if r.Secret == "" || cut < 0 {
 		return signed{}, errState
 	}
 	head := state[:cut]
@@ -123,7 +120,7 @@ func (r record) check(id, state string) (signed, error) {
 }
 
 // verifier is the secret of PKCE that belongs to a state parameter. It need not be stored.
-func (r record) verifier(v signed) string {
+func (r *record) verifier(v signed) string {
 	return base64.RawURLEncoding.EncodeToString(r.sum("verifier", v.Nonce))
 }
 
@@ -164,10 +161,10 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 		return s.failed(ctx, http.StatusBadRequest, "This link is not valid any more, or was not made here. Connect again from the configuration of the integration.", err)
 	}
 	if denied := q.Get("error"); denied != "" {
-		return s.failed(ctx, http.StatusForbidden, s.config.Desk+" was not connected: "+denied+".", nil)
+		return s.failed(ctx, http.StatusForbidden, s.config.Desk+" was not connected: "+cmp.Or(known(denied), "it says no")+".", nil)
 	}
-	if err := s.useUp(ctx, v); err != nil {
-		return s.failed(ctx, http.StatusBadRequest, "This link has been used already. Connect again from the configuration of the integration.", err)
+	if slices.Contains(r.Used, v) {
+		return page(http.StatusBadRequest, s.config.Desk, "This link has been used already. If "+s.config.Desk+" is connected, there is nothing more to do. Else connect again from the configuration of the integration.")
 	}
 	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
@@ -178,32 +175,20 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	}
 	t, err := c.Exchange(s.withClient(working), q.Get("code"), options...)
 	if err != nil {
-		_, err = classify(err)
+		_, err = classify(err, true)
 		return s.failed(ctx, http.StatusBadGateway, s.config.Desk+" was not connected, because it has not issued a token. Try again from the configuration of the integration.", err)
 	}
-	return s.connected(working, newToken(t, ""))
+	return s.connected(working, newToken(t, ""), v)
 }
 
-// useUp notes that a state parameter has been used, on all replicas.
-func (s *Source) useUp(ctx context.Context, v signed) error {
-	var r record
-	return s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-		now := time.Now().Unix()
-		r.Used = slices.DeleteFunc(r.Used, func(u signed) bool { return u.Expires <= now })
-		if slices.Contains(r.Used, v) || len(r.Used) >= maxUsed {
-			return errState
-		}
-		r.Used = append(r.Used, v)
-		return nil
-	})
-}
-
-// connected stores the first token of an account. Whatever was there before is over.
-func (s *Source) connected(ctx context.Context, t token) hitl.Webhook {
+// connected stores the first token of an account, and that the state parameter has been used. Whatever was there before is over.
+func (s *Source) connected(ctx context.Context, t token, v signed) hitl.Webhook {
 	var r record
 	err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-		s.adopt(&r)
-		r.Token, r.Claim, r.Problem = t, nil, ""
+		r.set(s.client(), grant{Token: t})
+		now := time.Now().Unix()
+		r.Used = append(slices.DeleteFunc(r.Used, func(u signed) bool { return u.Expires <= now }), v)
+		r.Used = r.Used[max(0, len(r.Used)-maxUsed):]
 		return nil
 	})
 	if err != nil {
@@ -220,7 +205,8 @@ func (s *Source) connected(ctx context.Context, t token) hitl.Webhook {
 			if errors.As(err, &owner) {
 				said = owner.Message
 			}
-			return s.failed(ctx, http.StatusBadGateway, s.config.Desk+" is connected, but: "+said, err)
+			s.in.Logger.WarnContext(ctx, "an account was connected, and could not be set up", "error", err)
+			return page(http.StatusBadGateway, s.config.Desk+" is connected, but not set up", said)
 		}
 	}
 	return page(http.StatusOK, s.config.Desk+" is connected", "You can close this page, and go back to Botpress.")

@@ -140,9 +140,10 @@ func TestPages(t *testing.T) {
 			status        int
 			want          string
 		}{
-			{"denied", with(begin(), "error", "access_denied<script>"), nil, http.StatusForbidden, "Acme was not connected: access_denied&lt;script&gt;."},
+			{"denied", with(begin(), "error", "access_denied"), nil, http.StatusForbidden, "Acme was not connected: access_denied."},
+			{"denied in other words", with(begin(), "error", "Call this number: <script>"), nil, http.StatusForbidden, "Acme was not connected: it says no."},
 			{"a wrong code", with(begin(), "code", "x"), nil, http.StatusBadGateway, "it has not issued a token"},
-			{"another set-up fails", begin().String(), func() { problem = errors.New("secret-1") }, http.StatusBadGateway, "Acme is connected, but: Some of what the integration needs"},
+			{"another set-up fails", begin().String(), func() { problem = errors.New("secret-1") }, http.StatusBadGateway, "Some of what the integration needs"},
 			{"another set-up fails for good", begin().String(), func() { problem = hitl.Errorf("Use an <administrator>.") }, http.StatusBadGateway, "Use an &lt;administrator&gt;."},
 			{"Botpress is down", begin().String(), func() {
 				w.cloud.Fault(botpresstest.Fault{Operation: "getState", Kind: botpresstest.Unavailable})
@@ -152,6 +153,9 @@ func TestPages(t *testing.T) {
 				tc.before()
 			}
 			status, _, body := w.visit(tc.address)
+			if contradicts := strings.Contains(body, "is connected") && strings.Contains(body, "is not connected"); contradicts {
+				t.Errorf("%s: the page contradicts itself:\n%s", tc.name, body)
+			}
 			if status != tc.status || !strings.Contains(body, tc.want) || strings.Contains(body, "secret-") || strings.Contains(body, "<script") {
 				t.Errorf("%s: answered %d, want %d and %q:\n%s", tc.name, status, tc.status, tc.want, body)
 			}
@@ -185,22 +189,20 @@ func TestRegisterWritesOnce(t *testing.T) {
 	})
 }
 
-// Too many callbacks in a short time are refused, so that what was used is not forgotten.
+// Strangers who know the address cannot keep the owner from connecting.
 func TestManyCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, setup{byCode: true})
 		_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
 		_, first, _ := w.visit(consent)
-		w.visit(first)
-		for range 120 {
+		for range 150 {
 			_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
 			_, callback, _ := w.visit(consent)
 			w.visit(strings.Replace(callback, "code=", "code=x", 1))
 		}
-		if status, _, body := w.visit(first); status != http.StatusBadRequest {
-			t.Errorf("the first one is answered %d %s", status, body)
+		if status, _, body := w.visit(first); status != http.StatusOK {
+			t.Errorf("the owner's own is answered %d %s", status, body)
 		}
-		wait(11 * time.Minute)
-		w.connect()
+		w.all(3)
 	})
 }

@@ -26,9 +26,17 @@ type desk struct {
 	families int
 	reused   int
 	calls    int
-	refused  int   // Calls with a token that is not valid.
-	faults   []int // Statuses that the next requests for tokens are answered with; 0: the answer is lost after the work, -1: before.
+	refused  int      // Calls with a token that is not valid.
+	stubborn bool     // Refuses every token.
+	shown    []string // What calls were authorized with.
+	faults   []int    // Statuses that the next requests for tokens are answered with; 0: the answer is lost after the work, -1: before.
 }
+
+// Answers that are no status.
+const (
+	nonsense = 10_000 // 200 with a page.
+	saysNo   = 10_001 // 200 with an error.
+)
 
 type grant struct {
 	family int
@@ -59,8 +67,9 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.calls++
+		d.shown = append(d.shown, r.Header.Get("Authorization"))
 		g, ok := d.access[r.Header.Get("Authorization")]
-		if !ok || time.Now().After(g.until) {
+		if d.stubborn || !ok || time.Now().After(g.until) {
 			d.refused++
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = fmt.Fprint(w, `{"error":"invalid_token"}`)
@@ -86,8 +95,14 @@ func (d *desk) issue(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault < 0:
 		panic(http.ErrAbortHandler)
+	case fault == nonsense:
+		_, _ = fmt.Fprint(w, "<html>Welcome!</html>")
+		return
+	case fault == saysNo:
+		refuse(w, http.StatusOK, "invalid_grant")
+		return
 	case fault > 1:
-		refuse(w, fault, "unavailable")
+		refuse(w, fault, "unavailable%s")
 		return
 	}
 	if r.FormValue("client_id") != "client" || r.FormValue("client_secret") != "secret-of-the-client" {

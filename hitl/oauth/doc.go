@@ -27,7 +27,7 @@
 //
 // Many desks take a refresh token once, and take it for stolen if they see it twice. So it is noted in the state that a refresh token is
 // being used before it is, and a token whose answer got lost is never used again: if a process died between the renewal and its
-// note, if the connection broke, or if a proxy answered 502 or 504. The bot's owner then reads that the account must be connected
+// note, if the connection broke after the request was sent, or if a proxy answered 502 or 504. Clocks of replicas may differ by 20 s. The bot's owner then reads that the account must be connected
 // again. [Config.Reusable] is for desks that take a refresh token more than once. Client credentials have no such token, and
 // recover by themselves.
 package oauth

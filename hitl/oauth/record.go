@@ -8,27 +8,55 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/lease"
 )
 
 // record is what the replicas share.
 type record struct {
-	Client string `json:"client,omitempty"` // Whose token it is, see [Source.client].
-	Token  token  `json:"token,omitzero"`
+	// Grants are by client, see [Source.client]: while a configuration changes, old replicas go on with the old client.
+	Grants map[string]grant `json:"grants,omitempty"`
+
+	// For connecting an account.
+	WebhookURL string   `json:"webhookUrl,omitempty"`
+	Secret     string   `json:"signing_secret,omitempty"` // Signs the state parameter.
+	Used       []signed `json:"used,omitempty"`
+}
+
+// grant is what a client was given.
+type grant struct {
+	Token token `json:"token,omitzero"`
 
 	// Claim is there while a replica renews the token. A claim that has ended without its result is one whose answer got lost.
 	Claim *claim `json:"claim,omitempty"`
 
-	Problem string `json:"problem,omitempty"` // Why there is no token, in the desk's terms.
-
-	// For connecting an account.
-	WebhookURL string   `json:"webhookUrl,omitempty"`
-	Key        []byte   `json:"key,omitempty"` // Signs the state parameter.
-	Used       []signed `json:"used,omitempty"`
+	Problem string    `json:"problem,omitempty"` // Why there is no token, in the desk's terms.
+	Changed time.Time `json:"changed"`
 }
 
 type claim struct {
 	ID    string    `json:"id"`
 	Until time.Time `json:"until"`
+}
+
+// maxGrants is how many clients are remembered.
+const maxGrants = 3
+
+// set changes a client's grant. Of too many, the one is forgotten that has not changed for the longest time.
+func (r *record) set(client string, g grant) {
+	if r.Grants == nil {
+		r.Grants = map[string]grant{}
+	}
+	g.Changed = time.Now()
+	r.Grants[client] = g
+	for len(r.Grants) > maxGrants {
+		oldest := client
+		for other, g := range r.Grants {
+			if g.Changed.Before(r.Grants[oldest].Changed) {
+				oldest = other
+			}
+		}
+		delete(r.Grants, oldest)
+	}
 }
 
 // renewal is a claim and what came of it.
@@ -37,7 +65,7 @@ type renewal struct {
 	token token
 }
 
-// step is what to do about a record.
+// step is what to do about a grant.
 type step int
 
 const (
@@ -48,32 +76,41 @@ const (
 )
 
 // next decides what to do.
-func (s *Source) next(r record, rejected string) (step, error) {
+func (s *Source) next(g grant, rejected string) (step, error) {
 	now := time.Now()
-	if r.Client != s.client() {
-		r.Token, r.Claim, r.Problem = token{}, nil, ""
+	if unused := s.unusedClaim(); unused != "" && g.Claim != nil && g.Claim.ID == unused {
+		g.Claim = nil
 	}
 	switch {
-	case r.Token.Access != rejected && !r.Token.due(now, s.jitter):
+	case g.Token.Access != rejected && !g.Token.due(now, s.jitter):
 		return use, nil
-	case r.Claim != nil && now.Before(r.Claim.Until):
+	case g.Claim != nil && now.Before(g.Claim.Until):
 		return wait, nil
-	case !s.byCode:
+	case s.repeatable() && (!s.byCode || g.Token.Refresh != ""):
 		return renew, nil
-	case r.Claim != nil && !s.repeatable():
-		return fail, s.ownerError("%s has not answered when its sign-in was last renewed, and takes it for stolen if that is tried again. Connect %s again, in the configuration of the integration.")
-	case r.Token.Refresh != "":
+	case g.Claim != nil:
+		return fail, s.ownerError("The sign-in to %[1]s could not be renewed safely: its answer was lost. Connect %[1]s again, in the configuration of the integration.")
+	case g.Token.Refresh != "":
 		return renew, nil
-	case r.Problem != "":
-		return fail, s.ownerError("%s has ended its sign-in (" + r.Problem + "). Connect %s again, in the configuration of the integration.")
-	case r.Token.Access != "":
-		return fail, s.ownerError("The sign-in to %s has ended, and cannot be renewed. Connect %s again, in the configuration of the integration.")
+	case g.Problem != "":
+		return fail, s.ownerError("%[1]s has ended the sign-in (%[2]s). Connect %[1]s again, in the configuration of the integration.", g.Problem)
+	case g.Token.Access != "":
+		return fail, s.ownerError("The sign-in to %[1]s has ended, and cannot be renewed. Connect %[1]s again, in the configuration of the integration.")
 	}
-	return fail, s.ownerError("%s is not connected. Connect %s in the configuration of the integration.")
+	return fail, s.ownerError("%[1]s is not connected. Connect %[1]s in the configuration of the integration.")
 }
 
-func (s *Source) ownerError(format string) error {
-	return hitl.Errorf(format, s.config.Desk, s.config.Desk)
+// ownerError is for the bot's owner, who can mend it: messages wait for that.
+func (s *Source) ownerError(format string, more ...any) error {
+	err := hitl.Errorf(format, append([]any{s.config.Desk}, more...)...)
+	err.Temporary = true
+	return err
+}
+
+func (s *Source) unusedClaim() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.withdrawn
 }
 
 const (
@@ -81,12 +118,12 @@ const (
 	longestPoll  = 2 * time.Second
 )
 
-// renewed returns the record's token, renewed if need be. While the old token is valid, a problem with the new one is only logged.
+// renewed returns the grant's token, renewed if need be. While the old token is valid, a problem with the new one is only logged.
 func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
-	if err := s.saveLate(ctx); err != nil {
+	if err := s.save(ctx); err != nil {
 		s.in.Logger.WarnContext(ctx, "a renewed token is not stored yet; if this process ends now, the account must be connected again", "error", err)
 	}
-	if t, _ := s.kept(); t.Access != rejected && !t.due(time.Now(), s.jitter) {
+	if t := s.kept(); t.Access != rejected && !t.due(time.Now(), s.jitter) {
 		return t, nil // Who had the turn before has renewed it.
 	}
 	for pause := shortestPoll; ; pause = min(2*pause, longestPoll) {
@@ -94,7 +131,7 @@ func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
 		if err == nil && done {
 			return s.keep(t), nil
 		}
-		if old, _ := s.kept(); old.Access != rejected && old.valid(time.Now()) {
+		if old := s.kept(); old.Access != rejected && old.valid(time.Now()) {
 			if err != nil {
 				s.in.Logger.WarnContext(ctx, "a token could not be renewed", "until", old.Expiry, "error", err)
 			}
@@ -111,97 +148,114 @@ func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
 	}
 }
 
-// look reads the record, and renews its token if nobody else does. It returns the token if it is done.
+// look reads the grant, and renews its token if nobody else does. It returns the token if it is done.
 func (s *Source) look(ctx context.Context, rejected string) (t token, done bool, err error) {
 	var r record
 	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
 		return token{}, false, err
 	}
-	do, err := s.next(r, rejected)
+	g := r.Grants[s.client()]
+	do, err := s.next(g, rejected)
 	if do == renew {
-		mine := &claim{ID: rand.Text(), Until: time.Now().Add(renewTimeout + claimMargin)}
-		r = record{}
-		err = s.in.State.Update(ctx, StateName, &r, func(context.Context) (err error) {
-			if do, err = s.next(r, rejected); do == renew {
-				s.adopt(&r)
-				r.Claim = mine
-			}
-			return err
-		})
-		if err == nil && do == renew {
-			t, err = s.renew(ctx, r, mine.ID)
+		if g, do, err = s.claim(ctx, rejected); err == nil && do == renew {
+			t, err = s.renew(ctx, g)
+			t.forced = rejected != "" && err == nil
 			return t, err == nil, err
 		}
 	}
 	if err != nil {
 		return token{}, false, err
 	}
-	if r.Client == s.client() && r.Token.Access != rejected && r.Token.valid(time.Now()) {
-		s.keep(r.Token)
+	if g.Token.Access != rejected && g.Token.valid(time.Now()) {
+		s.keep(g.Token)
 	}
-	return r.Token, do == use, nil
-}
-
-// adopt empties the record of what belongs to another client.
-func (s *Source) adopt(r *record) {
-	if r.Client != s.client() {
-		r.Client, r.Token, r.Claim, r.Problem = s.client(), token{}, nil, ""
-	}
+	return g.Token, do == use, nil
 }
 
 const (
 	renewTimeout = 25 * time.Second // For the desk to answer.
-	claimMargin  = 15 * time.Second // To store the answer; and clocks differ.
+	claimMargin  = 24 * time.Second // To store the answer; and clocks differ. An operation can wait until a claim has ended.
 	saveTimeout  = 15 * time.Second
 )
 
+// claim notes that this replica renews the token, unless there is something else to do by now. The end of the operation does not
+// interrupt it: nobody could tell whether the note was written.
+func (s *Source) claim(ctx context.Context, rejected string) (g grant, do step, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	var r record
+	var mine *claim
+	err = s.in.State.Update(ctx, StateName, &r, func(context.Context) (err error) {
+		g = r.Grants[s.client()]
+		if do, err = s.next(g, rejected); do == renew {
+			mine = &claim{ID: rand.Text(), Until: time.Now().Add(renewTimeout + claimMargin)}
+			g.Claim = mine
+			r.set(s.client(), g)
+		}
+		return err
+	})
+	if err != nil && mine != nil {
+		s.withdraw(ctx, mine.ID)
+	}
+	return g, do, err
+}
+
+// withdraw takes a claim back that may have been written, and was not used.
+func (s *Source) withdraw(ctx context.Context, id string) {
+	s.mu.Lock()
+	s.withdrawn = id
+	s.mu.Unlock()
+	<-time.After(lease.Settle) // What is on its way has arrived by then, or never does.
+	s.settle(ctx, id, func(g *grant) { g.Claim = nil })
+}
+
 // renew asks the desk for a new token, and stores it. The end of the operation does not interrupt it: its answer would be lost.
-func (s *Source) renew(ctx context.Context, r record, claimID string) (token, error) {
+func (s *Source) renew(ctx context.Context, g grant) (token, error) {
 	ctx = context.WithoutCancel(ctx)
 	working, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
-	t, problem := s.request(working, r.Token.Refresh)
+	id := g.Claim.ID
+	t, problem := s.request(working, g.Token.Refresh)
 	var refused *refusal
 	switch {
 	case problem == nil:
 		s.mu.Lock()
-		s.current, s.unsaved = t, &renewal{claimID, t}
+		s.current, s.unsaved = t, &renewal{id, t}
 		s.mu.Unlock()
-		if err := s.saveLate(ctx); err != nil {
+		if err := s.save(ctx); err != nil {
 			s.in.Logger.WarnContext(ctx, "a renewed token could not be stored; that is tried again", "error", err)
-		}
-		if stored, _ := s.kept(); stored.valid(time.Now()) {
-			return stored, nil
+			s.saveLater()
 		}
 		return t, nil
 	case errors.Is(problem, errLost) && !s.repeatable():
 		// The claim stays, as the note that this refresh token has been used.
-		s.settle(ctx, claimID, func(r *record) { r.Claim.Until = time.Now() })
+		s.settle(ctx, id, func(g *grant) { g.Claim.Until = time.Now() })
 		s.show(ctx, botpress.Null[string]())
-		_, err := s.next(record{Client: s.client(), Claim: &claim{}}, "")
+		_, err := s.next(grant{Claim: &claim{}}, "")
 		return token{}, errors.Join(err, problem)
 	case errors.As(problem, &refused) && s.byCode:
-		s.settle(ctx, claimID, func(r *record) { r.Claim, r.Token, r.Problem = nil, token{}, refused.code })
+		s.settle(ctx, id, func(g *grant) { g.Claim, g.Token, g.Problem = nil, token{}, refused.code })
 		s.show(ctx, botpress.Null[string]())
-		_, err := s.next(record{Client: s.client(), Problem: refused.code}, "")
+		_, err := s.next(grant{Problem: refused.code}, "")
 		return token{}, errors.Join(err, problem)
 	case errors.As(problem, &refused):
-		s.settle(ctx, claimID, func(r *record) { r.Claim = nil })
-		err := hitl.Errorf("%s does not accept the client (%s). Check its ID and secret in the configuration of the integration.", s.config.Desk, refused.code)
+		s.settle(ctx, id, func(g *grant) { g.Claim = nil })
+		err := s.ownerError("%[1]s does not accept the client (%[2]s). Check its ID and secret in the configuration of the integration.", refused.code)
 		return token{}, errors.Join(err, problem)
 	}
-	s.settle(ctx, claimID, func(r *record) { r.Claim = nil })
+	s.settle(ctx, id, func(g *grant) { g.Claim = nil })
 	return token{}, problem
 }
 
-// settle changes the record if the claim is still ours. If that fails, the claim ends by itself.
-func (s *Source) settle(ctx context.Context, claimID string, change func(*record)) {
-	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+// settle changes the grant if the claim is still ours. If that fails, the claim ends by itself.
+func (s *Source) settle(ctx context.Context, claimID string, change func(*grant)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	var r record
 	err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-		if r.Claim != nil && r.Claim.ID == claimID {
-			change(&r)
+		if g := r.Grants[s.client()]; g.Claim != nil && g.Claim.ID == claimID {
+			change(&g)
+			r.set(s.client(), g)
 		}
 		return nil
 	})
@@ -210,20 +264,22 @@ func (s *Source) settle(ctx context.Context, claimID string, change func(*record
 	}
 }
 
-// saveLate stores a renewed token, if there is one that is not stored. An account that was connected meanwhile wins.
-func (s *Source) saveLate(ctx context.Context) error {
+// save stores a renewed token, if there is one that is not stored. An account that was connected meanwhile wins.
+func (s *Source) save(ctx context.Context) error {
 	s.mu.Lock()
 	late := s.unsaved
 	s.mu.Unlock()
 	if late == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	var r record
+	var g grant
 	err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-		if r.Claim != nil && r.Claim.ID == late.claim {
-			r.Claim, r.Token, r.Problem = nil, late.token, ""
+		if g = r.Grants[s.client()]; g.Claim != nil && g.Claim.ID == late.claim {
+			g.Claim, g.Token, g.Problem = nil, late.token, ""
+			r.set(s.client(), g)
 		}
 		return nil
 	})
@@ -232,6 +288,43 @@ func (s *Source) saveLate(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current, s.unsaved = r.Token, nil
+	if s.unsaved == late {
+		s.unsaved = nil
+		if g.Token.Access != "" {
+			s.current = g.Token
+		}
+	}
 	return nil
+}
+
+const (
+	firstSave = time.Second // Between two attempts to store a token,
+	longSave  = time.Minute // which grows,
+	lastSave  = time.Hour   // and after which nobody tries any more.
+)
+
+// saveLater stores the token as soon as that is possible: if this process ended before, the account would have to be connected again.
+func (s *Source) saveLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.retrying || s.life.Err() != nil {
+		return
+	}
+	s.retrying = true
+	s.saving.Go(func() {
+		began := time.Now()
+		for pause := firstSave; time.Since(began) < lastSave; pause = min(2*pause, longSave) {
+			select {
+			case <-time.After(pause):
+			case <-s.life.Done():
+				return
+			}
+			if s.save(s.life) == nil {
+				break
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.retrying = false
+	})
 }

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"strconv"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -42,11 +43,11 @@ const (
 // again until the context ends.
 func (s *Source) request(ctx context.Context, refresh string) (token, error) {
 	for pause := firstRetry; ; pause = min(2*pause, longRetry) {
-		t, err := s.once(ctx, refresh)
+		t, sent, err := s.once(ctx, refresh)
 		if err == nil {
 			return newToken(t, refresh), nil
 		}
-		after, err := classify(err)
+		after, err := classify(err, sent)
 		if again := errors.Is(err, errBusy) || errors.Is(err, errLost) && s.repeatable(); !again {
 			return token{}, err
 		}
@@ -67,7 +68,8 @@ func (s *Source) repeatable() bool { return !s.byCode || s.config.Reusable }
 // attemptTimeout is for one request that may be repeated.
 const attemptTimeout = 15 * time.Second
 
-func (s *Source) once(ctx context.Context, refresh string) (*oauth2.Token, error) {
+// once makes one request, and tells whether anything of it was sent.
+func (s *Source) once(ctx context.Context, refresh string) (t *oauth2.Token, sent bool, err error) {
 	if s.repeatable() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, attemptTimeout)
@@ -85,7 +87,19 @@ func (s *Source) once(ctx context.Context, refresh string) (*oauth2.Token, error
 		c.EndpointParams.Set("grant_type", "refresh_token")
 		c.EndpointParams.Set("refresh_token", refresh)
 	}
-	return c.Token(s.withClient(ctx))
+	ctx, sentAny := traced(ctx)
+	t, err = c.Token(s.withClient(ctx))
+	return t, sentAny(), err
+}
+
+// traced watches a request, and tells whether anything was sent. Who does not say so may have sent it.
+func traced(ctx context.Context) (_ context.Context, sent func() bool) {
+	var began, wrote atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { began.Store(true) },
+		WroteHeaders: func() { wrote.Store(true) },
+	})
+	return ctx, func() bool { return !began.Load() || wrote.Load() }
 }
 
 // withClient has the package oauth2 use the installation's client. It does not follow redirects: they would take secrets elsewhere.
@@ -96,23 +110,33 @@ func (s *Source) withClient(ctx context.Context) context.Context {
 }
 
 // classify tells what a failure means: a refusal, [errBusy] with how long to wait, or [errLost].
-func classify(err error) (after time.Duration, problem error) {
+func classify(err error, sent bool) (after time.Duration, problem error) {
 	var answered *oauth2.RetrieveError
 	if !errors.As(err, &answered) || answered.Response == nil {
-		var dial *net.OpError
-		if errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, syscall.ECONNREFUSED) {
-			return 0, fmt.Errorf("oauth: %w: %w", errBusy, err) // Nothing was sent.
+		if !sent {
+			return 0, fmt.Errorf("oauth: %w: %w", errBusy, err)
 		}
 		return 0, fmt.Errorf("oauth: %w: %w", errLost, err)
 	}
 	status := answered.Response.StatusCode
-	err = fmt.Errorf("status %d, %s", status, cmp.Or(answered.ErrorCode, http.StatusText(status))) // The body may hold a secret.
+	code := known(answered.ErrorCode)
+	err = fmt.Errorf("status %d, %s", status, cmp.Or(code, http.StatusText(status))) // The body may hold a secret.
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusInternalServerError, status == http.StatusServiceUnavailable:
 		seconds, _ := strconv.Atoi(answered.Response.Header.Get("Retry-After"))
 		return time.Duration(max(0, seconds)) * time.Second, fmt.Errorf("oauth: %w: %w", errBusy, err)
-	case status >= http.StatusInternalServerError, status < http.StatusMultipleChoices:
+	case status >= http.StatusInternalServerError, status < http.StatusMultipleChoices && code == "":
 		return 0, fmt.Errorf("oauth: %w: %w", errLost, err)
 	}
-	return 0, &refusal{cmp.Or(answered.ErrorCode, strconv.Itoa(status)), err}
+	return 0, &refusal{cmp.Or(code, strconv.Itoa(status)), err}
+}
+
+var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+// known returns an error's code if it has the form of RFC 6749: it is shown to people.
+func known(code string) string {
+	if errorCode.MatchString(code) {
+		return code
+	}
+	return ""
 }

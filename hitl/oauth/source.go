@@ -50,32 +50,49 @@ type Source struct {
 	jitter float64       // So that replicas do not all renew at the same moment.
 	turn   chan struct{} // Holds a value while one request renews the token.
 
-	mu      sync.Mutex // Guards what follows.
-	current token
-	unsaved *renewal // It could not be stored.
+	life   context.Context //nolint:containedctx // Of the work in the background. It ends with Close.
+	end    context.CancelFunc
+	saving sync.WaitGroup
+
+	mu        sync.Mutex // Guards what follows.
+	current   token
+	unsaved   *renewal // It could not be stored.
+	retrying  bool     // It is tried again in the background.
+	withdrawn string   // A claim of ours that was never used.
 }
 
 // ClientCredentials is a source that signs in as the client itself.
 func ClientCredentials(in hitl.Installation, c Config) *Source { return newSource(in, c, false) }
 
 // AuthorizationCode is a source that signs in for who connects an account in the browser. The adapter hands the source its
-// registrations ([Source.Register]) and webhooks ([Source.HandleWebhook]).
+// registrations ([Source.Register]), webhooks ([Source.HandleWebhook]) and its own end ([Source.Close]).
 func AuthorizationCode(in hitl.Installation, c Config) *Source { return newSource(in, c, true) }
 
 func newSource(in hitl.Installation, c Config, byCode bool) *Source {
 	if c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect {
 		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	return &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1)}
+	s := &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1)}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// Close stores a token that could not be stored yet, if there is one. An adapter calls it when it is closed itself, see [io.Closer].
+func (s *Source) Close() error {
+	s.end()
+	s.saving.Wait()
+	return s.save(context.Background())
 }
 
 // token is an access token and how it is renewed.
 type token struct {
-	Access   string    `json:"access"`
-	Type     string    `json:"type,omitempty"`
-	Refresh  string    `json:"refresh,omitempty"`
+	Access   string    `json:"access_token"`
+	Type     string    `json:"token_type,omitempty"`
+	Refresh  string    `json:"refresh_token,omitempty"`
 	Obtained time.Time `json:"obtained"`
 	Expiry   time.Time `json:"expiry,omitzero"` // Zero: it does not expire.
+
+	forced bool // The desk had refused the one before, which had not expired.
 }
 
 func newToken(t *oauth2.Token, previous string) token {
@@ -123,16 +140,16 @@ func (s *Source) Token(ctx context.Context) (*oauth2.Token, error) {
 
 // token returns a token, but not the rejected one.
 func (s *Source) token(ctx context.Context, rejected string) (token, error) {
-	t, stored := s.kept()
+	t := s.kept()
 	usable := t.Access != rejected && t.valid(time.Now())
-	if usable && stored && !t.due(time.Now(), s.jitter) {
+	if usable && !t.due(time.Now(), s.jitter) {
 		return t, nil
 	}
 	select {
 	case s.turn <- struct{}{}:
 	default:
 		if usable {
-			return t, nil // Somebody is renewing or storing it.
+			return t, nil // Somebody is renewing it.
 		}
 		select {
 		case s.turn <- struct{}{}:
@@ -144,11 +161,10 @@ func (s *Source) token(ctx context.Context, rejected string) (token, error) {
 	return s.renewed(ctx, rejected)
 }
 
-// kept is the token that this replica knows, and whether the others can know it, too.
-func (s *Source) kept() (t token, stored bool) {
+func (s *Source) kept() token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current, s.unsaved == nil
+	return s.current
 }
 
 func (s *Source) keep(t token) token {

@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +42,7 @@ func TestRenewal(t *testing.T) {
 							w.desk.faults = append(w.desk.faults, []int{500, 503, 429}[random.IntN(3)])
 						}
 						w.desk.mu.Unlock()
+						wait(time.Minute)
 						ends := "it is due"
 						switch random.IntN(3) {
 						case 0:
@@ -88,7 +91,7 @@ func TestLostAnswer(t *testing.T) {
 		"in a proxy":               func(w *world) { w.desk.faults = []int{502} },
 		"after the proxy's time":   func(w *world) { w.desk.faults = []int{504} },
 		"because nothing comes":    func(w *world) { w.desk.slow(time.Minute) },
-		"as an answer of no sense": func(w *world) { w.desk.faults = []int{299} },
+		"as an answer of no sense": func(w *world) { w.desk.faults = []int{nonsense} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -156,11 +159,11 @@ func TestDeathBeforeTheTokenIsStored(t *testing.T) {
 				dead := make(chan error, 1)
 				go func() { dead <- w.adapters[0].get("/tickets") }()
 				wait(5 * time.Second) // The claim is stored, and the desk is at work.
-				lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+				w.isolated.Store(1)   // From now on Botpress hears nothing of it.
+				w.clients[0].CloseIdleConnections()
 				if err := <-dead; err != nil {
 					t.Errorf("who has renewed the token cannot use it: %v", err)
 				}
-				lift()
 				w.desk.slow(0)
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 				defer cancel()
@@ -216,9 +219,11 @@ func TestRefusals(t *testing.T) {
 		before func(*world)
 		want   string
 	}{
-		"a wrong secret":  {setup{secret: "secret-wrong"}, nil, "Acme does not accept the client (invalid_client). Check its ID and secret in the configuration of the integration."},
-		"not connected":   {setup{byCode: true}, nil, "Acme is not connected. Connect Acme in the configuration of the integration."},
-		"a grant revoked": {setup{byCode: true}, func(w *world) { w.connect(); w.desk.refresh, w.desk.access = map[string]int{}, map[string]grant{} }, "Acme has ended its sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
+		"a wrong secret":            {setup{secret: "secret-wrong"}, nil, "Acme does not accept the client (invalid_client). Check its ID and secret in the configuration of the integration."},
+		"not connected":             {setup{byCode: true}, nil, "Acme is not connected. Connect Acme in the configuration of the integration."},
+		"a grant that a 200 denies": {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{saysNo} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
+		"a code of no form":         {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{422} }, "Acme has ended the sign-in (422). Connect Acme again, in the configuration of the integration."},
+		"a grant revoked":           {setup{byCode: true}, func(w *world) { w.connect(); w.desk.refresh, w.desk.access = map[string]int{}, map[string]grant{} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -313,6 +318,7 @@ func TestClient(t *testing.T) {
 			t.Error(err)
 		}
 		calls := w.desk.served()
+		wait(time.Minute)
 		w.desk.endAll()
 		if issued := w.desk.count(func() { _ = a.call(t.Context(), "/tickets", "body") }); issued != 1 || w.desk.served()-calls != 2 {
 			t.Errorf("%d tokens for %d calls", issued, w.desk.served()-calls)
@@ -336,6 +342,187 @@ func TestOperationEndsDuringRenewal(t *testing.T) {
 		w.desk.slow(0)
 		if issued := w.desk.count(func() { w.all(10) }); issued != 0 {
 			t.Errorf("%d more tokens were issued", issued)
+		}
+	})
+}
+
+// A desk that cannot be reached has not been asked.
+func TestDeskThatCannotBeReached(t *testing.T) {
+	for name, dial := range map[string]func(context.Context) (net.Conn, error){
+		"nobody listens":     func(context.Context) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
+		"no name":            func(context.Context) (net.Conn, error) { return nil, &net.DNSError{Err: "no such host"} },
+		"nothing comes back": func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() },
+		"it hangs up":        func(context.Context) (net.Conn, error) { a, b := net.Pipe(); _ = b.Close(); return a, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, setup{byCode: true})
+				w.connect()
+				w.all(1)
+				wait(w.desk.life + time.Second)
+				w.clients[0].CloseIdleConnections()
+				w.dial.Store(&dial)
+				err := w.adapters[0].get("/tickets")
+				w.dial.Store(nil)
+				w.clients[0].CloseIdleConnections()
+				if name == "it hangs up" { // It may have read the request.
+					if !strings.Contains(ownerReads(err), "Connect Acme again") {
+						t.Errorf("the owner reads %q of %v", ownerReads(err), err)
+					}
+					return
+				}
+				if err == nil || ownerReads(err) != "" {
+					t.Errorf("while the desk cannot be reached: %v", err)
+				}
+				if err := w.adapters[0].get("/tickets"); err != nil {
+					t.Errorf("when it can be reached again: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A claim that was written late, and not used, costs nothing. Nor does one that is made late.
+func TestClaimsAreLate(t *testing.T) {
+	for name, fault := range map[string]botpresstest.Fault{
+		"its answer": {Operation: "setState", Kind: botpresstest.Late, Delay: 4 * time.Second, Times: 1},
+		"its lease":  {Operation: "getOrSetState", Kind: botpresstest.Delay, Delay: 14 * time.Second, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, setup{byCode: true})
+				w.connect()
+				w.all(2)
+				wait(w.desk.life + time.Second)
+				lift := w.cloud.Fault(fault)
+				w.desk.slow(20 * time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				first := make(chan error, 1)
+				go func() { first <- w.adapters[0].call(ctx, "/tickets", "") }()
+				wait(30 * time.Second)
+				lift()
+				if err := w.adapters[1].get("/tickets"); err != nil {
+					t.Errorf("meanwhile at another replica: %v", err)
+				}
+				<-first
+				wait(3 * time.Minute)
+				w.desk.slow(0)
+				w.all(4)
+				if w.desk.reused != 0 {
+					t.Error("a refresh token was used twice")
+				}
+			})
+		})
+	}
+}
+
+// While the configuration changes, a replica that has not heard of it goes on with the old client, and spoils nothing. No desk sees
+// the token of another one.
+func TestOldReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{})
+		other := newDesk()
+		other.last = 1_000
+		w.serve("other.test:80", other)
+		w.all(1)
+		old := w.adapters[0]
+		elsewhere := func(c *oauth.Config) {
+			c.Endpoint.TokenURL, c.Endpoint.AuthURL = "http://other.test/oauth/tokens", "http://other.test/oauth/authorizations/new"
+		}
+		w.replica(setup{byCode: true, config: elsewhere})
+		w.connect()
+		account := w.adapters[1]
+		if _, err := account.source.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			wait(59 * time.Minute)
+			w.desk.endAll()
+			if err := old.get("/tickets"); err != nil {
+				t.Errorf("the old client: %v", err)
+			}
+			if got, err := account.source.Token(t.Context()); err != nil || len(got.AccessToken) < len("access-1000") {
+				t.Errorf("the account has %v, %v", got, err)
+			}
+		}
+		for _, shown := range w.desk.shown {
+			if strings.Contains(shown, "access-1") && len(shown) > len("Bearer access-99") {
+				t.Errorf("the old desk was shown %q", shown)
+			}
+		}
+	})
+}
+
+// A token that could not be stored is stored as soon as that is possible, though nobody asks for it; and at the end.
+func TestTokenIsStoredInTheBackground(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("closed: %t", closed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, setup{byCode: true})
+				w.connect()
+				w.all(2)
+				wait(w.desk.life + time.Second)
+				w.desk.slow(10 * time.Second)
+				first := make(chan error, 1)
+				go func() { first <- w.adapters[0].get("/tickets") }()
+				wait(5 * time.Second)
+				lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+				if err := <-first; err != nil {
+					t.Fatal(err)
+				}
+				lift()
+				w.desk.slow(0)
+				if closed {
+					if err := w.adapters[0].source.Close(); err != nil {
+						t.Error(err)
+					}
+				} else {
+					wait(2 * time.Minute)
+				}
+				if err := w.adapters[1].get("/tickets"); err != nil {
+					t.Errorf("the other replica: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A desk that refuses every token is not asked for one after the other.
+func TestStubbornDesk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		w.connect()
+		w.all(1)
+		w.desk.stubborn = true
+		issued := w.desk.count(func() {
+			for range 20 {
+				if err := w.adapters[0].get("/tickets"); err == nil {
+					t.Error("a call succeeds")
+				}
+			}
+		})
+		if issued != 1 {
+			t.Errorf("%d tokens for 20 calls", issued)
+		}
+	})
+}
+
+// Many clients, one after the other: the state does not grow.
+func TestManyClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{})
+		for i := range 8 {
+			a := w.replica(setup{config: func(c *oauth.Config) { c.Scopes = []string{fmt.Sprint("scope-", i)} }})
+			if err := a.get("/tickets"); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Minute)
+		}
+		for _, c := range w.cloud.Calls() {
+			if n := strings.Count(string(c.Request), "access_token"); n > 3 {
+				t.Errorf("the state has %d tokens", n)
+			}
 		}
 	})
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,9 +37,12 @@ type world struct {
 	client  *http.Client // A browser, and everybody else.
 	log     *bytes.Buffer
 
-	adapters []*adapter     // One a replica.
-	replicas []http.Handler // The same.
-	front    http.Handler   // Of them, the one that Botpress calls.
+	isolated atomic.Int64                                            // The number of the replica, from 1, that does not reach Botpress.
+	dial     atomic.Pointer[func(context.Context) (net.Conn, error)] // How replicas reach the desk. Nil: as they should.
+	adapters []*adapter                                              // One a replica.
+	clients  []*http.Client                                          // The same.
+	replicas []http.Handler                                          // The same.
+	front    http.Handler                                            // Of them, the one that Botpress calls.
 }
 
 // settings of a configuration.
@@ -57,6 +63,8 @@ func (a *adapter) CreateUser(context.Context, hitl.CreateUserRequest) (hitl.Ref,
 func (a *adapter) StartHitl(_ context.Context, r hitl.StartHitlRequest[struct{}]) (hitl.Ref, error) {
 	return hitl.Ref{ID: r.ConversationID}, a.get("/tickets")
 }
+func (a *adapter) Close() error { return a.source.Close() }
+
 func (*adapter) StopHitl(context.Context, hitl.StopHitlRequest) error { return nil }
 func (a *adapter) SendMessage(context.Context, hitl.SendMessageRequest) (hitl.Ref, error) {
 	return hitl.Ref{ID: "m"}, a.get("/messages")
@@ -154,7 +162,17 @@ func (w *world) replica(s setup) *adapter {
 		made <- a
 		return a, nil
 	}
-	client := w.network.Client()
+	number := int64(len(w.clients) + 1)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if w.isolated.Load() == number && strings.HasPrefix(addr, "botpress.test") {
+			return nil, syscall.ENETUNREACH
+		}
+		if dial := w.dial.Load(); dial != nil && strings.HasPrefix(addr, "desk.test") {
+			return (*dial)(ctx)
+		}
+		return w.network.DialContext(ctx, network, addr)
+	}}}
+	w.clients = append(w.clients, client)
 	server, err := hitl.NewServer(hitl.Definition{Name: "signing-in", Version: "1.0.0", States: []hitl.StateDefinition{oauth.State()}}, connect, &hitl.Options{
 		Botpress: botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: client},
 		Secrets:  []string{signingSecret}, HTTPClient: client, SweepEvery: s.sweepEvery, Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),

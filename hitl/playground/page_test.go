@@ -211,16 +211,19 @@ func TestSecretsInBodies(t *testing.T) {
 		json.RawMessage(`{"url": "https://jane:pa55word@desk.example.com", "password": "pass\"word", "id": 12345678, "level": "high"}`))...)
 	s.learn("bp_pat_secret")
 	for body, want := range map[string]string{
-		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`:               `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
-		`{"level": "high", "said": "my pass\"word"}`:                                `{"level": "high", "said": "my [secret]"}`,
-		`{"body": "{\"api_token\": \"abc\"}"}`:                                      `{"body": "{\"api_token\": \"[secret]\"}"}`,
-		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:                  `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
-		`Bearer bp_pat_secret`:                                                      `Bearer [secret]`,
-		`Basic YnBfcGF0X3NlY3JldDp4`:                                                `Basic [secret]p4`,
-		`{"url": "https://jane:pa55word@desk.example.com/12345678"}`:                `{"url": "https://jane:[secret]@desk.example.com/12345678"}`,
-		`grant_type=refresh_token&refresh_token=abc&client_secret=d%20e&scope=read`: `grant_type=refresh_token&refresh_token=[secret]&client_secret=[secret]&scope=read`,
-		`{"refresh_token": "abc", "token_type": "bearer"}`:                          `{"refresh_token": "[secret]", "token_type": "bearer"}`,
-		`https://desk.example.com/?access_token=abc&nextToken=page2#top`:            `https://desk.example.com/?access_token=[secret]&nextToken=page2#top`,
+		`{"signing_secret": {"secret": "abc"}, "nextToken": "page2"}`:                                      `{"signing_secret": {"secret": "[secret]"}, "nextToken": "page2"}`,
+		`{"level": "high", "said": "my pass\"word"}`:                                                       `{"level": "high", "said": "my [secret]"}`,
+		`{"body": "{\"api_token\": \"abc\"}"}`:                                                             `{"body": "{\"api_token\": \"[secret]\"}"}`,
+		`{"headers": {"x-desk-signature": "v1=abc", "x-id": "7"}}`:                                         `{"headers": {"x-desk-signature": "[secret]", "x-id": "7"}}`,
+		`Bearer bp_pat_secret`:                                                                             `Bearer [secret]`,
+		`Basic YnBfcGF0X3NlY3JldDp4`:                                                                       `Basic [secret]p4`,
+		`{"url": "https://jane:pa55word@desk.example.com/12345678"}`:                                       `{"url": "https://jane:[secret]@desk.example.com/12345678"}`,
+		`grant_type=refresh_token&refresh_token=abc&client_secret=d%20e&scope=read`:                        `grant_type=refresh_token&refresh_token=[secret]&client_secret=[secret]&scope=read`,
+		`{"refresh_token": "abc", "token_type": "bearer"}`:                                                 `{"refresh_token": "[secret]", "token_type": "bearer"}`,
+		`{"query": "code=abc&state=wh.d.e"}`:                                                               `{"query": "code=[secret]&state=[secret]"}`,
+		`grant_type=authorization_code&code=abc&code_verifier=d-e`:                                         `grant_type=authorization_code&code=[secret]&code_verifier=[secret]`,
+		`{"grants": {"a": {"token": {"access_token": "b", "refresh_token": "c"}}}, "signing_secret": "d"}`: `{"grants": {"a": {"token": {"access_token": "[secret]", "refresh_token": "[secret]"}}}, "signing_secret": "[secret]"}`,
+		`https://desk.example.com/?access_token=abc&nextToken=page2#top`:                                   `https://desk.example.com/?access_token=[secret]&nextToken=page2#top`,
 		`{"a": 1}`: `{"a": 1}`,
 	} {
 		if got, missing := s.body([]byte(body), false); got != want || missing != "" {

@@ -45,7 +45,7 @@ var (
 	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|refresh_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
 
 	// secretParameter is the same in a query or a form.
-	secretParameter = regexp.MustCompile(`(?i)((?:^|[?&])[a-z_]*(?:secret|passw|signature|api_?key|api_?token|access_?token|refresh_?token)[a-z]*=)[^&#\s"]+`)
+	secretParameter = regexp.MustCompile(`(?i)((?:^|[?&"])[a-z_]*(?:secret|passw|signature|api_?key|api_?token|access_?token|refresh_?token|code_verifier)[a-z]*=|(?:^|[?&"])(?:code|state)=)[^&#\s"]+`)
 )
 
 // header is a header to be shown: each line a name and a value, in the order of the names.
