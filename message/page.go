@@ -126,44 +126,6 @@ func (p *page) linkify(line string) {
 	}
 }
 
-// findURL finds the first http or https URL, without the punctuation that follows it. start is
-// negative if there is none. It looks at each byte a bounded number of times.
-func findURL(s string) (start, end int) {
-	for from := 0; ; {
-		i := strings.Index(s[from:], "http")
-		if i < 0 {
-			return -1, -1
-		}
-		start, from = from+i, from+i+len("http")
-		before, _ := utf8.DecodeLastRuneInString(s[:start])
-		if unicode.IsLetter(before) || unicode.IsDigit(before) || !safeURL(s[start:]) {
-			continue
-		}
-		url := s[start:]
-		if n := strings.IndexFunc(url, endsURL); n >= 0 {
-			url = url[:n]
-		}
-		url = trimURL(url)
-		if safeURL(url) {
-			return start, start + len(url)
-		}
-	}
-}
-
-// trimURL removes trailing punctuation, and closing parentheses that the URL does not open.
-func trimURL(url string) string {
-	const punctuation = ".,;:!?'*_~"
-	url = strings.TrimRight(url, punctuation)
-	for excess := strings.Count(url, ")") - strings.Count(url, "("); excess > 0 && strings.HasSuffix(url, ")"); excess-- {
-		url = strings.TrimRight(url[:len(url)-1], punctuation)
-	}
-	return url
-}
-
-func endsURL(r rune) bool {
-	return unicode.IsSpace(r) || strings.ContainsRune("<>\"`|\\^{}[]", r)
-}
-
 // inline writes text on one line, without links.
 func (p *page) inline(s string) { p.escape(oneLine(s)) }
 
@@ -207,38 +169,6 @@ func (p *page) link(label, url string) {
 		p.escape(label + " <" + url + ">")
 	}
 }
-
-// safeURL reports whether a click on the URL can only open a page, a mail or a call.
-func safeURL(url string) bool {
-	scheme, rest, _ := strings.Cut(url, ":")
-	switch strings.ToLower(scheme) {
-	case "http", "https":
-		return len(rest) > len("//") && strings.HasPrefix(rest, "//")
-	case "mailto", "tel":
-		return rest != ""
-	default:
-		return false
-	}
-}
-
-// href percent-encodes the characters that would end the target of a link in HTML or Markdown.
-func href(url string) string {
-	if !strings.ContainsAny(url, targetEnds) {
-		return url
-	}
-	var b strings.Builder
-	for _, r := range url {
-		if strings.ContainsRune(targetEnds, r) {
-			const hex = "0123456789ABCDEF"
-			b.Write([]byte{'%', hex[r>>4&15], hex[r&15]})
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-const targetEnds = "\t \"'<>()\\`"
 
 // escape writes one line of clean text, escaped for the format.
 func (p *page) escape(s string) {
