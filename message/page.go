@@ -213,7 +213,9 @@ func (p *page) escapeMarkdown(s string) {
 		case '\\', '`', '*', '[', ']', '<', '~':
 			p.write(`\`)
 		case '_':
-			if i == 0 || i == len(s)-1 || !isWord(s[i-1]) || !isWord(s[i+1]) { // Not in snake_case.
+			before, _ := utf8.DecodeLastRuneInString(s[:i])
+			after, _ := utf8.DecodeRuneInString(s[i+1:])
+			if !isWord(before) || !isWord(after) { // Not in snake_case.
 				p.write(`\`)
 			}
 		case '&':
@@ -256,9 +258,12 @@ func isMarker(line, mark string) bool {
 	return ok && (rest == "" || strings.HasPrefix(rest, mark) || rest[0] == ' ' || rest[0] == '\t')
 }
 
-// isWord reports whether c belongs to a word. It counts all letters beyond ASCII.
-func isWord(c byte) bool {
-	return c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+// isWord reports whether r belongs to a word, in any script. utf8.RuneError, which stands for none, does not.
+func isWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
 // isEntity reports whether text that begins with an ampersand begins with a character reference,
@@ -267,7 +272,7 @@ func isEntity(s string) bool {
 	name, _, ok := strings.Cut(s[1:min(len(s), 34)], ";")
 	name = strings.TrimPrefix(name, "#")
 	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return r >= utf8.RuneSelf || !isWord(byte(r))
+		return r >= utf8.RuneSelf || !isWord(r)
 	})
 }
 

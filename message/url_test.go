@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
 	"golang.org/x/net/html"
@@ -17,7 +18,7 @@ func TestLinks(t *testing.T) {
 	for _, kind := range corpus.Load(t, "testdata/links.txt") {
 		for _, c := range kind.Cases {
 			for name, markup := range rendered(t, c.In) {
-				got, want := marked(t, markup), c.Want
+				got, want := show(t, markup).marked, c.Want
 				if strings.HasPrefix(name, "Markdown") {
 					got, want = readable(got), readable(want)
 				}
@@ -57,29 +58,40 @@ func commonMark(t testing.TB, markdown string) string {
 	return out.String()
 }
 
-// marked returns the visible text of HTML, with its links in angle brackets. A link whose target is not its label has both.
-func marked(t testing.TB, markup string) string {
+// shown is what a reader sees of HTML.
+type shown struct {
+	text   string
+	marked string // The text, with its links in angle brackets. If the target of a link is not its label, both are there.
+	links  []string
+}
+
+func show(t testing.TB, markup string) shown {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(markup))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
+	var s shown
 	for n := range root.Descendants() {
 		switch {
-		case n.Type == html.TextNode && n.Parent.Data != "a":
-			out.WriteString(n.Data)
+		case n.Type == html.TextNode:
+			s.text += n.Data
+			if n.Parent.Data != "a" {
+				s.marked += n.Data
+			}
 		case n.Data == "br":
-			out.WriteString("\n")
+			s.text += "\n"
+			s.marked += "\n"
 		case n.Data == "a":
 			label, target := n.FirstChild.Data, n.Attr[0].Val
+			s.links = append(s.links, target)
 			if decoded(label) != decoded(target) {
 				label += " -> " + target
 			}
-			out.WriteString("<" + label + ">")
+			s.marked += "<" + label + ">"
 		}
 	}
-	return out.String()
+	return s
 }
 
 // decoded decodes what is percent-encoded. A percent sign of no encoding stays.
@@ -108,4 +120,49 @@ func upper(c byte) byte {
 }
 
 // readable returns what Markdown shows of a text: it encodes brackets in links and renders white space as it likes.
-func readable(s string) string { return strings.Join(strings.Fields(decoded(s)), " ") }
+func readable(s string) string { return strings.Join(strings.Fields(decoded(s)), "") }
+
+// Nothing that is written makes a link of what was none, nor loses a letter, and an address on a line of its own is always a link.
+func FuzzLinks(f *testing.F) {
+	for _, kind := range corpus.Load(f, "testdata/links.txt") {
+		for _, c := range kind.Cases {
+			f.Add(c.In)
+		}
+	}
+	for _, text := range []string{"”_a_” “__b__”", "。_a_。", "€_a_€", "a_b_c д_е", "\t\u00A0_a", "- a\n\n    b\n> c\n===\n1. d", "a  \n  b", "![a](b) [a]: c", "a\\\nb", "&amp;&copy"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		const known = "https://shop.example/help"
+		m := message.Text{Text: text + "\n" + known}
+		plain, markup, markdown := message.PlainText(m), message.ToHTML(m), message.ToMarkdown(m)
+		if !utf8.ValidString(plain) || !utf8.ValidString(markup) || !utf8.ValidString(markdown) {
+			t.Fatalf("%q, %q or %q is no UTF-8", plain, markup, markdown)
+		}
+		checkHTML(t, markup)
+		fromHTML, fromMarkdown := show(t, markup), show(t, commonMark(t, markdown))
+		var lines []string
+		for line := range strings.SplitSeq(plain, "\n") {
+			lines = append(lines, strings.TrimRight(line, " \t"))
+		}
+		if want := strings.Join(lines, "\n"); fromHTML.text != want {
+			t.Errorf("HTML shows\n%q, want\n%q", fromHTML.text, want)
+		}
+		if got, want := readable(fromMarkdown.marked), readable(fromHTML.marked); got != want {
+			t.Errorf("Markdown shows\n%q, want\n%q", got, want)
+		}
+		for _, link := range fromHTML.links {
+			if !strings.Contains(encoded(plain), link) || !isSafe(link) {
+				t.Errorf("%q is a link, but not in %q", link, plain)
+			}
+		}
+		if n := len(fromHTML.links); n == 0 || fromHTML.links[n-1] != known {
+			t.Errorf("%q is no link", known)
+		}
+	})
+}
+
+// encoded percent-encodes the characters that links have encoded.
+func encoded(s string) string {
+	return strings.NewReplacer("\t", "%09", " ", "%20", `"`, "%22", "'", "%27", "<", "%3C", ">", "%3E", "(", "%28", ")", "%29", `\`, "%5C", "`", "%60").Replace(s)
+}
