@@ -157,17 +157,41 @@ func (p *page) link(label, url string) {
 		p.write(`">`)
 		p.escape(cmp.Or(label, url))
 		p.write("</a>")
-	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url):
+	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url) && !hasEntity(url):
 		p.write("<" + href(url) + ">")
 	case p.format == FormatMarkdown && safeURL(url):
 		p.write("[")
-		p.escape(label)
-		p.write("](" + href(url) + ")")
+		p.escape(cmp.Or(label, url))
+		p.write("](")
+		p.target(href(url))
+		p.write(")")
 	case label == "" || label == url:
 		p.escape(url)
 	default:
 		p.escape(label + " <" + url + ">")
 	}
+}
+
+// target writes the target of a link in Markdown. CommonMark 0.31.2, section 2.5: character references count there. In autolinks they
+// do for some renderers only.
+func (p *page) target(url string) {
+	for i := range len(url) {
+		if url[i] == '&' && isEntity(url[i:]) {
+			p.write("&amp;")
+		} else {
+			p.buf = append(p.buf, url[i])
+		}
+	}
+}
+
+// hasEntity reports whether there is a character reference in a text.
+func hasEntity(s string) bool {
+	for i := range len(s) {
+		if s[i] == '&' && isEntity(s[i:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // escape writes one line of clean text, escaped for the format.

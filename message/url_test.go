@@ -30,6 +30,37 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Messages of all types say the same in every format.
+func TestFormatsAgree(t *testing.T) {
+	for _, kind := range corpus.Load(t, "testdata/links.txt") {
+		for _, c := range kind.Cases {
+			for _, m := range messagesWith(c.In) {
+				want := readable(message.PlainText(m))
+				for format, markup := range map[string]string{"HTML": message.ToHTML(m), "Markdown": commonMark(t, message.ToMarkdown(m))} {
+					if got := readable(show(t, markup).plain); got != want {
+						t.Errorf("line %d, %T as %s\n got %q\nwant %q", c.Line, m, format, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// messagesWith returns messages that have a text wherever one can be.
+func messagesWith(text string) []message.Message {
+	const address = "https://shop.example/a b_(c)?d[]=e&copy;f|g&#65;h"
+	return []message.Message{
+		message.File{FileURL: address, Title: text},
+		message.Audio{AudioURL: address},
+		message.Location{Latitude: 1, Longitude: -2, Title: text, Address: text},
+		message.Choice{Text: text, Options: []message.Option{{Label: text, Value: "1"}, {Label: "a", Value: text}}},
+		message.Carousel{Items: []message.Card{{Title: text, Subtitle: text, ImageURL: address}, {Title: "b", Actions: []message.Action{
+			{Kind: message.ActionURL, Label: text, Value: address}, {Kind: message.ActionSay, Label: text, Value: text},
+		}}}},
+		message.Bloc{Items: []message.BlocItem{message.Text{Text: text}, message.Image{ImageURL: address, Title: text}, message.Text{Text: "- " + text}}},
+	}
+}
+
 // rendered returns a text as HTML in every way that the package writes it.
 func rendered(t *testing.T, text string) map[string]string {
 	t.Helper()
@@ -60,8 +91,9 @@ func commonMark(t testing.TB, markdown string) string {
 
 // shown is what a reader sees of HTML.
 type shown struct {
-	text   string
+	text   string // With a mark before each item of a list.
 	marked string // The text, with its links in angle brackets. If the target of a link is not its label, both are there.
+	plain  string // The text as PlainText has it, with the targets of links that are not their labels.
 	links  []string
 }
 
@@ -74,24 +106,32 @@ func show(t testing.TB, markup string) shown {
 	var s shown
 	for n := range root.Descendants() {
 		switch {
-		case n.Type == html.TextNode:
-			s.text += n.Data
-			if n.Parent.Data != "a" {
-				s.marked += n.Data
-			}
-		case n.Data == "br":
-			s.text += "\n"
-			s.marked += "\n"
-		case n.Data == "a":
-			label, target := n.FirstChild.Data, n.Attr[0].Val
+		case n.Type == html.TextNode && n.Parent.Data == "a":
+			label, target := n.Data, n.Parent.Attr[0].Val
 			s.links = append(s.links, target)
-			if decoded(label) != decoded(target) {
-				label += " -> " + target
+			s.text += label
+			if decoded(label) == decoded(target) {
+				s.marked += "<" + label + ">"
+				s.plain += label
+			} else {
+				s.marked += "<" + label + " -> " + target + ">"
+				s.plain += label + " <" + target + ">"
 			}
-			s.marked += "<" + label + ">"
+		case n.Type == html.TextNode:
+			s.add(n.Data)
+		case n.Data == "br":
+			s.add("\n")
+		case n.Data == "li":
+			s.add("- ")
 		}
 	}
 	return s
+}
+
+func (s *shown) add(text string) {
+	s.text += text
+	s.marked += text
+	s.plain += text
 }
 
 // decoded decodes what is percent-encoded. A percent sign of no encoding stays.
