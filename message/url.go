@@ -140,11 +140,13 @@ func endsURL(before, r rune) bool {
 	switch {
 	case r < utf8.RuneSelf:
 		return r <= ' ' || r == '<' || r == '>' || r == '"' || r == '`' || r == '\\' || r == 0x7F
+	case unicode.IsLetter(r):
+		return r == '\u3164' || r == '\uFFA0' // Hangul fillers, which are blank.
 	case unicode.Is(unicode.Cf, r):
 		// Joiners and tags extend the character before, by UAX #29. They are for other scripts and emoji.
 		return before < utf8.RuneSelf || isDisguise(r)
 	default:
-		return r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(notInURL, r) || isTextPunctuation(r)
+		return r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) || isTextPunctuation(r)
 	}
 }
 
@@ -154,13 +156,14 @@ func isTextPunctuation(r rune) bool {
 	return unicode.In(r, unicode.Terminal_Punctuation, unicode.Quotation_Mark, unicode.Ps, unicode.Pe, unicode.Pi, unicode.Pf, separators)
 }
 
-// separators are bullets, ellipses, dashes longer than a hyphen and the like. Unicode has no property for them.
+// separators are bullets, ellipses, dashes longer than a hyphen and the like, which have no property of their own in Unicode.
 var separators = &unicode.RangeTable{R16: []unicode.Range16{
 	{0x00A1, 0x00BF, 0xBF - 0xA1}, // ¡ and ¿
 	{0x2014, 0x2015, 1},           // Em dash, horizontal bar.
 	{0x2020, 0x2022, 1},           // Daggers and a bullet.
 	{0x2025, 0x2026, 1},           // Leaders and ellipsis.
 	{0x203B, 0x203B, 1},           // Reference mark.
+	{0x2800, 0x2800, 1},           // Braille blank.
 	{0x2E3A, 0x2E3B, 1},           // Longer dashes.
 	{0x301C, 0x301C, 1},           // Wave dash.
 	{0x3030, 0x3030, 1},           // Wavy dash.
@@ -168,13 +171,6 @@ var separators = &unicode.RangeTable{R16: []unicode.Range16{
 	{0xFF1A, 0xFF20, 1},
 	{0xFF3B, 0xFF40, 1},
 	{0xFF5B, 0xFF5E, 1},
-}}
-
-// notInURL are blanks that Unicode has among letters and symbols.
-var notInURL = &unicode.RangeTable{R16: []unicode.Range16{
-	{0x2800, 0x2800, 1}, // Braille blank.
-	{0x3164, 0x3164, 1}, // Hangul filler.
-	{0xFFA0, 0xFFA0, 1}, // Halfwidth Hangul filler.
 }}
 
 // trimURL removes what is at the end but belongs to the text: punctuation, brackets that are opened or closed only there, and as many
