@@ -65,6 +65,8 @@ func TestLinearTime(t *testing.T) {
 		{"", "http://a/\u200B"},
 		{"", "谢http://a/[b]，"},
 		{"", "[http://a](http://a)"},
+		{"http://a/", "|http://a/"},
+		{"http://a/", "|http:/"},
 	} {
 		for name, write := range writers {
 			const size, most = 1 << 20 / racetest.Slowdown, time.Second * racetest.Slowdown

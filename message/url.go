@@ -108,7 +108,8 @@ func ipv6Len(s string) int {
 }
 
 // pathLen returns the length of path, query and fragment. A square bracket or a brace that they do not open ends them, as in
-// Markdown, BBCode and JSON. A parenthesis does only if the URL stands in parentheses, because GFM takes it.
+// Markdown, BBCode and JSON, and so does a bracket or a bar before another URL. A parenthesis does only if the URL stands in
+// parentheses, because GFM takes it.
 func pathLen(s string, inParentheses bool) int {
 	var open struct{ square, curly, round int }
 	before := rune(0)
@@ -127,12 +128,20 @@ func pathLen(s string, inParentheses bool) int {
 		case ')':
 			open.round--
 		}
-		if open.square < 0 || open.curly < 0 || open.round < 0 && inParentheses || endsURL(before, r) {
+		closes := open.square < 0 || open.curly < 0 || open.round < 0 && inParentheses
+		separates := (r == '[' || r == '{' || r == '|') && startsURL(s[i+1:])
+		if closes || separates || endsURL(before, r) {
 			return i
 		}
 		before = r
 	}
 	return len(s)
+}
+
+// startsURL reports whether a text begins with "http://" or "https://".
+func startsURL(s string) bool {
+	colon := strings.Index(s[:min(len(s), len("https://"))], "://")
+	return colon > 0 && schemeStart(s[:colon]) == 0
 }
 
 // endsURL reports whether a URL ends before r, wherever it stands. Letters, digits, marks and symbols of all scripts belong to it.
