@@ -126,44 +126,6 @@ func (p *page) linkify(line string) {
 	}
 }
 
-// findURL finds the first http or https URL, without the punctuation that follows it. start is
-// negative if there is none. It looks at each byte a bounded number of times.
-func findURL(s string) (start, end int) {
-	for from := 0; ; {
-		i := strings.Index(s[from:], "http")
-		if i < 0 {
-			return -1, -1
-		}
-		start, from = from+i, from+i+len("http")
-		before, _ := utf8.DecodeLastRuneInString(s[:start])
-		if unicode.IsLetter(before) || unicode.IsDigit(before) || !safeURL(s[start:]) {
-			continue
-		}
-		url := s[start:]
-		if n := strings.IndexFunc(url, endsURL); n >= 0 {
-			url = url[:n]
-		}
-		url = trimURL(url)
-		if safeURL(url) {
-			return start, start + len(url)
-		}
-	}
-}
-
-// trimURL removes trailing punctuation, and closing parentheses that the URL does not open.
-func trimURL(url string) string {
-	const punctuation = ".,;:!?'*_~"
-	url = strings.TrimRight(url, punctuation)
-	for excess := strings.Count(url, ")") - strings.Count(url, "("); excess > 0 && strings.HasSuffix(url, ")"); excess-- {
-		url = strings.TrimRight(url[:len(url)-1], punctuation)
-	}
-	return url
-}
-
-func endsURL(r rune) bool {
-	return unicode.IsSpace(r) || strings.ContainsRune("<>\"`|\\^{}[]", r)
-}
-
 // inline writes text on one line, without links.
 func (p *page) inline(s string) { p.escape(oneLine(s)) }
 
@@ -195,12 +157,14 @@ func (p *page) link(label, url string) {
 		p.write(`">`)
 		p.escape(cmp.Or(label, url))
 		p.write("</a>")
-	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url):
+	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url) && !hasEntity(url):
 		p.write("<" + href(url) + ">")
 	case p.format == FormatMarkdown && safeURL(url):
 		p.write("[")
-		p.escape(label)
-		p.write("](" + href(url) + ")")
+		p.escape(cmp.Or(label, url))
+		p.write("](")
+		p.target(href(url))
+		p.write(")")
 	case label == "" || label == url:
 		p.escape(url)
 	default:
@@ -208,37 +172,27 @@ func (p *page) link(label, url string) {
 	}
 }
 
-// safeURL reports whether a click on the URL can only open a page, a mail or a call.
-func safeURL(url string) bool {
-	scheme, rest, _ := strings.Cut(url, ":")
-	switch strings.ToLower(scheme) {
-	case "http", "https":
-		return len(rest) > len("//") && strings.HasPrefix(rest, "//")
-	case "mailto", "tel":
-		return rest != ""
-	default:
-		return false
-	}
-}
-
-// href percent-encodes the characters that would end the target of a link in HTML or Markdown.
-func href(url string) string {
-	if !strings.ContainsAny(url, targetEnds) {
-		return url
-	}
-	var b strings.Builder
-	for _, r := range url {
-		if strings.ContainsRune(targetEnds, r) {
-			const hex = "0123456789ABCDEF"
-			b.Write([]byte{'%', hex[r>>4&15], hex[r&15]})
+// target writes the target of a link in Markdown. CommonMark 0.31.2, section 2.5: character references count there. In autolinks they
+// do for some renderers only.
+func (p *page) target(url string) {
+	for i := range len(url) {
+		if url[i] == '&' && isEntity(url[i:]) {
+			p.write("&amp;")
 		} else {
-			b.WriteRune(r)
+			p.buf = append(p.buf, url[i])
 		}
 	}
-	return b.String()
 }
 
-const targetEnds = "\t \"'<>()\\`"
+// hasEntity reports whether there is a character reference in a text.
+func hasEntity(s string) bool {
+	for i := range len(s) {
+		if s[i] == '&' && isEntity(s[i:]) {
+			return true
+		}
+	}
+	return false
+}
 
 // escape writes one line of clean text, escaped for the format.
 func (p *page) escape(s string) {
@@ -283,7 +237,9 @@ func (p *page) escapeMarkdown(s string) {
 		case '\\', '`', '*', '[', ']', '<', '~':
 			p.write(`\`)
 		case '_':
-			if i == 0 || i == len(s)-1 || !isWord(s[i-1]) || !isWord(s[i+1]) { // Not in snake_case.
+			before, _ := utf8.DecodeLastRuneInString(s[:i])
+			after, _ := utf8.DecodeRuneInString(s[i+1:])
+			if !isWord(before) || !isWord(after) { // Not in snake_case.
 				p.write(`\`)
 			}
 		case '&':
@@ -326,9 +282,12 @@ func isMarker(line, mark string) bool {
 	return ok && (rest == "" || strings.HasPrefix(rest, mark) || rest[0] == ' ' || rest[0] == '\t')
 }
 
-// isWord reports whether c belongs to a word. It counts all letters beyond ASCII.
-func isWord(c byte) bool {
-	return c >= utf8.RuneSelf || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+// isWord reports whether r belongs to a word, in any script. utf8.RuneError, which stands for none, does not.
+func isWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
 // isEntity reports whether text that begins with an ampersand begins with a character reference,
@@ -337,7 +296,7 @@ func isEntity(s string) bool {
 	name, _, ok := strings.Cut(s[1:min(len(s), 34)], ";")
 	name = strings.TrimPrefix(name, "#")
 	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return r >= utf8.RuneSelf || !isWord(byte(r))
+		return r >= utf8.RuneSelf || !isWord(r)
 	})
 }
 

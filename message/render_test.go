@@ -284,6 +284,25 @@ func TestDeeplyNestedBloc(t *testing.T) {
 	}
 }
 
+func BenchmarkConvert(b *testing.B) {
+	for name, text := range map[string]string{
+		"prose":   "It is 3.50 for two, see https://example.com/prices. Is that all right?\nI hope so.\n\n",
+		"Chinese": "请看 https://example.com/价格。好吗？\n",
+		"one URL": "https://example.com/",
+	} {
+		m := message.Text{Text: "x " + strings.Repeat(text, 1<<16/len(text))}
+		for format, convert := range map[string]func(message.Message) string{"HTML": message.ToHTML, "Markdown": message.ToMarkdown} {
+			b.Run(name+"/"+format, func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(len(m.Text)))
+				for b.Loop() {
+					convert(m)
+				}
+			})
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, m := range all() {
 		kind, payload, err := message.Encode(m)

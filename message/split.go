@@ -66,7 +66,7 @@ func (s *splitter) findURLs() {
 		url := span{at + start, at + end}
 		word := span{
 			start: at + len(strings.TrimRightFunc(s.text[at:url.start], notSpace)),
-			end:   len(s.text) - len(strings.TrimLeft(s.text[url.end:], ".,;:!?)")),
+			end:   len(s.text) - len(strings.TrimLeftFunc(s.text[url.end:], followsURL)),
 		}
 		at = word.end
 		for _, whole := range []span{word, url} {
@@ -76,6 +76,11 @@ func (s *splitter) findURLs() {
 			}
 		}
 	}
+}
+
+// followsURL reports whether r after a URL is punctuation that belongs to the text before it.
+func followsURL(r rune) bool {
+	return strings.ContainsRune(".,;:!?)]}", r) || unicode.In(r, unicode.Terminal_Punctuation, unicode.Pe, unicode.Pf)
 }
 
 // skipBlank returns the offset of the first character at or after at that is not white space. White

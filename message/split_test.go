@@ -205,6 +205,11 @@ var splits = map[string][]split{
 		{"[it](|http://a.example|)", 16, message.Runes},
 		{"First line.\n|See http://a.example/b", 32, message.Runes},
 		{"a |https://a.example/1 |https://a.example/2", 20, message.Runes},
+		{"你好 |http://a.example/b。|再见", 19, message.Runes},
+		{"see |Http://a.example/[b] |c", 21, message.Runes},
+		{"see |“http://a.example/b” |c", 20, message.Runes},
+		{"see |[http://a.example/b] |c", 20, message.Runes},
+		{"see |http://a.example/b\u200B |c", 19, message.Runes},
 		{"see ftp:|//a.exam|ple", 8, message.Runes}, // No URL that the package would link.
 	},
 	"no limit": {
