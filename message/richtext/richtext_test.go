@@ -53,7 +53,7 @@ b</div>`, "a\nb", "a  \nb"},
 			"no links", `<a href="javascript:alert(1)">a</a> <a href="/b">b</a> <a>c</a> <a href="data:x">d</a> <a href="https:">e</a> <a href="https://%">f</a> <a href="mailto:">g</a>`,
 			"a b c d e f g", "a b c d e f g",
 		},
-		{"image in a link", `<a href="https://e.com"><img src="https://e.com/i.png"></a>`, "https://e.com/i.png", "![](https://e.com/i.png)"},
+		{"image in a link", `<a href="https://e.com"><img src="https://e.com/i.png"></a>`, "https://e.com", "<https://e.com>"},
 		{
 			"images", `<img src="https://e.com/i.png" alt="A [cat]"> <img src="cid:1" alt="Logo"> <img src="data:image/png;base64,AA"> <img src="https://e.com/s.png" alt="😀"> <img src="https://e.com/p.gif" width="1">`,
 			"A [cat] <https://e.com/i.png> Logo 😀", "![A \\[cat\\]](https://e.com/i.png) Logo 😀",

@@ -1,0 +1,298 @@
+package richtext
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+
+	"github.com/hitl-go/sdk/internal/invisible"
+)
+
+// address is a URL that can only open a page, a mail or a call. It is read as browsers read it, by the rules of the WHATWG.
+type address struct {
+	scheme string
+	user   string // with its @
+	host   string // in Unicode if it is written so, in ASCII otherwise
+	port   string // with its colon
+	rest   string // Nothing in it ends the target of a Markdown link.
+}
+
+// parseURL reports false for what browsers do not open, and for all other schemes.
+func parseURL(s string) (a address, ok bool) {
+	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+	s = withoutBreaks.Replace(s)
+	scheme, rest, _ := strings.Cut(s, ":")
+	switch a.scheme = strings.ToLower(scheme); a.scheme {
+	case "http", "https":
+		return a, a.readPage(strings.TrimLeft(rest, `/\`))
+	case "mailto", "tel":
+		a.rest = escapeURL(rest)
+		return a, strings.Trim(rest, "/") != ""
+	default:
+		return a, false
+	}
+}
+
+var (
+	withoutBreaks = strings.NewReplacer("\t", "", "\n", "", "\r", "")
+	slashes       = strings.NewReplacer(`\`, "/")
+)
+
+// readPage reads what follows the slashes.
+func (a *address) readPage(s string) bool {
+	end := len(s)
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		end = i
+	}
+	before := slashes.Replace(s[:end])
+	authority, path := before, ""
+	if i := strings.IndexByte(before, '/'); i >= 0 {
+		authority, path = before[:i], before[i:]
+	}
+	a.rest = escapeURL(path + s[end:])
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		if i > 0 {
+			a.user = strings.ReplaceAll(escapeURL(authority[:i]), "@", "%40") + "@"
+		}
+		authority = authority[i+1:]
+	}
+	host, port := authority, ""
+	if i := strings.IndexByte(authority[strings.LastIndexByte(authority, ']')+1:], ':'); i >= 0 {
+		i += strings.LastIndexByte(authority, ']') + 1
+		host, port = authority[:i], authority[i+1:]
+	}
+	if port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+		a.port = ":" + port
+	}
+	var ok bool
+	a.host, ok = hostname(host)
+	return ok
+}
+
+// String is the URL as browsers and other programs take it.
+func (a address) String() string {
+	if a.host == "" {
+		return a.scheme + ":" + a.rest
+	}
+	return a.scheme + "://" + a.user + a.host + a.port + a.rest
+}
+
+// readable is the URL with its letters instead of their codes.
+func (a address) readable() string {
+	if host, err := domains.ToUnicode(a.host); err == nil {
+		a.host = host
+	}
+	a.rest = unescapeLetters(a.rest)
+	return a.String()
+}
+
+// isSame reports whether a label only repeats the URL.
+func (a address) isSame(label string) bool {
+	if a.host == "" {
+		label = strings.TrimPrefix(label, a.scheme+":")
+		return mailKey(label) == mailKey(a.rest)
+	}
+	if strings.Contains(label, " ") && !strings.HasPrefix(label, "http") {
+		return false
+	}
+	l, ok := parseURL(label)
+	if !ok || l.host == "" {
+		if l, ok = parseURL("https://" + label); !ok {
+			return false
+		}
+	}
+	return a.pageKey() == l.pageKey()
+}
+
+// pageKey is equal for all the ways in which people write a page's URL.
+func (a address) pageKey() string {
+	host := strings.ToLower(strings.TrimPrefix(inASCII(a.host), "www."))
+	return a.user + host + a.port + "\n" + strings.TrimSuffix(bare(a.rest), "/")
+}
+
+// mailKey is pageKey for what follows mailto and tel.
+func mailKey(s string) string {
+	s = strings.ToLower(bare(s))
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		return s[:i] + "@" + inASCII(s[i+1:])
+	}
+	return s
+}
+
+// bare decodes a part of a URL, and removes what nobody sees.
+func bare(s string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible.Is(r) && r != ' ' {
+			return -1
+		}
+		return r
+	}, unescape(s))
+}
+
+// domains converts hosts as browsers do: WHATWG URL, domain to ASCII and domain to Unicode.
+var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.CheckJoiners(true), idna.BidiRule())
+
+// maxHost is the length of a domain of RFC 1035. Each character in Unicode is at least one there.
+const maxHost = 255
+
+// hostname reads the host of a page's URL. It reports false for hosts that cannot be.
+func hostname(s string) (string, bool) {
+	if strings.HasPrefix(s, "[") {
+		ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+		return s, err == nil && ip.Is6() && ip.Zone() == "" && strings.HasSuffix(s, "]")
+	}
+	if isPlain(s) {
+		return s, s != ""
+	}
+	decoded := unescape(s)
+	if utf8.RuneCountInString(decoded) > maxHost || !utf8.ValidString(decoded) {
+		return "", false
+	}
+	ascii, err := domains.ToASCII(decoded)
+	if err != nil || ascii == "" || strings.ContainsFunc(ascii, endsHost) {
+		return "", false
+	}
+	if isASCII(decoded) || isASCII(s) && !strings.Contains(s, "%") {
+		return ascii, true
+	}
+	host, err := domains.ToUnicode(decoded)
+	return host, err == nil
+}
+
+// endsHost reports the forbidden domain code points of the WHATWG, and quotes and brackets, which no domain has.
+func endsHost(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("\"#%'()/:<>?@[\\]^`{|}", r)
+}
+
+// isPlain reports whether a host stands for itself.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return !strings.Contains(strings.ToLower(s), "xn--")
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// inASCII is a host as it is looked up.
+func inASCII(host string) string {
+	if isPlain(host) || utf8.RuneCountInString(host) > maxHost {
+		return host
+	}
+	if ascii, err := domains.ToASCII(host); err == nil {
+		return ascii
+	}
+	return host
+}
+
+// escapeURL encodes what does not belong into a URL, and what ends one in Markdown or in text. Letters of all scripts stay.
+func escapeURL(s string) string {
+	var b strings.Builder
+	done := 0
+	for i, r := range s {
+		width := 1
+		switch {
+		case r == '%' && isEscape(s[i:]), r < utf8.RuneSelf && !isUnsafe(r), r >= utf8.RuneSelf && isReadable(r):
+			continue
+		case r != utf8.RuneError:
+			width = utf8.RuneLen(r)
+		case strings.HasPrefix(s[i:], string(utf8.RuneError)):
+			width = len(string(utf8.RuneError))
+		}
+		b.WriteString(s[done:i])
+		for _, c := range []byte(string(r)) {
+			const hex = "0123456789ABCDEF"
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+		done = i + width
+	}
+	if done == 0 {
+		return s
+	}
+	return b.String() + s[done:]
+}
+
+func isUnsafe(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("\"%()<>\\^`{}", r)
+}
+
+// isReadable reports whether a character beyond ASCII can stand in a URL in a text. Punctuation would end it, and nobody sees
+// format characters.
+func isReadable(r rune) bool {
+	return r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.S) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+func isEscape(s string) bool {
+	_, ok := escaped(s)
+	return ok
+}
+
+// escaped returns the byte whose code a text begins with.
+func escaped(s string) (byte, bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	high, low := strings.IndexByte(hexDigits, s[1]), strings.IndexByte(hexDigits, s[2])
+	if high < 0 || low < 0 {
+		return 0, false
+	}
+	return byte(value(high)<<4 | value(low)), true
+}
+
+const hexDigits = "0123456789ABCDEFabcdef"
+
+// value is that of a digit by its place in hexDigits.
+func value(place int) int {
+	if place > 15 {
+		return place - 6
+	}
+	return place
+}
+
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c, ok := escaped(s[i:])
+		if ok {
+			i += 2
+		} else {
+			c = s[i]
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// unescapeLetters decodes only what is readable.
+func unescapeLetters(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		n := 0
+		for ; n < utf8.UTFMax && isEscape(s[min(i+3*n, len(s)):]); n++ {
+		}
+		r, width := utf8.DecodeRuneInString(unescape(s[i : i+3*n]))
+		if n > 0 && r >= utf8.RuneSelf && isReadable(r) {
+			b.WriteRune(r)
+			i += 3 * width
+			continue
+		}
+		b.WriteByte(s[i])
+		i++
+	}
+	return b.String()
+}
