@@ -167,7 +167,12 @@ func startsQuote(n *html.Node) bool {
 
 // beginsWithLabel reports whether the first words of an element are bold and end in a colon, as in "From: Jane".
 func beginsWithLabel(n *html.Node) bool {
+	const most = 50
+	looked := 0
 	for d := range n.Descendants() {
+		if looked++; looked > most {
+			return false
+		}
 		if d.Type != html.TextNode || invisible.Only(d.Data) {
 			continue
 		}

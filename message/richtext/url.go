@@ -56,7 +56,7 @@ func (a *address) readPage(s string) bool {
 	a.rest = escapeURL(path + s[end:])
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		if i > 0 {
-			a.user = strings.ReplaceAll(escapeURL(authority[:i]), "@", "%40") + "@"
+			a.user = escape(authority[:i], inUser) + "@"
 		}
 		authority = authority[i+1:]
 	}
@@ -198,13 +198,16 @@ func inASCII(host string) string {
 }
 
 // escapeURL encodes what does not belong into a URL, and what ends one in Markdown or in text. Letters of all scripts stay.
-func escapeURL(s string) string {
+func escapeURL(s string) string { return escape(s, inURL) }
+
+// escape encodes all that is not left, and each % that encodes nothing.
+func escape(s string, left func(r rune) bool) string {
 	var b strings.Builder
 	done := 0
 	for i, r := range s {
 		width := 1
 		switch {
-		case r == '%' && isEscape(s[i:]), r < utf8.RuneSelf && !isUnsafe(r), r >= utf8.RuneSelf && isReadable(r):
+		case r == '%' && isEscape(s[i:]), r != '%' && left(r):
 			continue
 		case r != utf8.RuneError:
 			width = utf8.RuneLen(r)
@@ -224,9 +227,14 @@ func escapeURL(s string) string {
 	return b.String() + s[done:]
 }
 
-func isUnsafe(r rune) bool {
-	return r <= ' ' || r == 0x7f || strings.ContainsRune("\"%()<>\\^`{}", r)
+func inURL(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r > ' ' && r < 0x7f && !strings.ContainsRune("\"()<>\\^`{}", r)
+	}
+	return isReadable(r)
 }
+
+func inUser(r rune) bool { return r < utf8.RuneSelf && inURL(r) && !strings.ContainsRune("@[]|", r) }
 
 // isReadable reports whether a character beyond ASCII can stand in a URL in a text. Punctuation would end it, and nobody sees
 // format characters.
