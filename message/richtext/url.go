@@ -17,6 +17,7 @@ type address struct {
 	scheme string
 	user   string // with its @
 	host   string // in Unicode if it is written so, in ASCII otherwise
+	ascii  string // the host as it is looked up
 	port   string // with its colon
 	rest   string // Nothing in it ends the target of a Markdown link.
 }
@@ -72,7 +73,7 @@ func (a *address) readPage(s string) bool {
 		a.port = ":" + port
 	}
 	var ok bool
-	a.host, ok = hostname(host)
+	a.host, a.ascii, ok = hostname(host)
 	return ok
 }
 
@@ -113,7 +114,7 @@ func (a address) isSame(label string) bool {
 
 // pageKey is equal for all the ways in which people write a page's URL.
 func (a address) pageKey() string {
-	host := strings.ToLower(strings.TrimPrefix(inASCII(a.host), "www."))
+	host := strings.ToLower(strings.TrimPrefix(a.ascii, "www."))
 	return a.user + host + a.port + "\n" + strings.TrimSuffix(bare(a.rest), "/")
 }
 
@@ -121,7 +122,9 @@ func (a address) pageKey() string {
 func mailKey(s string) string {
 	s = strings.ToLower(bare(s))
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		return s[:i] + "@" + inASCII(s[i+1:])
+		if _, ascii, ok := hostname(s[i+1:]); ok {
+			return s[:i] + "@" + ascii
+		}
 	}
 	return s
 }
@@ -139,31 +142,43 @@ func bare(s string) string {
 // domains converts hosts as browsers do: WHATWG URL, domain to ASCII and domain to Unicode.
 var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.CheckJoiners(true), idna.BidiRule())
 
-// maxHost is the length of a domain of RFC 1035. Each character in Unicode is at least one there.
-const maxHost = 255
+// The lengths of a domain and of its labels in RFC 1035. Each character in Unicode is at least one there.
+const maxHost, maxLabel = 255, 63
 
 // hostname reads the host of a page's URL. It reports false for hosts that cannot be.
-func hostname(s string) (string, bool) {
+func hostname(s string) (host, ascii string, ok bool) {
 	if strings.HasPrefix(s, "[") {
 		ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
-		return s, err == nil && ip.Is6() && ip.Zone() == "" && strings.HasSuffix(s, "]")
+		return s, s, err == nil && ip.Is6() && ip.Zone() == "" && strings.HasSuffix(s, "]")
 	}
 	if isPlain(s) {
-		return s, s != ""
+		return s, s, s != ""
 	}
-	decoded := unescape(s)
-	if utf8.RuneCountInString(decoded) > maxHost || !utf8.ValidString(decoded) {
-		return "", false
+	host = unescape(s)
+	if isTooLong(host) || !utf8.ValidString(host) {
+		return "", "", false
 	}
-	ascii, err := domains.ToASCII(decoded)
+	ascii, err := domains.ToASCII(host)
 	if err != nil || ascii == "" || strings.ContainsFunc(ascii, endsHost) {
-		return "", false
+		return "", "", false
 	}
-	if isASCII(decoded) || isASCII(s) && !strings.Contains(s, "%") {
-		return ascii, true
+	if isASCII(host) {
+		return ascii, ascii, true
 	}
-	host, err := domains.ToUnicode(decoded)
-	return host, err == nil
+	host, err = domains.ToUnicode(host)
+	return host, ascii, err == nil
+}
+
+func isTooLong(host string) bool {
+	if utf8.RuneCountInString(host) > maxHost {
+		return true
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if utf8.RuneCountInString(label) > maxLabel {
+			return true
+		}
+	}
+	return false
 }
 
 // endsHost reports the forbidden domain code points of the WHATWG, and quotes and brackets, which no domain has.
@@ -184,17 +199,6 @@ func isPlain(s string) bool {
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
-}
-
-// inASCII is a host as it is looked up.
-func inASCII(host string) string {
-	if isPlain(host) || utf8.RuneCountInString(host) > maxHost {
-		return host
-	}
-	if ascii, err := domains.ToASCII(host); err == nil {
-		return ascii
-	}
-	return host
 }
 
 // escapeURL encodes what does not belong into a URL, and what ends one in Markdown or in text. Letters of all scripts stay.
