@@ -23,18 +23,17 @@ type address struct {
 }
 
 // parseURL reports false for what browsers do not open, and for all other schemes.
-func parseURL(s string) (a address, ok bool) {
+func parseURL(s string) (address, bool) {
 	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
 	s = withoutBreaks.Replace(s)
 	scheme, rest, _ := strings.Cut(s, ":")
-	switch a.scheme = strings.ToLower(scheme); a.scheme {
+	switch scheme = strings.ToLower(scheme); scheme {
 	case "http", "https":
-		return a, a.readPage(strings.TrimLeft(rest, `/\`))
+		return parsePage(scheme, strings.TrimLeft(rest, `/\`))
 	case "mailto", "tel":
-		a.rest = escapeURL(rest)
-		return a, strings.Trim(rest, "/") != ""
+		return address{scheme: scheme, rest: escapeURL(rest)}, strings.Trim(rest, "/") != ""
 	default:
-		return a, false
+		return address{}, false
 	}
 }
 
@@ -43,16 +42,16 @@ var (
 	slashes       = strings.NewReplacer(`\`, "/")
 )
 
-// readPage reads what follows the slashes.
-func (a *address) readPage(s string) bool {
+// parsePage reads what follows the slashes.
+func parsePage(scheme, s string) (address, bool) {
+	a := address{scheme: scheme}
 	end := len(s)
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		end = i
 	}
-	before := slashes.Replace(s[:end])
-	authority, path := before, ""
-	if i := strings.IndexByte(before, '/'); i >= 0 {
-		authority, path = before[:i], before[i:]
+	authority, path, below := strings.Cut(slashes.Replace(s[:end]), "/")
+	if below {
+		path = "/" + path
 	}
 	a.rest = escapeURL(path + s[end:])
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -62,19 +61,18 @@ func (a *address) readPage(s string) bool {
 		authority = authority[i+1:]
 	}
 	host, port := authority, ""
-	if i := strings.IndexByte(authority[strings.LastIndexByte(authority, ']')+1:], ':'); i >= 0 {
-		i += strings.LastIndexByte(authority, ']') + 1
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') { // not in an address of IPv6
 		host, port = authority[:i], authority[i+1:]
 	}
 	if port != "" {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false
+			return a, false
 		}
 		a.port = ":" + port
 	}
 	var ok bool
 	a.host, a.ascii, ok = hostname(host)
-	return ok
+	return a, ok
 }
 
 // String is the URL as browsers and other programs take it.
@@ -190,7 +188,8 @@ func endsHost(r rune) bool {
 func isPlain(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_') {
+		isLetter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !isLetter && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
 			return false
 		}
 	}
