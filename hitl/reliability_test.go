@@ -782,6 +782,55 @@ func TestSessionIDThatIsUsedAgain(t *testing.T) {
 	}
 }
 
+func TestRepliesInWhichNothingIsSeen(t *testing.T) {
+	text := func(s string) message.Text { return message.Text{Text: s} }
+	for name, tt := range map[string]struct {
+		message message.Message
+		sent    string
+	}{
+		"a zero-width space": {text("\u200b"), ""},
+		"a byte order mark":  {text("\ufeff\n"), ""},
+		"a pointer":          {&message.Text{Text: "\u2060"}, ""},
+		"Markdown":           {message.Markdown{Markdown: " \u200b"}, ""},
+		"a bloc of nothing":  {message.Bloc{Items: []message.BlocItem{text("\u200b"), text(" ")}}, ""},
+		"an empty bloc":      {message.Bloc{}, ""},
+		"a question":         {message.Choice{Text: "\u200b"}, ""},
+		"a joiner in a word": {text("می\u200cخواهم"), "{\"text\":\"می\u200cخواهم\"}"},
+		"a part of a bloc":   {message.Bloc{Items: []message.BlocItem{text("\u200b"), text("Hi")}}, `{"items":[{"type":"text","payload":{"text":"Hi"}}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
+				return hitl.Webhook{Events: []hitl.Event{hitl.Replied{
+					SessionID: "T-1", ConversationID: "conv_1", Author: hitl.Agent{ID: "1"}, ID: "A-1", Message: tt.message,
+				}}}, nil
+			}}
+			var sent struct {
+				Message struct{ Payload json.RawMessage }
+			}
+			api := botpressAPI{seen: func(r *http.Request) {
+				if r.URL.Path != "/v1/chat/initialize-incoming-message" {
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				if err == nil {
+					err = json.Unmarshal(body, &sent)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+			}}
+			server := desk.server(t, hitl.Options{Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+			if a := ask(server, request(webhook)); a.status != http.StatusOK {
+				t.Fatalf("answered %d %s", a.status, a.body)
+			}
+			if got := string(sent.Message.Payload); got != tt.sent {
+				t.Errorf("the end user was sent %q, want %q", got, tt.sent)
+			}
+		})
+	}
+}
+
 // sessions answers with the conversation that was asked for: the desk calls each of them T-1.
 type sessions struct{ botpressAPI }
 

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/invisible"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -131,7 +131,5 @@ func isRelevant(e Event) (bool, error) {
 	}
 }
 
-func isEmpty(m message.Message) bool {
-	text, ok := m.(message.Text)
-	return m == nil || ok && strings.TrimSpace(text.Text) == ""
-}
+// isEmpty reports whether there is nothing to be seen in a message.
+func isEmpty(m message.Message) bool { return invisible.Only(message.PlainText(m)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/strictjson"
@@ -102,9 +103,11 @@ func (b *toBot) agent(ctx context.Context, ses *session, a Agent) (userID string
 
 // relayable is the message as the HITL plugin takes it: it refuses all other types.
 func relayable(m message.Message) message.Message {
-	switch m.(type) {
-	case message.Text, message.Image, message.Audio, message.Video, message.File, message.Bloc:
+	switch m := m.(type) {
+	case message.Text, message.Image, message.Audio, message.Video, message.File:
 		return m
+	case message.Bloc: // each of its items is a message to the end user
+		return message.Bloc{Items: slices.DeleteFunc(slices.Clone(m.Items), func(item message.BlocItem) bool { return item != nil && isEmpty(item) })}
 	case message.Markdown: // a text may hold Markdown; most channels show it
 		return message.Text{Text: message.ToMarkdown(m)}
 	default:

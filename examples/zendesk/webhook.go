@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"time"
 
@@ -179,12 +178,13 @@ func author(c comment, users []user) (hitl.Agent, bool) {
 	return agent(users[i]), true
 }
 
-var picture = regexp.MustCompile(`(?i)<img\b[^>]*>`) // Pictures between the words are attachments, too.
-
 // content makes a message of a comment: of its words or a file, or a bloc of all of them.
 func (a *adapter) content(ctx context.Context, c comment) message.Message {
 	var items []message.BlocItem
-	if words := richtext.Text(picture.ReplaceAllString(c.HTML, ""), nil); words != "" {
+	isAttachment := func(src string) bool {
+		return slices.ContainsFunc(c.Attachments, func(f attachment) bool { return f.URL == src })
+	}
+	if words := richtext.Text(c.HTML, &richtext.Options{SkipImage: isAttachment}); words != "" {
 		items = append(items, message.Text{Text: words})
 	}
 	for _, f := range c.Attachments {

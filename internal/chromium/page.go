@@ -183,6 +183,38 @@ func (p *Page) Press(ctx context.Context, key string) error {
 	)
 }
 
+// ListMarkers are the numbers and bullets that the page shows before the items of lists, in order. No script can read them.
+func (p *Page) ListMarkers(ctx context.Context) ([]string, error) {
+	type value struct{ Value any }
+	type node struct {
+		ID         string `json:"nodeId"`
+		Role, Name value
+		Children   []string `json:"childIds"`
+	}
+	var tree struct{ Nodes []node }
+	if err := p.browser.call(ctx, p.session, "Accessibility.getFullAXTree", nil, &tree); err != nil {
+		return nil, err
+	}
+	byID := map[string]node{}
+	for _, n := range tree.Nodes {
+		byID[n.ID] = n
+	}
+	var markers []string
+	var walk func(n node)
+	walk = func(n node) {
+		if name, ok := n.Name.Value.(string); ok && n.Role.Value == "ListMarker" {
+			markers = append(markers, name)
+		}
+		for _, id := range n.Children {
+			walk(byID[id])
+		}
+	}
+	if len(tree.Nodes) > 0 {
+		walk(tree.Nodes[0]) // the page itself
+	}
+	return markers, nil
+}
+
 // Screenshot is a picture of what is in sight, as a PNG.
 func (p *Page) Screenshot(ctx context.Context) ([]byte, error) {
 	var shot struct {

@@ -4,8 +4,8 @@
 //	source: UAX #44, general category Po
 //	"看 https://shop.example/help。谢谢" => "看 <https://shop.example/help>。谢谢"
 //
-// Both sides are strings of Go, also raw ones, on one line: a case more is a line more. Lines with # are comments. A kind has a source, which says where
-// its right values come from, and at least eight cases.
+// Both sides are strings of Go, also raw ones, on one line: a case more is a line more. Lines with # are comments; after a case, # begins a note. A kind
+// has a source, which says where its right values come from, and at least eight cases.
 package corpus
 
 import (
@@ -21,10 +21,10 @@ type Kind struct {
 	Cases        []Case
 }
 
-// Case is an input and what is right for it. Line is where it stands.
+// Case is an input and what is right for it. Note is what the table says about it, and Line where it stands.
 type Case struct {
-	In, Want string
-	Line     int
+	In, Want, Note string
+	Line           int
 }
 
 // minCases is how many inputs stand for a kind.
@@ -77,8 +77,18 @@ func parse(line string) (c Case, ok bool) {
 	if !ok {
 		return c, false
 	}
+	want = strings.TrimSpace(want)
+	right, err := strconv.QuotedPrefix(want)
+	if err != nil {
+		return c, false
+	}
+	note := strings.TrimSpace(want[len(right):])
+	if note != "" && note[0] != '#' {
+		return c, false
+	}
+	c.Note = strings.TrimSpace(strings.TrimPrefix(note, "#"))
 	var err1, err2 error
 	c.In, err1 = strconv.Unquote(in)
-	c.Want, err2 = strconv.Unquote(strings.TrimSpace(want))
+	c.Want, err2 = strconv.Unquote(right)
 	return c, err1 == nil && err2 == nil
 }

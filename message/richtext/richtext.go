@@ -5,7 +5,7 @@
 //
 // No input is an error: malformed HTML also yields its text. Hidden elements, scripts and style
 // sheets are left out. Links and images whose URL is not http, https, mailto or tel are shown
-// without the URL. The time is linear in the input: less than a second for a megabyte.
+// without the URL. The result is empty if there is nothing to be seen in it. The time is linear in the input: less than a second for a megabyte.
 package richtext
 
 import (
@@ -28,6 +28,10 @@ type Options struct {
 	// CutSignature leaves out signatures, as the same programs mark them, and everything after a
 	// line that is only "--".
 	CutSignature bool
+
+	// SkipImage, if set, reports by their src which images are left out, because they are sent on
+	// as files.
+	SkipImage func(src string) bool
 }
 
 // Text converts HTML to plain text. Lists, quotes and tables keep their structure. Links and images
@@ -38,15 +42,17 @@ func Text(source string, opts *Options) string { return convert(source, opts, fa
 func Markdown(source string, opts *Options) string { return convert(source, opts, true) }
 
 func convert(source string, opts *Options, markdown bool) string {
-	doc := parse(source)
-	if opts != nil && (opts.CutQuotes || opts.CutSignature) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if opts.CutQuotes || opts.CutSignature {
+		doc := parse(source)
 		cut(doc, *opts)
-		if s := write(doc, markdown); s != "" {
+		if s := write(doc, *opts, markdown); s != "" {
 			return s
 		}
-		doc = parse(source)
 	}
-	return write(doc, markdown)
+	return write(parse(source), *opts, markdown)
 }
 
 func parse(source string) *html.Node {
@@ -80,8 +86,11 @@ func flat(source string) *html.Node {
 }
 
 // write renders a document. PlainText replaces control characters.
-func write(doc *html.Node, markdown bool) string {
-	w := writer{markdown: markdown}
+func write(doc *html.Node, opts Options, markdown bool) string {
+	w := writer{markdown: markdown, skip: opts.SkipImage}
+	if w.skip != nil {
+		blank(doc, w.skip)
+	}
 	w.children(doc)
 	return strings.TrimSpace(message.PlainText(message.Text{Text: w.out.String()}))
 }

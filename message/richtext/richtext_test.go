@@ -37,6 +37,15 @@ func TestTextAndMarkdown(t *testing.T) {
 			"x:\n\n- a\n  - b\n  - c\n- d\n- e\n\n  f\n\ny", "x:\n\n- a\n  - b\n  - c\n- d\n- e\n\n  f\n\ny",
 		},
 		{"numbers", `<ol start="9"><li>a</li><li>b<br>c</li></ol><li>d</li>`, "9. a\n10. b\n    c\n\n- d", "9. a\n10. b  \n    c\n\n- d"},
+		{
+			"numbers that jump", `<ol><li>a</li><li value="5">b</li><li>c</li><li value="9">d</li></ol><ol><li>e</li></ol>`,
+			"1. a\n5. b\n6. c\n9. d\n\n1. e", "1. a\n5) b\n6) c\n9. d\n\n1) e",
+		},
+		{"numbers below one", `<ol start="-1"><li>a</li><li>b</li><li>c</li></ol>`, "-1. a\n0. b\n1. c", "- -1. a\n0. b\n1. c"},
+		{"numbers that go down", `<ol reversed><li>a</li><li>b</li></ol>`, "2. a\n1. b", "2. a\n1) b"},
+		{"numbers in a list", `<ol><li>a<ol start="3"><li>b</li></ol></li><li>c</li></ol>`, "1. a\n   3. b\n2. c", "1. a\n\n   3. b\n2. c"},
+		{"cells that are empty", "<table><tr><td>a<td><td>c<tr><td><td><b>b</b><td></table>", "a |  | c\n| b", "a |  | c  \n| **b**"},
+		{"superscripts", "10<sup><b>6</b></sup> x<sup>n+1</sup>", "10^6 x^(n+1)", "10^**6** x^(n+1)"},
 		{"quote", "<p>a</p><blockquote><p>b</p><p>c<br>d</p></blockquote>e", "a\n\n> b\n>\n> c\n> d\n\ne", "a\n\n> b\n>\n> c  \n> d\n\ne"},
 		{"code", "Run <code>a *b* `c`</code>:<pre>x\n  y ```\n</pre>z", "Run a *b* `c`:\n\nx\n  y ```\n\nz", "Run `` a *b* `c` ``:\n\n````\nx\n  y ```\n````\n\nz"},
 		{"lines that are kept", `<div style="white-space: pre-wrap">a
@@ -53,7 +62,7 @@ b</div>`, "a\nb", "a  \nb"},
 			"no links", `<a href="javascript:alert(1)">a</a> <a href="/b">b</a> <a>c</a> <a href="data:x">d</a> <a href="https:">e</a> <a href="https://%">f</a> <a href="mailto:">g</a>`,
 			"a b c d e f g", "a b c d e f g",
 		},
-		{"image in a link", `<a href="https://e.com"><img src="https://e.com/i.png"></a>`, "https://e.com/i.png", "![](https://e.com/i.png)"},
+		{"image in a link", `<a href="https://e.com"><img src="https://e.com/i.png"></a>`, "https://e.com", "<https://e.com>"},
 		{
 			"images", `<img src="https://e.com/i.png" alt="A [cat]"> <img src="cid:1" alt="Logo"> <img src="data:image/png;base64,AA"> <img src="https://e.com/s.png" alt="😀"> <img src="https://e.com/p.gif" width="1">`,
 			"A [cat] <https://e.com/i.png> Logo 😀", "![A \\[cat\\]](https://e.com/i.png) Logo 😀",
@@ -196,6 +205,20 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		richtext.Text(source, nil)
+	}
+}
+
+// A reply by e-mail: links, a table, a list, a picture, a signature and what it answers.
+func BenchmarkReply(b *testing.B) {
+	source := `<div dir="ltr"><p>Hi <b>Jane</b>,</p><p style="margin:0">see <a href="https://example.com/help?a=b&amp;c=d">our page</a> or <a href="https://example.com/">example.com</a>.</p>` +
+		`<ol><li>one</li><li>two</li><li>three</li></ol><table><tr><th>Name</th><th>Phone</th><th>Fax</th></tr><tr><td>Jane</td><td>1</td><td>2</td></tr></table>` +
+		`<img src="https://example.com/a.png" alt="A chart"><div class="gmail_signature">Al</div></div>` +
+		`<div class="gmail_quote"><div class="gmail_attr">On Mon, May 6, 2024 at 9:00 AM Jane wrote:<br></div><blockquote class="gmail_quote">` + strings.Repeat("<p>Old words</p>", 20) + `</blockquote></div>`
+	opts := &richtext.Options{CutQuotes: true, CutSignature: true}
+	b.SetBytes(int64(len(source)))
+	b.ReportAllocs()
+	for b.Loop() {
+		richtext.Markdown(source, opts)
 	}
 }
 

@@ -1,9 +1,7 @@
 package richtext
 
 import (
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,6 +9,7 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
+	"github.com/hitl-go/sdk/internal/invisible"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -22,15 +21,22 @@ type writer struct {
 
 	space  bool     // A space is pending.
 	breaks int      // Pending line breaks: 1 ends a line, 2 end a paragraph.
-	nextTo bool     // The separator of table cells is pending.
+	bars   int      // Pending separators of table cells.
+	lead   string   // What is pending before the next text on the line: what nobody sees, and what raises it.
 	inline int      // Number of enclosing elements that must stay on one line.
 	keep   int      // Number of enclosing elements that preserve line breaks.
 	depth  int      // Number of enclosing lists and quotes.
 	around []indent // Outermost first.
 	marks  []mark   // Outermost first.
 	inner  rune     // The last rune before the marks that were just closed, if any.
-	lists  []int    // The numbers of the last items, outermost first; negative for bullets.
-	tables []bool   // Whether they hold data, outermost first.
+	lists  []*list  // Outermost first.
+	tables []places // Outermost first.
+	column int      // The place of the last cell in its row.
+
+	listEnd  int    // Where the last numbered list ended.
+	listMark string // What was after its numbers.
+
+	skip func(src string) bool // [Options.SkipImage]
 }
 
 // indent precedes the lines of a list item, a quote or a heading.
@@ -64,7 +70,7 @@ func (w *writer) node(n *html.Node) {
 			return
 		}
 		breaks := breaksAround(n.DataAtom)
-		if len(w.lists) > 0 && (n.DataAtom == atom.Ul || n.DataAtom == atom.Ol) {
+		if len(w.lists) > 0 && isList(n.DataAtom) {
 			breaks = 1 // No blank line before a nested list.
 		}
 		w.breakLine(breaks)
@@ -98,16 +104,22 @@ func (w *writer) element(n *html.Node) {
 		w.pre(n)
 	case atom.Blockquote:
 		w.indented(indent{first: "> ", rest: "> "}, n)
-	case atom.Ul, atom.Ol:
+	case atom.Ul, atom.Ol, atom.Menu, atom.Dir:
 		w.list(n)
 	case atom.Li:
 		w.item(n)
 	case atom.Table:
-		w.tables = append(w.tables, isData(n))
+		w.tables = append(w.tables, placesOf(n))
 		w.children(n)
 		w.tables = w.tables[:len(w.tables)-1]
+	case atom.Tr:
+		w.column = 0
+		w.children(n)
+		w.bars = 0
 	case atom.Td, atom.Th:
 		w.tableCell(n)
+	case atom.Sup:
+		w.raised(n)
 	default:
 		w.block(n)
 	}
@@ -115,6 +127,10 @@ func (w *writer) element(n *html.Node) {
 
 // block writes an element without special treatment.
 func (w *writer) block(n *html.Node) {
+	if isRaised(n) {
+		w.raised(n)
+		return
+	}
 	if keepsLines(n) {
 		w.keep++
 		defer func() { w.keep-- }()
@@ -139,7 +155,14 @@ func (w *writer) text(s string) {
 func (w *writer) words(s string) {
 	words := collapse(s)
 	w.space = w.space || strings.TrimLeftFunc(s, unicode.IsSpace) != s
-	if words != "" {
+	switch {
+	case words == "":
+	case (w.atLineStart() || w.bars > 0) && invisible.Only(words):
+		const most = 64
+		if len(w.lead)+len(words) <= most {
+			w.lead += words
+		}
+	default:
 		w.write(w.escape(words))
 		w.space = strings.TrimRightFunc(s, unicode.IsSpace) != s
 	}
@@ -174,10 +197,14 @@ func (w *writer) breakLine(n int) {
 	case n == 0:
 	case w.inline > 0:
 		w.space = true
+		return
 	case w.isFresh(): // The first paragraph of an item stands on the item's line.
 		w.breaks = max(w.breaks, 1)
 	default:
 		w.breaks = max(w.breaks, n)
+	}
+	if n > 0 {
+		w.lead = ""
 	}
 }
 
@@ -190,12 +217,19 @@ func (w *writer) write(s string) {
 		w.startLine()
 	case w.breaks > 0:
 		w.breakNow()
-	case w.nextTo:
-		w.out.WriteString(" | ")
-	case w.space || w.isStuck(s):
+	case w.bars > 0:
+		w.out.WriteString(" ")
+	case w.space || w.lead == "" && w.isStuck(s):
 		w.out.WriteString(" ")
 	}
-	w.space, w.breaks, w.nextTo = false, 0, false
+	for range w.bars - 1 {
+		w.out.WriteString("|  ")
+	}
+	if w.bars > 0 {
+		w.out.WriteString("| ")
+	}
+	w.out.WriteString(w.lead)
+	w.space, w.breaks, w.bars, w.lead = false, 0, 0, ""
 	w.inner = 0
 	for i := range w.marks {
 		if !w.marks[i].open {
@@ -301,77 +335,85 @@ func (w *writer) heading(n *html.Node) {
 	w.children(n)
 }
 
-func (w *writer) list(n *html.Node) {
-	number := -1
-	if n.DataAtom == atom.Ol {
-		number = 0
-		if start, err := strconv.Atoi(attr(n, "start")); err == nil && start > 0 {
-			number = start - 1
-		}
-	}
-	w.lists = append(w.lists, number)
-	w.block(n)
-	w.lists = w.lists[:len(w.lists)-1]
-}
-
-func (w *writer) item(n *html.Node) {
-	marker := "- "
-	if last := len(w.lists) - 1; last >= 0 && w.lists[last] >= 0 {
-		w.lists[last]++
-		marker = strconv.Itoa(w.lists[last]) + ". "
-	}
-	before := w.out.Len()
-	w.indented(indent{first: marker, rest: strings.Repeat(" ", len(marker))}, n)
-	if w.out.Len() > before {
-		w.breaks = min(w.breaks, 1) // No blank line between items, even if they contain paragraphs.
-	}
-}
-
 // tableCell writes a cell of a data table next to the one before it, and a cell of a layout table
 // below.
 func (w *writer) tableCell(n *html.Node) {
-	if len(w.tables) == 0 || !w.tables[len(w.tables)-1] {
+	if len(w.tables) == 0 || w.tables[len(w.tables)-1] == nil {
 		w.breakLine(1)
 		w.block(n)
 		w.breakLine(1)
 		return
 	}
-	for c := n.PrevSibling; c != nil && !w.nextTo; c = c.PrevSibling {
-		w.nextTo = c.Type == html.ElementNode
-	}
+	place := w.tables[len(w.tables)-1][n]
+	w.bars += place - w.column
+	w.column = place
+	w.lead = ""
 	w.inline++
 	w.block(n)
 	w.inline--
 }
 
+// raised writes a superscript.
+func (w *writer) raised(n *html.Node) {
+	base := w.inner
+	if base == 0 {
+		base, _ = utf8.DecodeLastRuneInString(w.out.String())
+	}
+	if w.space || w.breaks > 0 || w.bars > 0 {
+		base = ' '
+	}
+	before, after := around(n, base)
+	lead, written := w.lead, w.out.Len()
+	w.lead += before
+	w.children(n)
+	switch space := w.space; {
+	case w.out.Len() == written:
+		w.lead = lead
+	case after != "":
+		w.space = false
+		w.write(after)
+		w.space = space
+	}
+}
+
 // link writes a label and a URL. It leaves out a URL that is not safe.
 func (w *writer) link(n *html.Node) {
-	target := safeURL(attr(n, "href"))
-	if target == "" {
+	target, ok := parseURL(attr(n, "href"))
+	if !ok {
 		w.children(n)
 		return
 	}
 	text := textOf(n)
 	label := collapse(text)
-	if label == "" {
-		w.children(n)
+	if invisible.Only(label) {
+		w.emptyLink(n, target)
 		return
 	}
 	w.space = w.space || strings.TrimLeftFunc(text, unicode.IsSpace) != text
-	switch same := isSame(label, target); {
-	case same && strings.HasPrefix(target, "http"):
-		w.url(target)
+	switch same := target.isSame(label); {
+	case same && target.host != "":
+		w.url(target.readable())
 	case same && !w.markdown:
 		w.write(label)
 	case w.markdown:
 		if strings.HasSuffix(w.out.String(), "!") && w.breaks == 0 {
 			w.space = true // Without a space this would be an image.
 		}
-		w.write("[" + w.escape(label) + "](" + target + ")")
+		w.write("[" + w.escape(label) + "](" + target.String() + ")")
 	default:
-		w.write(label + " <" + target + ">")
+		w.write(label + " <" + target.String() + ">")
 	}
 	w.space = strings.TrimRightFunc(text, unicode.IsSpace) != text
+}
+
+// emptyLink writes a link without words: nobody can click on it, unless there is a picture in it.
+func (w *writer) emptyLink(n *html.Node, target address) {
+	switch {
+	case !hasPicture(n):
+		w.children(n)
+	case w.skip == nil || !w.skip(attr(n, "href")):
+		w.url(target.String())
+	}
 }
 
 func (w *writer) url(target string) {
@@ -381,51 +423,35 @@ func (w *writer) url(target string) {
 	w.write(target)
 }
 
-// isSame reports whether a label only repeats the URL.
-func isSame(label, target string) bool {
-	bare := func(s string) string {
-		s = strings.ToLower(strings.TrimSuffix(s, "/"))
-		for _, prefix := range []string{"http://", "https://", "mailto:", "tel:", "www."} {
-			s = strings.TrimPrefix(s, prefix)
-		}
-		return s
-	}
-	return bare(label) == bare(target)
-}
-
 // image writes an image as its alt text and URL. It leaves out images of one pixel, which are for
 // tracking.
 func (w *writer) image(n *html.Node) {
-	if isPixel(attr(n, "width")) || isPixel(attr(n, "height")) {
+	if isPixel(n) {
 		return
 	}
 	alt := collapse(attr(n, "alt"))
-	src := safeURL(attr(n, "src"))
+	if invisible.Only(alt) {
+		alt = ""
+	}
+	src, ok := parseURL(attr(n, "src"))
 	switch {
-	case !strings.HasPrefix(src, "http") || isEmoji(alt):
+	case !ok || src.host == "" || isEmoji(alt):
 		if alt != "" {
 			w.write(w.escape(alt))
 		}
 	case w.markdown:
-		w.write("![" + w.escape(alt) + "](" + src + ")")
+		w.write("![" + w.escape(alt) + "](" + src.String() + ")")
 	case alt == "":
-		w.write(src)
+		w.write(src.String())
 	default:
-		w.write(alt + " <" + src + ">")
+		w.write(alt + " <" + src.String() + ">")
 	}
-}
-
-func isPixel(length string) bool { return length == "0" || length == "1" || length == "1px" }
-
-// isEmoji reports whether the alt text of an image is the emoji that it shows.
-func isEmoji(alt string) bool {
-	return alt != "" && !strings.ContainsFunc(alt, func(r rune) bool { return r < unicode.MaxASCII || unicode.IsLetter(r) })
 }
 
 func (w *writer) code(n *html.Node) {
 	code := collapse(textOf(n))
 	switch {
-	case code == "":
+	case invisible.Only(code):
 	case w.markdown:
 		fence := fenceFor(code, 1)
 		if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
@@ -440,7 +466,7 @@ func (w *writer) code(n *html.Node) {
 // pre writes preformatted lines.
 func (w *writer) pre(n *html.Node) {
 	text := strings.Trim(textOf(n), "\n")
-	if strings.TrimSpace(text) == "" {
+	if invisible.Only(text) {
 		return
 	}
 	if w.inline > 0 {
@@ -469,26 +495,4 @@ func fenceFor(code string, n int) string {
 		n = max(n, len(row)+1)
 	}
 	return strings.Repeat("`", n)
-}
-
-// safeURL returns the URL if a click on it can only open a page, a mail or a call, and an empty
-// string otherwise. Nothing in the result ends the target of a Markdown link.
-func safeURL(s string) string {
-	u, err := url.Parse(strings.TrimSpace(s))
-	if err != nil {
-		return ""
-	}
-	switch u.Scheme {
-	case "http", "https":
-		if u.Host == "" || strings.ContainsAny(u.Host, " \"'`<>(){}|^\\%") { // url.Parse lets some of these pass.
-			return ""
-		}
-	case "mailto", "tel":
-		if u.Opaque == "" {
-			return ""
-		}
-	default:
-		return ""
-	}
-	return strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E", `\`, "%5C", " ", "%20").Replace(u.String())
 }
