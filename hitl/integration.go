@@ -156,7 +156,7 @@ type Webhook struct {
 	Done func(context.Context) error
 
 	// Status, Header and Body are the answer that the sender gets once the events have been passed on. Status 0 means 200, a
-	// nil Body an empty JSON object.
+	// nil Body an empty JSON object. Beside 429 and 503, a Retry-After of a minute or more is shortened as by [Retryable].
 	Status int
 	Header http.Header
 	Body   []byte

@@ -36,9 +36,8 @@ func filled(o object) object {
 }
 
 const (
-	maxAnswer = 10 << 20         // bytes
-	pause     = 5 * time.Second  // Before a second attempt, if Zendesk does not say. Webhooks are not sent again unless we do.
-	longest   = 59 * time.Second // A webhook that is asked to wait for a minute is not sent again.
+	maxAnswer = 10 << 20        // bytes
+	pause     = 5 * time.Second // Before a second attempt, if Zendesk does not say. Webhooks are not sent again unless we do.
 )
 
 // call makes a request. Bytes are sent as they are, anything else as JSON; headers are names and values in turn.
@@ -114,7 +113,7 @@ func refusalOf(z api, request string, res *http.Response, body []byte) error {
 	switch {
 	case r.status >= 500, r.status == http.StatusTooManyRequests, r.status == http.StatusConflict:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return hitl.Retryable(min(longest, cmp.Or(time.Duration(seconds)*time.Second, pause)), fmt.Errorf("%s: %w", request, r))
+		return hitl.Retryable(cmp.Or(time.Duration(seconds)*time.Second, pause), fmt.Errorf("%s: %w", request, r))
 	case r.status == http.StatusUnauthorized && z.basic != "":
 		return &hitl.Error{Message: "Zendesk does not accept the credentials: check the subdomain and the e-mail address with the API token.", Err: r}
 	case r.status == http.StatusUnauthorized:
