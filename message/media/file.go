@@ -10,6 +10,12 @@ import (
 	"unicode/utf8"
 )
 
+// FileName makes a file name of any text, or of none, for a file of the given media type. It is safe on
+// all systems, never empty, and ends in an extension that fits the type, if there is a usual one.
+func FileName(title, contentType string) string {
+	return nameOf(sanitize(title), "", "", declaredType(contentType))
+}
+
 // newFile finds out the name and the type of a file. The title is what somebody wrote about it, and
 // perhaps no file name.
 func newFile(data []byte, title string, header http.Header, u *url.URL) File {
