@@ -102,7 +102,19 @@ func (r *refusal) Error() string {
 	for _, e := range r.Errors {
 		words = append(words, cmp.Or(e.Detail, e.Title))
 	}
-	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+	isEmpty := func(w string) bool { return w == "" }
+	if words = slices.DeleteFunc(words, isEmpty); len(words) == 1 {
+		words = slices.DeleteFunc(append(words, r.kind()), isEmpty)
+	}
+	return strings.Join(words, ", ")
+}
+
+// kind is what Zendesk calls the failure, which is all that it says at times.
+func (r *refusal) kind() string {
+	var text string
+	var o struct{ Title, Message string }
+	_ = errors.Join(json.Unmarshal(r.Kind, &text), json.Unmarshal(r.Kind, &o)) // It is one of them.
+	return cmp.Or(text, o.Message, o.Title)
 }
 
 // refusalOf is a temporary failure as an error that says when it will have passed, or else what the bot's owner can do about it.
