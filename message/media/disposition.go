@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/html/charset"
 )
 
-// dispositionName returns the file name of a Content-Disposition header as browsers take it. RFC 6266
-// has the grammar, which many headers break: names lack quotes, or are encoded as those of mail.
+// dispositionName returns the file name of a Content-Disposition header. RFC 6266 has the grammar, which
+// many headers break: names lack quotes, or are encoded as those of mail. Browsers take these, too.
 func dispositionName(header string) string {
 	if header == "" {
 		return ""
@@ -61,6 +61,7 @@ func dispositionValue(s string) (value, rest string) {
 		return value, rest
 	}
 	var b strings.Builder
+	b.Grow(len(s))
 	for i := 1; i < len(s); i++ {
 		switch {
 		case s[i] == '"':
@@ -88,11 +89,7 @@ func extendedValue(s string) string {
 	if !ok {
 		return ""
 	}
-	plain, err := url.PathUnescape(encoded)
-	if err != nil {
-		return ""
-	}
-	return decodeCharset(label, plain)
+	return decodeCharset(label, unescape(encoded))
 }
 
 // decodeCharset is empty if the bytes are not of that charset.
@@ -124,7 +121,7 @@ func continued(params map[string]string) string {
 		case extended && i == 0:
 			part = extendedValue(part)
 		case extended:
-			part, _ = url.PathUnescape(part)
+			part = unescape(part)
 		case ok:
 			part = plain
 		default:
@@ -143,8 +140,9 @@ func plainValue(s string) string {
 	if !utf8.ValidString(s) {
 		return decodeCharset("windows-1252", s)
 	}
-	if decoded, err := words.DecodeHeader(s); err == nil {
-		s = decoded
+	s, err := words.DecodeHeader(s)
+	if err != nil || strings.HasPrefix(s, "=?") { // What is left encoded is no name.
+		return ""
 	}
 	if decoded, err := url.PathUnescape(s); err == nil && utf8.ValidString(decoded) {
 		s = decoded

@@ -31,9 +31,8 @@ func newFile(data []byte, title string, header http.Header, u *url.URL) File {
 func nameOf(title, sent, last, contentType string) string {
 	name := cmp.Or(title, sent, last, "file")
 	ext := extension(name)
-	isFileName := title == "" && sent != "" || isExtensionOf(ext, contentType) ||
-		strings.EqualFold(ext, extension(sent)) || strings.EqualFold(ext, extension(last)) && title != ""
-	if ext != "" && isFileName {
+	if ext != "" && (title == "" && sent != "" || isExtensionOf(ext, contentType) ||
+		title != "" && (strings.EqualFold(ext, extension(sent)) || strings.EqualFold(ext, extension(last)))) {
 		return shorten(name, maxNameLen)
 	}
 	added := formatsByType[strings.ToLower(contentType)].extension()
@@ -68,7 +67,9 @@ func sanitize(s string) string {
 		return ""
 	}
 	s = strings.Map(safe, s)
-	s = strings.Join(strings.Fields(s), " ")
+	if strings.Contains(s, "  ") {
+		s = strings.Join(strings.Fields(s), " ")
+	}
 	s = strings.Trim(s, ". ") // Hidden on Unix, forbidden on Windows.
 	if strings.Trim(s, "_-. ") == "" {
 		return ""

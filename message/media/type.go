@@ -36,8 +36,11 @@ func typeOf(data []byte, contentType string, names []string) string {
 		return t
 	}
 	for _, name := range names {
-		// A name must not make a page of a text.
-		if named := typesByExtension[strings.ToLower(extension(name))]; named != htmlType && fits(named, t) {
+		named := typesByExtension[strings.ToLower(extension(name))]
+		if named == t {
+			break
+		}
+		if named != htmlType && fits(named, t) { // A name must not make a page of a text.
 			return named
 		}
 	}
