@@ -8,8 +8,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/retryafter"
 )
 
 // Retry is the policy for failed calls. Retried are:
@@ -53,7 +54,7 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
 		return 0, false
 	}
-	if asked, ok := retryAfter(h, time.Now()); ok {
+	if asked, ok := retryafter.Wait(h, time.Now()); ok {
 		if asked > r.MaxWait {
 			return 0, false
 		}
@@ -101,37 +102,4 @@ func retryable(idempotent bool, failure error) bool {
 		return false
 	}
 	return idempotent
-}
-
-// retryAfter reads how long the API asks to wait, and reports whether it asks at
-// all. Retry-After comes first: next to it, X-RateLimit-Reset often is when the
-// whole quota is renewed.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	for _, name := range [...]string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
-		if wait, ok := waitFor(h.Get(name), now); ok {
-			return wait, true
-		}
-	}
-	return 0, false
-}
-
-// waitFor reads a number of seconds, an HTTP date, or a Unix time in seconds or
-// milliseconds. A time in the past is ignored: the clocks may differ.
-func waitFor(value string, now time.Time) (time.Duration, bool) {
-	const year = 365 * 24 * 3600 // in seconds
-	moment, err := http.ParseTime(value)
-	if err != nil {
-		n, err := strconv.ParseFloat(value, 64)
-		switch {
-		case err != nil || !(n >= 0): // NaN too
-			return 0, false
-		case n < 10*year: // nobody asks for a longer wait
-			return time.Duration(min(n, year) * float64(time.Second)), true
-		case n < 1e11: // in seconds this is the year 5138, in milliseconds 1973
-			n *= 1000
-		}
-		moment = time.UnixMilli(int64(min(n, 1e14)))
-	}
-	wait := moment.Sub(now)
-	return min(wait, year*time.Second), wait > 0
 }

@@ -55,10 +55,14 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable marks a failure as passing: whoever sent the request gets 503 and is asked to try again
-// after the given time. Zero leaves the time to the sender.
+// after the given time, or after 59 seconds if that is longer: some senders, such as Zendesk, never send again what they
+// are to send in a minute or more. Zero leaves the time to the sender.
 func Retryable(after time.Duration, err error) error {
 	return &retryableError{after: after, err: err}
 }
+
+// maxRetryAfter is the longest wait that a sender is asked for.
+const maxRetryAfter = 59 * time.Second
 
 type retryableError struct {
 	after time.Duration
@@ -138,7 +142,7 @@ func (f failure) response() response {
 	}
 	res := response{status: f.status, header: jsonHeader(), body: body}
 	if f.retryAfter > 0 {
-		res.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
+		res.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(min(f.retryAfter, maxRetryAfter).Seconds()))))
 	}
 	return res
 }

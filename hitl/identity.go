@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/mail"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -119,7 +120,25 @@ func realEmail(email string) string {
 	if syntheticEmail.MatchString(email) {
 		return ""
 	}
-	return email
+	return emailAddress(email)
+}
+
+// maxEmail is the most that RFC 5321 lets a path have, less its angle brackets.
+const maxEmail = 254
+
+// emailAddress returns the address in what somebody typed as one, or nothing: people without an address type "n/a", and would all be
+// one person with it. Desks refuse addresses that need quotes, and domains that the Internet does not have.
+func emailAddress(s string) string {
+	mailbox, err := mail.ParseAddress(strings.TrimSpace(s))
+	if err != nil || len(mailbox.Address) > maxEmail {
+		return ""
+	}
+	plain, err := mail.ParseAddress(mailbox.Address)
+	_, domain, _ := strings.Cut(mailbox.Address, "@")
+	if err != nil || plain.Address != mailbox.Address || !strings.Contains(domain, ".") || strings.Contains(domain, "[") {
+		return ""
+	}
+	return mailbox.Address
 }
 
 // Agents.

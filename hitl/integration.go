@@ -64,8 +64,8 @@ type CreateUserRequest struct {
 	// Name is never empty; it may be a placeholder such as "Unknown User".
 	Name string
 
-	// Email is empty when the end user's channel knows none: the address that the HITL plugin makes up
-	// then is not passed on.
+	// Email is an address, or empty: what the HITL plugin makes up where the end user's channel knows none is not
+	// passed on, nor is what people type in place of one, as "n/a".
 	Email string
 
 	// PictureURL may be empty, and may be longer than a desk accepts.
@@ -159,7 +159,7 @@ type Webhook struct {
 	Done func(context.Context) error
 
 	// Status, Header and Body are the answer that the sender gets once the events have been passed on. Status 0 means 200, a
-	// nil Body an empty JSON object.
+	// nil Body an empty JSON object. Beside 429 and 503, a Retry-After of a minute or more is shortened as by [Retryable].
 	Status int
 	Header http.Header
 	Body   []byte

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/wire"
@@ -16,7 +15,7 @@ func (d *toDesk) createUser(ctx context.Context, input json.RawMessage) (wire.Us
 	if err := decode(input, &in); err != nil {
 		return wire.UserRef{}, err
 	}
-	email := strings.TrimSpace(in.Email)
+	email := emailAddress(in.Email)
 	unlock, err := d.identities.lockEndUser(ctx, email)
 	if err != nil {
 		return wire.UserRef{}, err

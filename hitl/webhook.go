@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hitl-go/sdk/internal/retryafter"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -98,7 +100,19 @@ func (hook Webhook) reply() (response, error) {
 			out.header[name] = values
 		}
 	}
+	if out.status == http.StatusTooManyRequests || out.status == http.StatusServiceUnavailable {
+		capRetryAfter(out.header)
+	}
 	return out, nil
+}
+
+// capRetryAfter shortens a wait that an adapter hands on from its desk, for the same reason as [Retryable].
+func capRetryAfter(h http.Header) {
+	for _, value := range h.Values("Retry-After") {
+		if wait, ok := retryafter.Parse(value, time.Now()); ok && wait > maxRetryAfter {
+			h.Set("Retry-After", strconv.Itoa(int(maxRetryAfter.Seconds())))
+		}
+	}
 }
 
 // fallbackID identifies a message to which the desk gave no id: the same request, sent again, gives the same one.

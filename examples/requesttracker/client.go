@@ -82,6 +82,7 @@ type transaction struct {
 type attachment struct {
 	ID, ContentType, Filename string
 	ContentLength             json.Number // in bytes
+	parent                    string      // the id of what holds it together with others; empty at the top
 }
 
 func (c client) get(ctx context.Context, where string, into any) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,11 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/verify"
-	"github.com/hitl-go/sdk/message"
-	"github.com/hitl-go/sdk/message/richtext"
 )
 
 // RT rings when there is news: a few times within seconds, and never again. So a ring tells little, and we read all
@@ -191,52 +187,4 @@ func (d *desk) agent(ctx context.Context, name string) (hitl.Agent, error) {
 		return hitl.Agent{}, err
 	}
 	return hitl.Agent{ID: u.Name, Name: u.RealName}, nil
-}
-
-// replies is what somebody wrote in a transaction: a text, and each file as a message of its own.
-func (d *desk) replies(ctx context.Context, t transaction, reply hitl.Replied) (replies []hitl.Event, err error) {
-	// The contents have to be read one by one: RT fails to list binary ones.
-	attachments, err := list[attachment](ctx, d.rt, fmt.Sprintf("/transaction/%d/attachments", t.ID), url.Values{"fields": {"ContentType,ContentLength,Filename"}})
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range attachments {
-		if a.Filename == "" && a.ContentType != "text/plain" && (a.ContentType != "text/html" || len(replies) > 0) {
-			continue // it holds others together, or is the text once more
-		}
-		reply.ID = fmt.Sprintf("%d/%s", t.ID, a.ID)
-		if reply.Message, err = d.message(ctx, a); err != nil {
-			return nil, err
-		}
-		replies = append(replies, reply)
-	}
-	return replies, nil
-}
-
-// message reads an attachment. A file is put where the end user can get it, as RT shows it to its own users only.
-func (d *desk) message(ctx context.Context, a attachment) (message.Message, error) {
-	if n, _ := a.ContentLength.Int64(); a.Filename != "" && (n == 0 || n > maxFile) {
-		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil
-	}
-	var stored struct{ Content string }
-	if err := d.rt.get(ctx, "/attachment/"+a.ID, &stored); err != nil {
-		return nil, err
-	}
-	content, err := base64.StdEncoding.DecodeString(stored.Content)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("RT's attachment %s is not readable: %w", a.ID, err)
-	case a.Filename == "" && a.ContentType == "text/html":
-		return message.Text{Text: richtext.Text(string(content), nil)}, nil
-	case a.Filename == "":
-		return message.Text{Text: strings.TrimSpace(string(content))}, nil
-	}
-	f, err := d.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
-		Key: fmt.Sprintf("request-tracker/%s/%s/%s", d.in.WebhookID, a.ID, a.Filename), ContentType: a.ContentType,
-		AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
-	}, content)
-	if err != nil {
-		return nil, err
-	}
-	return message.Attachment(a.ContentType, f.URL, a.Filename), nil
 }

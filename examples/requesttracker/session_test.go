@@ -42,6 +42,7 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("forged", w.testForged)
 	t.Run("asked again", w.testAskedAgain)
 	t.Run("refused", w.testRefused)
+	t.Run("mail", w.testMail)
 	t.Run("uninstalled", w.testUninstalled)
 }
 
@@ -193,6 +194,38 @@ func (w *world) testClosedUnheard(t *testing.T) {
 	}
 }
 
+// An agent answers by mail, which RT takes apart.
+func (w *world) testMail(t *testing.T) {
+	ann := w.escalate(botpresstest.Profile{Name: "Ann"}, "Hello", botpresstest.Escalation{Title: "Mail"})
+	ticket := w.lastTicket()
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+ticket+"/take", fields{})
+	w.heard()
+	const mail = "From: alice@desk.test\nSubject: Mail\nMessage-ID: <1@desk.test>\nMIME-Version: 1.0\n" +
+		"Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/alternative; boundary=i\n\n" +
+		"--i\nContent-Type: text/html\n\n<p>Look</p>\n--i\nContent-Type: text/plain\n\nLook\n--i--\n" +
+		"--o\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n" +
+		"--o\nContent-Type: text/html\n\n<p>Is it this one?</p>\n--o--\n"
+	res, err := http.PostForm(w.rt.URL+"/REST/1.0/NoAuth/mail-gateway", url.Values{
+		"SessionType": {"REST"}, "queue": {rttest.Queue}, "action": {"correspond"}, "ticket": {ticket}, "message": {mail},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	w.heard()
+	said := shown(ann)
+	if n := len(said); n < 3 || said[n-3] != "Alice Agent: Look" || !strings.Contains(said[n-2], "/file.png") || said[n-1] != "Alice Agent: Is it this one?" {
+		t.Errorf("the end user was shown %q", said)
+	}
+}
+
+// lastTicket is the id of the newest ticket.
+func (w *world) lastTicket() string {
+	w.t.Helper()
+	tickets := w.read("/tickets", url.Values{"query": {"id > 0"}, "orderby": {"id"}, "order": {"DESC"}})["items"].([]any)
+	return tickets[0].(map[string]any)["id"].(string)
+}
+
 func (w *world) testForged(t *testing.T) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	if status := w.ring(`{"transaction":1}`, now, strings.Repeat("0", 64)); status != http.StatusUnauthorized {
@@ -203,7 +236,7 @@ func (w *world) testForged(t *testing.T) {
 // desk is the adapter without a server.
 func (w *world) desk(t *testing.T, c Config) *desk {
 	t.Helper()
-	d, err := connector(nil)(t.Context(), hitl.Installation{Logger: slog.New(slog.DiscardHandler)}, c)
+	d, err := connector(nil)(t.Context(), hitl.Installation{Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient}, c)
 	if err != nil {
 		t.Fatal(err)
 	}

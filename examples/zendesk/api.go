@@ -36,9 +36,8 @@ func filled(o object) object {
 }
 
 const (
-	maxAnswer = 10 << 20         // bytes
-	pause     = 5 * time.Second  // Before a second attempt, if Zendesk does not say. Webhooks are not sent again unless we do.
-	longest   = 59 * time.Second // A webhook that is asked to wait for a minute is not sent again.
+	maxAnswer = 10 << 20        // bytes
+	pause     = 5 * time.Second // Before a second attempt, if Zendesk does not say. Webhooks are not sent again unless we do.
 )
 
 // call makes a request. Bytes are sent as they are, anything else as JSON; headers are names and values in turn.
@@ -103,7 +102,19 @@ func (r *refusal) Error() string {
 	for _, e := range r.Errors {
 		words = append(words, cmp.Or(e.Detail, e.Title))
 	}
-	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+	isEmpty := func(w string) bool { return w == "" }
+	if words = slices.DeleteFunc(words, isEmpty); len(words) == 1 {
+		words = slices.DeleteFunc(append(words, r.kind()), isEmpty)
+	}
+	return strings.Join(words, ", ")
+}
+
+// kind is what Zendesk calls the failure, which is all that it says at times.
+func (r *refusal) kind() string {
+	var text string
+	var o struct{ Title, Message string }
+	_ = errors.Join(json.Unmarshal(r.Kind, &text), json.Unmarshal(r.Kind, &o)) // It is one of them.
+	return cmp.Or(text, o.Message, o.Title)
 }
 
 // refusalOf is a temporary failure as an error that says when it will have passed, or else what the bot's owner can do about it.
@@ -114,7 +125,7 @@ func refusalOf(z api, request string, res *http.Response, body []byte) error {
 	switch {
 	case r.status >= 500, r.status == http.StatusTooManyRequests, r.status == http.StatusConflict:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return hitl.Retryable(min(longest, cmp.Or(time.Duration(seconds)*time.Second, pause)), fmt.Errorf("%s: %w", request, r))
+		return hitl.Retryable(cmp.Or(time.Duration(seconds)*time.Second, pause), fmt.Errorf("%s: %w", request, r))
 	case r.status == http.StatusUnauthorized && z.basic != "":
 		return &hitl.Error{Message: "Zendesk does not accept the credentials: check the subdomain and the e-mail address with the API token.", Temporary: true, Err: r}
 	case r.status == http.StatusUnauthorized:

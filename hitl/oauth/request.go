@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/hitl-go/sdk/internal/retryafter"
 )
 
 var (
@@ -123,8 +125,8 @@ func classify(err error, sent bool) (after time.Duration, problem error) {
 	err = fmt.Errorf("status %d, %s", status, cmp.Or(code, http.StatusText(status))) // The body may hold a secret.
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusInternalServerError, status == http.StatusServiceUnavailable:
-		seconds, _ := strconv.Atoi(answered.Response.Header.Get("Retry-After"))
-		return time.Duration(max(0, seconds)) * time.Second, fmt.Errorf("oauth: %w: %w", errBusy, err)
+		after, _ := retryafter.Wait(answered.Response.Header, time.Now())
+		return after, fmt.Errorf("oauth: %w: %w", errBusy, err)
 	case status >= http.StatusInternalServerError, status < http.StatusMultipleChoices && code == "":
 		return 0, fmt.Errorf("oauth: %w: %w", errLost, err)
 	}

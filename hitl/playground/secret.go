@@ -38,11 +38,15 @@ func (s *secrets) learn(values ...string) {
 	}
 }
 
+// secretKey is what the name of a secret ends in.
+const secretKey = `(?:secret|passw|passwd|password|authorization|signature|api_?key|cookie|api_?token|access_?token|refresh_?token|x-bp-configuration)`
+
 var (
 	secretName = regexp.MustCompile(`(?i)secret|passw|authorization|signature$|api[_-]?key|cookie|^x-bp-configuration$|(^|[_-])(access|auth|refresh|api)?[_-]?token$`)
 
-	// secretField is a text in JSON, perhaps in JSON within JSON, whose name says that it is secret.
-	secretField = regexp.MustCompile(`(?i)(\\?"[^"\\]*(?:secret|passw|authorization|signature|api_?key|cookie|api_?token|access_?token|refresh_?token|x-bp-configuration)\\?"\s*:\s*\\?")[^"\\]+`)
+	// secretField is a text in JSON whose name says that it is secret, nestedField one in JSON that is a text in JSON.
+	secretField = regexp.MustCompile(`(?i)("[^"\\]*` + secretKey + `"\s*:\s*")(?:[^"\\]|\\.)+`)
+	nestedField = regexp.MustCompile(`(?i)(\\"[^"\\]*` + secretKey + `\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\["\\]|[^"\\])|\\[^"\\])+`)
 
 	// secretParameter is the same in a query or a form.
 	secretParameter = regexp.MustCompile(`(?i)((?:^|[?&"])[a-z_]*(?:secret|passw|signature|api_?key|api_?token|access_?token|refresh_?token|code_verifier)[a-z]*=|(?:^|[?&"])(?:code|state)=)[^&#\s"]+`)
@@ -84,5 +88,6 @@ func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 
 func (s *secrets) text(text string) string {
 	text = secretField.ReplaceAllString(s.known.Load().Mask(text), "${1}"+hidden)
+	text = nestedField.ReplaceAllString(text, "${1}"+hidden)
 	return secretParameter.ReplaceAllString(text, "${1}"+hidden)
 }

@@ -129,7 +129,7 @@ func (h HMAC) check(r *http.Request, signatures [][]byte, keys []string) error {
 	case !known:
 		return errNoSecret
 	case !match:
-		return invalid("the signature does not match")
+		return errMismatch
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto/sha1" //nolint:gosec // An HMAC does not depend on collision resistance.
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -44,14 +45,17 @@ func Intercom(clientSecrets ...string) Func {
 
 // Standard accepts requests with symmetric signatures ("v1") as specified by https://www.standardwebhooks.com,
 // with the header names of that standard or those of Svix. A secret is base64, with or without the prefix
-// "whsec_"; an invalid one matches nothing.
+// "whsec_"; an invalid one matches nothing, and the error says what is wrong with it.
 func Standard(secrets ...string) Func {
 	keys := make([]string, 0, len(secrets))
+	problem := ""
 	for _, secret := range secrets {
-		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-		if err == nil {
-			keys = append(keys, string(key))
+		key, wrong := standardKey(strings.TrimSpace(secret))
+		if wrong != "" {
+			problem = wrong
+			continue
 		}
+		keys = append(keys, key)
 	}
 	return func(r *http.Request) error {
 		names := "Webhook-"
@@ -78,11 +82,30 @@ func Standard(secrets ...string) Func {
 				signatures = append(signatures, raw)
 			}
 		}
-		return HMAC{
+		err = HMAC{
 			TimeHeader: names + "Timestamp",
 			Message: func(_ *http.Request, timestamp string, body []byte) string {
 				return id + "." + timestamp + "." + string(body)
 			},
 		}.check(r, signatures, keys)
+		if problem != "" && (errors.Is(err, errNoSecret) || errors.Is(err, errMismatch)) {
+			return invalid("%s", problem)
+		}
+		return err
 	}
+}
+
+// standardKey decodes a secret, or says what is wrong with it, without a word of it.
+func standardKey(secret string) (key, wrong string) {
+	switch {
+	case strings.HasPrefix(secret, "v1,"):
+		return "", `a secret begins with "v1,": leave that out`
+	case strings.HasPrefix(secret, "v1a,") || strings.HasPrefix(secret, "whpk_") || strings.HasPrefix(secret, "whsk_"):
+		return "", "a secret is a key of asymmetric signatures, which are not supported"
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		return "", `a secret is not base64 after the prefix "whsec_"`
+	}
+	return string(raw), ""
 }

@@ -139,6 +139,8 @@ func readBody(r *http.Request) ([]byte, error) {
 // errNoSecret is also the error for an empty secret: everybody can sign with an empty key.
 var errNoSecret = invalid("no secret is configured to check it with")
 
+var errMismatch = invalid("the signature does not match")
+
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("verify: %w: "+format, append([]any{ErrInvalid}, args...)...)
 }

@@ -1,62 +1,57 @@
 package media
 
 import (
-	"mime"
+	"cmp"
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-const unknownType = "application/octet-stream"
-
-// typeOf returns the media type of a file. The Content-Type headers of help desks and their storage
-// are often wrong.
-func typeOf(data []byte, header http.Header) string {
-	declared, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil || isGeneric(declared) {
-		declared = ""
-	}
-	sniffed, _, _ := strings.Cut(http.DetectContentType(data), ";")
-	switch {
-	case strings.HasPrefix(sniffed, "image/") || sniffed == "application/pdf": // Sniffing is reliable here.
-		return sniffed
-	case declared != "": // Sniffing cannot tell spreadsheets from zips, or audio from video.
-		return declared
-	default:
-		return sniffed
-	}
+// FileName makes a file name of any text, or of none, for a file of the given media type. It is safe on
+// all systems, never empty, and ends in an extension that fits the type, if there is a usual one.
+func FileName(title, contentType string) string {
+	return nameOf(sanitize(title), "", "", declaredType(contentType))
 }
 
-// isGeneric reports whether a type says nothing about the content.
-func isGeneric(t string) bool {
-	switch t {
-	case unknownType, "binary/octet-stream", "application/force-download", "application/download", "application/x-download", "application/unknown":
-		return true
-	}
-	return !strings.Contains(t, "/")
+// newFile finds out the name and the type of a file. The title is what somebody wrote about it, and
+// perhaps no file name.
+func newFile(data []byte, title string, header http.Header, u *url.URL) File {
+	title = sanitize(title)
+	sent := sanitize(lastElement(dispositionName(header.Get("Content-Disposition"))))
+	last := sanitize(lastElement(u.Path))
+	contentType := typeOf(data, header.Get("Content-Type"), []string{title, sent, last})
+	return File{Name: nameOf(title, sent, last, contentType), ContentType: contentType, Data: data}
 }
 
-// nameOf makes a file name from the title, the Content-Disposition header or the URL, in this
-// order.
-func nameOf(title string, header http.Header, u *url.URL, contentType string) string {
-	sent := ""
-	if _, params, err := mime.ParseMediaType(header.Get("Content-Disposition")); err == nil {
-		sent = lastElement(params["filename"])
+// nameOf makes a file name of the title, the name in the Content-Disposition header or the last
+// element of the URL, in this order.
+func nameOf(title, sent, last, contentType string) string {
+	name := cmp.Or(title, sent, last, "file")
+	ext := extension(name)
+	if ext != "" && (title == "" && sent != "" || isExtensionOf(ext, contentType) ||
+		title != "" && (strings.EqualFold(ext, extension(sent)) || strings.EqualFold(ext, extension(last)))) {
+		return shorten(name, maxNameLen)
 	}
-	candidates := []string{sanitize(title), sanitize(sent), sanitize(lastElement(u.Path)), "file"}
-	name := candidates[slices.IndexFunc(candidates, func(s string) bool { return s != "" })]
-	if extension(name) == "" {
-		for _, ext := range []string{extension(candidates[1]), extensions[contentType], extension(candidates[2])} {
-			if ext != "" {
-				return shorten(name, maxNameLen-len(ext)) + ext
-			}
-		}
+	added := formatsByType[strings.ToLower(contentType)].extension()
+	if e := extension(sent); isExtensionOf(e, contentType) || added == "" {
+		added = e
 	}
-	return shorten(name, maxNameLen)
+	if added == "" {
+		added = extension(last)
+	}
+	if strings.EqualFold(added, ext) {
+		return shorten(name, maxNameLen)
+	}
+	return shorten(name, maxNameLen-len(added)) + added
+}
+
+// isExtensionOf reports whether files of a type have this extension.
+func isExtensionOf(ext, contentType string) bool {
+	t := typesByExtension[strings.ToLower(ext)]
+	return t != "" && (t == contentType || fits(t, contentType) || fits(contentType, t))
 }
 
 func lastElement(p string) string {
@@ -68,19 +63,13 @@ const maxNameLen = 150
 
 // sanitize makes a file name of any text. It is empty if nothing usable is left.
 func sanitize(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r):
-			return ' '
-		case unicode.Is(unicode.Bidi_Control, r): // They display "fdp.exe" as "exe.pdf".
-			return -1
-		case strings.ContainsRune(`/\:*?"<>|`, r):
-			return '_'
-		default:
-			return r
-		}
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
+	if s == "" {
+		return ""
+	}
+	s = strings.Map(safe, s)
+	if strings.Contains(s, "  ") {
+		s = strings.Join(strings.Fields(s), " ")
+	}
 	s = strings.Trim(s, ". ") // Hidden on Unix, forbidden on Windows.
 	if strings.Trim(s, "_-. ") == "" {
 		return ""
@@ -89,6 +78,21 @@ func sanitize(s string) string {
 		s = "_" + s
 	}
 	return s
+}
+
+// safe returns what stands for a character in a file name.
+func safe(r rune) rune {
+	switch {
+	case 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9':
+		return r
+	case strings.ContainsRune(`/\:*?"<>|`, r):
+		return '_'
+	case r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r):
+		return ' '
+	case unicode.Is(unicode.Bidi_Control, r): // They display "fdp.exe" as "exe.pdf".
+		return -1
+	}
+	return r
 }
 
 // isDevice reports whether Windows reserves the name for a device, with any extension.
@@ -105,7 +109,7 @@ func isDevice(stem string) bool {
 // look like one.
 func extension(name string) string {
 	ext := path.Ext(name)
-	if len(ext) < 2 || len(ext) > 6 || ext == name {
+	if len(ext) < 2 || ext == name || len(ext) > 6 && typesByExtension[strings.ToLower(ext)] == "" {
 		return ""
 	}
 	letters := false
@@ -133,49 +137,4 @@ func shorten(name string, n int) string {
 		stem = stem[:len(stem)-1]
 	}
 	return strings.TrimRight(stem, ". ") + ext
-}
-
-// extensions are those of common files. The table of package mime depends on the system, and has
-// several extensions for some types.
-var extensions = map[string]string{
-	"application/gzip":                               ".gz",
-	"application/json":                               ".json",
-	"application/msword":                             ".doc",
-	"application/ogg":                                ".ogg",
-	"application/pdf":                                ".pdf",
-	"application/rtf":                                ".rtf",
-	"application/vnd.ms-excel":                       ".xls",
-	"application/vnd.ms-powerpoint":                  ".ppt",
-	"application/vnd.oasis.opendocument.spreadsheet": ".ods",
-	"application/vnd.oasis.opendocument.text":        ".odt",
-	"application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
-	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         ".xlsx",
-	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   ".docx",
-	"application/zip": ".zip",
-	"audio/aac":       ".aac",
-	"audio/amr":       ".amr",
-	"audio/mp4":       ".m4a",
-	"audio/mpeg":      ".mp3",
-	"audio/ogg":       ".ogg",
-	"audio/wav":       ".wav",
-	"audio/wave":      ".wav",
-	"audio/webm":      ".weba",
-	"audio/x-wav":     ".wav",
-	"image/bmp":       ".bmp",
-	"image/gif":       ".gif",
-	"image/heic":      ".heic",
-	"image/jpeg":      ".jpg",
-	"image/png":       ".png",
-	"image/svg+xml":   ".svg",
-	"image/tiff":      ".tiff",
-	"image/webp":      ".webp",
-	"text/calendar":   ".ics",
-	"text/csv":        ".csv",
-	"text/html":       ".html",
-	"text/plain":      ".txt",
-	"text/vcard":      ".vcf",
-	"video/3gpp":      ".3gp",
-	"video/mp4":       ".mp4",
-	"video/quicktime": ".mov",
-	"video/webm":      ".webm",
 }

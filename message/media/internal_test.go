@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/corpus"
 )
 
 func TestIsPublic(t *testing.T) {
@@ -81,17 +83,23 @@ func TestEveryAddressIsChecked(t *testing.T) {
 
 // A proxy would connect in our place, to any address.
 func TestNoProxy(t *testing.T) {
-	if newClient(isPublic).Transport.(*http.Transport).Proxy != nil {
+	if newTransport(isPublic).Proxy != nil {
 		t.Error("there is a proxy")
 	}
 }
 
 func FuzzNameOf(f *testing.F) {
-	f.Add("The invoice", `attachment; filename="a.pdf"`, "/x/y.png", "application/pdf")
-	f.Add("..", `inline; filename*=UTF-8''%2e%2e%2f`, "/..", "")
-	f.Add("CON.\u202Etxt", "", "/\x00", "image/png")
-	f.Fuzz(func(t *testing.T, title, disposition, path, contentType string) {
-		name := nameOf(title, http.Header{"Content-Disposition": {disposition}}, &url.URL{Path: path}, contentType)
+	f.Add("The invoice", `attachment; filename="a.pdf"`, "/x/y.png", "application/pdf", "%PDF-1.7")
+	f.Add("..", `inline; filename*=UTF-8''%2e%2e%2f`, "/..", "", "")
+	for _, kind := range corpus.Load(f, "testdata/names.txt") {
+		for _, c := range kind.Cases {
+			f.Add("", c.In, "/", "", "")
+		}
+	}
+	f.Add("CON.\u202Etxt", "", "/\x00", "image/png", "GIF89a")
+	f.Fuzz(func(t *testing.T, title, disposition, path, contentType, data string) {
+		header := http.Header{"Content-Disposition": {disposition}, "Content-Type": {contentType}}
+		name := newFile([]byte(data), title, header, &url.URL{Path: path}).Name
 		switch {
 		case name == "" || len(name) > maxNameLen || !utf8.ValidString(name):
 			t.Errorf("%q has %d bytes", name, len(name))
@@ -99,6 +107,42 @@ func FuzzNameOf(f *testing.F) {
 			t.Errorf("%q has a forbidden character", name)
 		case strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.TrimSpace(name) != name:
 			t.Errorf("%q begins or ends badly", name)
+		}
+	})
+}
+
+// Whatever is written as an address, what is requested is one that every server can read, and the same
+// when it is read once more.
+func FuzzParseURL(f *testing.F) {
+	for _, table := range []string{"addresses", "redirects"} {
+		for _, kind := range corpus.Load(f, "testdata/"+table+".txt") {
+			for _, c := range kind.Cases {
+				f.Add(c.In)
+			}
+		}
+	}
+	base := &url.URL{Scheme: "https", Host: "shop.example", Path: "/a/b", RawQuery: "q"}
+	f.Fuzz(func(t *testing.T, address string) {
+		for name, parse := range map[string]func(string) (*url.URL, error){
+			"absolute": parseURL,
+			"relative": func(s string) (*url.URL, error) { return resolve(base, s) },
+		} {
+			u, err := parse(address)
+			if err != nil {
+				continue
+			}
+			written := u.String()
+			outside := func(r rune) bool { return r <= ' ' || r > '~' }
+			switch again, err := parseURL(written); {
+			case err != nil || again.String() != written:
+				t.Errorf("%s: %q becomes %q, and that becomes %v, %v", name, address, written, again, err)
+			case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", !strings.HasPrefix(u.EscapedPath(), "/"):
+				t.Errorf("%s: %q has become %q", name, address, written)
+			case strings.ContainsFunc(written, outside) || strings.ContainsAny(u.Host, "/\\@?#%"):
+				t.Errorf("%s: %q has become %q, with characters that no URL has", name, address, written)
+			case u.EscapedPath() != u.RawPath && u.RawPath != "":
+				t.Errorf("%s: the package url writes %q and not %q", name, u.EscapedPath(), u.RawPath)
+			}
 		}
 	})
 }

@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -54,17 +53,19 @@ type Options struct {
 type File struct {
 	// Name is a file name without a directory, safe on all systems and never empty. It comes from
 	// the title, else from the Content-Disposition header, else from the URL. If it has no
-	// extension, it gets one that fits the content.
+	// extension that fits the content, as "My order at shop.com" for a PDF, it gets one.
 	Name string
 
-	// ContentType is a media type without parameters. Sniffed images and PDFs override the
-	// Content-Type header. "application/octet-stream" means unknown.
+	// ContentType is a media type without parameters, by its registered name. The bytes decide. Where
+	// they show a container only, such as the zip of an office document, the Content-Type header and
+	// the extension say what is in it. "application/octet-stream" means unknown.
 	ContentType string
 
 	Data []byte
 }
 
-// Fetch downloads a file from an http or https URL with a single GET. The title may be empty. An
+// Fetch downloads a file from an http or https URL with a single GET. It reads the URL as browsers do,
+// with blanks around it or a stray percent sign. The title may be empty. An
 // error wraps [ErrTooLarge], [ErrPrivate] or the network's error. It contains only the host of the
 // URL, because the rest is often a secret. Fetch ignores the environment's proxies.
 func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) {
@@ -87,35 +88,25 @@ func Fetch(ctx context.Context, url, title string, opts *Options) (File, error) 
 }
 
 func fetch(ctx context.Context, address, title string, o Options, allowed func(netip.AddrPort) bool) (File, error) {
-	u, err := url.Parse(address)
-	if err != nil { // The error contains the URL.
-		return File{}, errors.New("media: the URL is malformed")
-	}
-	if err := checkURL(u); err != nil {
+	u, err := parseURL(address)
+	if err != nil {
 		return File{}, fmt.Errorf("media: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	file, err := get(ctx, u, title, o.MaxBytes, newClient(allowed))
-	if err != nil {
-		return File{}, fmt.Errorf("media: %s: %w", u.Host, withoutURL(err))
+	file, err := get(ctx, u, title, o.MaxBytes, newTransport(allowed))
+	switch {
+	case errors.Is(err, ErrPrivate): // The error contains the address.
+		return File{}, fmt.Errorf("media: %s: %w", u.Host, ErrPrivate)
+	case err != nil:
+		return File{}, fmt.Errorf("media: %s: %w", u.Host, err)
 	}
 	return file, nil
 }
 
-func checkURL(u *url.URL) error {
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("the URL's scheme is %q: only http and https can be fetched", u.Scheme)
-	}
-	if u.Hostname() == "" {
-		return errors.New("the URL has no host")
-	}
-	return nil
-}
-
-// newClient returns a client for one fetch. It reuses no connections, and asks allowed about each
-// new one.
-func newClient(allowed func(netip.AddrPort) bool) *http.Client {
+// newTransport returns a transport for one fetch. It reuses no connections, and asks allowed about
+// each new one.
+func newTransport(allowed func(netip.AddrPort) bool) *http.Transport {
 	dialer := net.Dialer{
 		// The address is already resolved, so that DNS rebinding cannot change it.
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -125,28 +116,15 @@ func newClient(allowed func(netip.AddrPort) bool) *http.Client {
 			return nil
 		},
 	}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			DisableKeepAlives:      true,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects {
-				return fmt.Errorf("more than %d redirects", maxRedirects)
-			}
-			r.Header.Del("Referer") // It would leak the URL and its secrets to the next host.
-			return checkURL(r.URL)
-		},
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: 64 << 10,
 	}
 }
 
-func get(ctx context.Context, u *url.URL, title string, maxBytes int64, client *http.Client) (File, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
-	if err != nil {
-		return File{}, err
-	}
-	resp, err := client.Do(r)
+func get(ctx context.Context, u *url.URL, title string, maxBytes int64, transport http.RoundTripper) (File, error) {
+	resp, err := follow(ctx, u, transport)
 	if err != nil {
 		return File{}, err
 	}
@@ -164,25 +142,38 @@ func get(ctx context.Context, u *url.URL, title string, maxBytes int64, client *
 	if int64(len(data)) > maxBytes {
 		return File{}, ErrTooLarge
 	}
-	contentType := typeOf(data, resp.Header)
-	return File{
-		Name:        nameOf(title, resp.Header, resp.Request.URL, contentType),
-		ContentType: contentType,
-		Data:        data,
-	}, nil
+	return newFile(data, title, resp.Header, resp.Request.URL), nil
 }
 
-// withoutURL unwraps errors that contain URLs or addresses.
-func withoutURL(err error) error {
-	var quoting *url.Error
-	switch {
-	case errors.Is(err, ErrPrivate):
-		return ErrPrivate
-	case !errors.As(err, &quoting):
-		return err
-	case strings.Contains(quoting.Err.Error(), "Location"): // It contains the URL.
-		return errors.New("the server redirects to a malformed URL")
-	default:
-		return quoting.Err
+// follow requests a URL and where it redirects. It sends no Referer, which would leak the URL and its
+// secrets to the next host. A client of the package http
+// refuses addresses that browsers take.
+func follow(ctx context.Context, u *url.URL, transport http.RoundTripper) (*http.Response, error) {
+	for range maxRedirects + 1 {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+		if err != nil {
+			return nil, errMalformed // The error contains the URL.
+		}
+		if u.User != nil {
+			password, _ := u.User.Password()
+			r.SetBasicAuth(u.User.Username(), password)
+		}
+		resp, err := transport.RoundTrip(r)
+		if err != nil || !isRedirect(resp) {
+			return resp, err
+		}
+		_ = resp.Body.Close()
+		if u, err = resolve(u, resp.Header.Get("Location")); err != nil {
+			return nil, fmt.Errorf("the server redirects: %w", err)
+		}
 	}
+	return nil, fmt.Errorf("more than %d redirects", maxRedirects)
+}
+
+func isRedirect(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location") != ""
+	}
+	return false
 }

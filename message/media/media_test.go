@@ -39,7 +39,7 @@ func TestFetch(t *testing.T) {
 			want: media.File{Name: "The invoice.pdf", ContentType: "application/pdf"},
 		},
 		{
-			name: "title with an extension", path: "/x", title: "a.b/../c.JPEG", contentType: "image/jpeg", body: "?",
+			name: "title with an extension", path: "/x", title: "a.b/../c.JPEG", contentType: "image/jpeg", body: "\xff\xd8\xff\xe0\x00\x10JFIF",
 			want: media.File{Name: "a.b_.._c.JPEG", ContentType: "image/jpeg"},
 		},
 		{
@@ -48,7 +48,7 @@ func TestFetch(t *testing.T) {
 		},
 		{
 			name: "extension of the header", path: "/x.php", title: "Sheet", contentType: "application/octet-stream", disposition: `attachment; filename="a.ods"`, body: "PK\x03\x04",
-			want: media.File{Name: "Sheet.ods", ContentType: "application/zip"},
+			want: media.File{Name: "Sheet.ods", ContentType: "application/vnd.oasis.opendocument.spreadsheet"},
 		},
 		{
 			name: "header", path: "/x.php", contentType: "text/csv", disposition: `attachment; filename="C:\\temp\\Résumé.csv"`, body: "a,b",
@@ -59,8 +59,8 @@ func TestFetch(t *testing.T) {
 			want: media.File{Name: "b.txt", ContentType: "text/plain"},
 		},
 		{
-			name: "broken header", path: "/d/y.gif", contentType: "image/gif", disposition: `attachment; filename=a b`, body: "GIF89a",
-			want: media.File{Name: "y.gif", ContentType: "image/gif"},
+			name: "broken header", path: "/d/y.gif", contentType: "image/gif", disposition: `attachment; filename=a b`, body: "GIF89a\x01\x00",
+			want: media.File{Name: "a b.gif", ContentType: "image/gif"},
 		},
 		{
 			name: "path", path: "/files/May%20%28final%29.docx?x=y", contentType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", body: "PK\x03\x04",
@@ -88,7 +88,7 @@ func TestFetch(t *testing.T) {
 		},
 		{
 			name: "type of a download", path: "/a", contentType: "application/force-download", body: "\x1f\x8b\x08",
-			want: media.File{Name: "a", ContentType: "application/x-gzip"},
+			want: media.File{Name: "a.gz", ContentType: "application/gzip"},
 		},
 		{
 			name: "sound in a film's clothes", path: "/a", contentType: "audio/mp4", body: "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom",
@@ -131,18 +131,18 @@ func TestFileNames(t *testing.T) {
 		{".htaccess", "htaccess.png"},
 		{"a. . ", "a.png"},
 		{"a\x00b\r\nc\td\u2028e\xff.png", "a b c d e .png"},
-		{"fdp\u202Egnp.exe", "fdpgnp.exe"},
+		{"fdp\u202Egnp.exe", "fdpgnp.exe.png"},
 		{"CON", "_CON.png"},
-		{"lpt1 .txt", "_lpt1 .txt"},
+		{"lpt1 .txt", "_lpt1 .txt.png"},
 		{"Concert.png", "Concert.png"},
 		{"COM", "COM.png"},
 		{"👨‍👩‍👧.png", "👨‍👩‍👧.png"},
 		{"שלום.png", "שלום.png"},
-		{"a.tar.gz", "a.tar.gz"},
+		{"a.tar.gz", "a.tar.gz.png"},
 		{"Version 1.5", "Version 1.5.png"},
 		{"a.toolongforone", "a.toolongforone.png"},
 		{"a.é", "a.é.png"},
-		{strings.Repeat("ä", 100) + ".jpeg", strings.Repeat("ä", 72) + ".jpeg"},
+		{strings.Repeat("ä", 100) + ".apng", strings.Repeat("ä", 70) + ".apng.png"},
 		{strings.Repeat("ä", 100), strings.Repeat("ä", 73) + ".png"},
 		{strings.Repeat("x", 145) + ". y" + strings.Repeat("z", 100), strings.Repeat("x", 145) + ".png"},
 	} {
@@ -224,6 +224,12 @@ func TestRedirects(t *testing.T) {
 		case "/0":
 			referer = r.Referer()
 			fmt.Fprint(w, "x")
+		case "/percent":
+			w.Header().Set("Location", "/50%-off.pdf")
+			w.WriteHeader(http.StatusFound)
+		case "/50%-off.pdf":
+			user, password, _ := r.BasicAuth()
+			fmt.Fprint(w, user, ":", password)
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusFound)
 		case "/file":
@@ -240,10 +246,17 @@ func TestRedirects(t *testing.T) {
 	if referer != "" {
 		t.Errorf("the URL was told to the next: %q", referer)
 	}
+	signedIn := strings.Replace(url, "://", "://jane:a%40b@", 1)
+	for _, address := range []string{signedIn + "/percent", signedIn + "/50%-off.pdf", " " + signedIn + "/50%25-off.pdf\n"} {
+		file, err := media.Fetch(t.Context(), address, "", trusted)
+		if err != nil || file.Name != "50%-off.pdf.txt" || string(file.Data) != "jane:a@b" {
+			t.Errorf("%q: %q with %q, %v", address, file.Name, file.Data, err)
+		}
+	}
 	for path, want := range map[string]string{
 		"/loop":      "more than 5 redirects",
 		"/file":      `scheme is "file"`,
-		"/malformed": "redirects to a malformed URL",
+		"/malformed": "redirects: the URL is malformed",
 	} {
 		if _, err := media.Fetch(t.Context(), url+path, "", trusted); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", path, err, want)
@@ -276,7 +289,7 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	})
 	for _, address := range []string{
 		url + "/gone?secret", url + "/short?secret", url + "/hangup?secret", "http://user:secret@127.0.0.1:1/secret",
-		"ftp://127.0.0.1/secret", "file:///secret", "/secret", "http:///secret", "http://127.0.0.1\x00/secret", "secret", "",
+		"ftp://127.0.0.1/secret", "file:///secret", "/secret", "http://?secret", "http://127.0.0.1\x00/secret", "secret", "",
 	} {
 		for _, opts := range []*media.Options{trusted, nil} {
 			_, err := media.Fetch(t.Context(), address, "", opts)

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+	"github.com/hitl-go/sdk/message/richtext"
+)
+
+// replies is what somebody wrote in a transaction: a text, and each file as a message of its own.
+func (d *desk) replies(ctx context.Context, t transaction, reply hitl.Replied) (replies []hitl.Event, err error) {
+	// The contents have to be read one by one: RT fails to list binary ones.
+	attachments, err := list[attachment](ctx, d.rt, fmt.Sprintf("/transaction/%d/attachments", t.ID), url.Values{"fields": {"ContentType,ContentLength,Filename"}})
+	if err != nil {
+		return nil, err
+	}
+	words, err := d.words(ctx, attachments)
+	if err != nil {
+		return nil, err
+	}
+	spoken := spokenParts(attachments, words, "")
+	for _, a := range attachments {
+		switch {
+		case a.isText() && slices.Contains(spoken, a.ID):
+			reply.Message = message.Text{Text: words[a.ID]}
+		case a.isText() || a.isContainer():
+			continue
+		default:
+			if reply.Message, err = d.file(ctx, a); err != nil {
+				return nil, err
+			}
+		}
+		reply.ID = fmt.Sprintf("%d/%s", t.ID, a.ID)
+		replies = append(replies, reply)
+	}
+	return replies, nil
+}
+
+// isText tells whether it is something to read, and no file.
+func (a attachment) isText() bool {
+	return a.Filename == "" && (a.is("text/plain") || a.is("text/html"))
+}
+
+// isContainer tells whether it only holds others together.
+func (a attachment) isContainer() bool {
+	return a.Filename == "" && (a.ContentLength == "0" || a.ContentLength == "" || strings.HasPrefix(strings.ToLower(a.ContentType), "multipart/"))
+}
+
+func (a attachment) is(contentType string) bool { return strings.EqualFold(a.ContentType, contentType) }
+
+// part is an attachment as RT returns it alone. RT fails to list what it is a part of.
+type part struct {
+	Content string
+	Parent  json.RawMessage // An object with an id. At the top it is something else.
+}
+
+// read reads an attachment.
+func (d *desk) read(ctx context.Context, a attachment) (content []byte, parent string, err error) {
+	var p part
+	if err := d.rt.get(ctx, "/attachment/"+a.ID, &p); err != nil {
+		return nil, "", err
+	}
+	content, err = base64.StdEncoding.DecodeString(p.Content)
+	if err != nil {
+		return nil, "", fmt.Errorf("RT's attachment %s is not readable: %w", a.ID, err)
+	}
+	var above struct {
+		ID json.Number `json:"id"`
+	}
+	_ = json.Unmarshal(p.Parent, &above)
+	return content, above.ID.String(), nil
+}
+
+// words reads the texts among attachments, and what holds them together. Blank texts have no words.
+func (d *desk) words(ctx context.Context, attachments []attachment) (map[string]string, error) {
+	words := map[string]string{}
+	for i, a := range attachments {
+		if !a.isText() && !a.isContainer() {
+			continue
+		}
+		content, parent, err := d.read(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		attachments[i].parent = parent
+		text := strings.TrimSpace(string(content))
+		if a.is("text/html") {
+			text = richtext.Text(text, nil)
+		}
+		if a.isText() && strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) }) {
+			words[a.ID] = text
+		}
+	}
+	return words, nil
+}
+
+// spokenParts are the ids of the texts below a part that say everything once. The parts of multipart/alternative say the same,
+// in plain text and in HTML. Several parts at the top come from a mail whose tree is lost, and are taken for such ones.
+func spokenParts(attachments []attachment, words map[string]string, below string) (ids []string) {
+	alternative := slices.ContainsFunc(attachments, func(a attachment) bool { return a.ID == below && a.is("multipart/alternative") })
+	children := 0
+	for _, a := range attachments {
+		if a.parent != below || !a.isText() && !a.isContainer() {
+			continue
+		}
+		children++
+		if words[a.ID] != "" {
+			ids = append(ids, a.ID)
+		} else {
+			ids = append(ids, spokenParts(attachments, words, a.ID)...)
+		}
+	}
+	if !alternative && (below != "" || children < 2) {
+		return ids
+	}
+	isPlain := func(id string) bool {
+		return slices.ContainsFunc(attachments, func(a attachment) bool { return a.ID == id && a.is("text/plain") })
+	}
+	if slices.ContainsFunc(ids, isPlain) {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !isPlain(id) })
+	}
+	return ids
+}
+
+// file reads an attachment and puts it where the end user can get it, as RT shows it to its own users only.
+func (d *desk) file(ctx context.Context, a attachment) (message.Message, error) {
+	if a.Filename == "" {
+		a.Filename = media.FileName("", a.ContentType)
+	}
+	if n, _ := a.ContentLength.Int64(); n == 0 || n > maxFile {
+		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil
+	}
+	content, _, err := d.read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
+		Key: fmt.Sprintf("request-tracker/%s/%s/%s", d.in.WebhookID, a.ID, a.Filename), ContentType: a.ContentType,
+		AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
+	}, content)
+	if err != nil {
+		return nil, err
+	}
+	return message.Attachment(a.ContentType, f.URL, a.Filename), nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/corpus"
+	"github.com/hitl-go/sdk/message"
+)
+
+// An agent who writes mails is heard in full, and says nothing twice.
+func TestMails(t *testing.T) {
+	var mail []map[string]any
+	files := newFileServer(t)
+	server := httptest.NewServer(files.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/REST/2.0/transaction/") {
+			_ = json.NewEncoder(w).Encode(map[string]any{"items": mail})
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/REST/2.0/attachment/"))
+		if err != nil || n < 1 || n > len(mail) {
+			http.NotFound(w, r)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(mail[n-1])
+	})))
+	t.Cleanup(server.Close)
+	api, err := botpress.New(botpress.Options{BaseURL: server.URL, Token: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}, in: hitl.Installation{Client: api, WebhookID: "w"}}
+	for _, kind := range corpus.Load(t, "testdata/mails.txt") {
+		t.Run(kind.Name, func(t *testing.T) {
+			for _, c := range kind.Cases {
+				mail = parts(c.In)
+				events, err := d.replies(t.Context(), transaction{ID: 7}, hitl.Replied{SessionID: "1"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				ids := map[string]bool{}
+				for _, e := range events {
+					reply := e.(hitl.Replied)
+					if _, title, ok := message.Media(reply.Message); ok {
+						got = append(got, title)
+					} else {
+						got = append(got, message.PlainText(reply.Message))
+					}
+					ids[reply.ID] = true
+				}
+				if said := strings.Join(got, " / "); said != c.Want || len(ids) != len(got) {
+					t.Errorf("line %d: %q says %q with %d ids, want %q", c.Line, c.In, said, len(ids), c.Want)
+				}
+			}
+		})
+	}
+}
+
+// parts makes RT's attachments of the lines of a case.
+func parts(lines string) (parts []map[string]any) {
+	parents := []string{"0"}
+	for i, line := range strings.Split(lines, "\n") {
+		depth := len(line) - len(strings.TrimLeft(line, " "))
+		kind, rest, _ := strings.Cut(line[depth:], "|")
+		name, content, _ := strings.Cut(rest, "|")
+		id := strconv.Itoa(i + 1)
+		parent := any(0)
+		if depth > 0 {
+			parent = map[string]string{"type": "attachment", "id": parents[depth]}
+		}
+		parts = append(parts, map[string]any{
+			"id": id, "Parent": parent, "ContentType": kind, "Filename": name, "ContentLength": fmt.Sprint(len(content)),
+			"Content": base64.StdEncoding.EncodeToString([]byte(content)),
+		})
+		parents = append(parents[:depth+1], id)
+	}
+	return parts
+}

@@ -1,0 +1,7 @@
+package media
+
+var (
+	NewFile  = newFile
+	ParseURL = parseURL
+	Resolve  = resolve
+)
