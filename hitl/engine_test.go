@@ -159,9 +159,10 @@ func TestRefusedMessageBlocksNobody(t *testing.T) {
 func TestOwnerMendsTheSignIn(t *testing.T) {
 	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
-		ended := true
+		var ended atomic.Bool
+		ended.Store(true)
 		w.desk.Before = func(context.Context, string) error {
-			if ended {
+			if ended.Load() {
 				return &hitl.Error{Message: "connect the account again", Temporary: true}
 			}
 			return nil
@@ -174,7 +175,7 @@ func TestOwnerMendsTheSignIn(t *testing.T) {
 			t.Error("the owner is not told")
 		}
 		w.pass(time.Hour)
-		ended = false
+		ended.Store(false)
 		w.pass(20 * time.Minute)
 		w.wantLog("T-1", want)
 	})

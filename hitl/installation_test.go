@@ -103,6 +103,8 @@ func TestRepeatedMessages(t *testing.T) {
 		w.say(jane, message.Text{Text: "one"})
 		w.pass(time.Minute)
 		w.say(jane, message.Text{Text: "two"})
+		desk.mu.Lock()
+		defer desk.mu.Unlock()
 		if got := strings.Join(desk.seen, ", "); got != "one false, one true, two false" {
 			t.Errorf("the desk has seen %s", got)
 		}
