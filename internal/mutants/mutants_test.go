@@ -12,7 +12,8 @@
 // Lines with "-" are text that must occur once in the file, lines with "+" replace it. Another "-" after a "+" begins
 // another edit, another "file" an edit of another file. Lines with "#" are comments.
 //
-// HITL_MUTANTS=1 runs the tests with each mutant. Without it the mutants are only checked for whether they still fit the code.
+// HITL_MUTANTS=1 runs the tests with each mutant, HITL_MUTANTS=0/2 and 1/2 with every second one. Without it the mutants are only
+// checked for whether they still fit the code.
 package mutants
 
 import (
@@ -53,7 +54,11 @@ func TestMutants(t *testing.T) {
 			t.Errorf("mutant %q: %v", m.name, err)
 		}
 	}
-	if t.Failed() || os.Getenv("HITL_MUTANTS") != "1" {
+	number, of, err := share(os.Getenv("HITL_MUTANTS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Failed() || of == 0 {
 		return
 	}
 
@@ -61,6 +66,9 @@ func TestMutants(t *testing.T) {
 	var group errgroup.Group
 	group.SetLimit(2)
 	for i, m := range mutants {
+		if i%of != number {
+			continue
+		}
 		group.Go(func() error {
 			// A mutant may hang a test: the timeout ends it, and counts as a failure of the test.
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-count=1", "-vet=off", "-timeout=2m",
@@ -79,7 +87,21 @@ func TestMutants(t *testing.T) {
 		})
 	}
 	_ = group.Wait()
-	t.Logf("%d mutants killed", killed.Load())
+	t.Logf("%d mutants killed, of %d", killed.Load(), len(mutants))
+}
+
+// share reads which mutants are run: number n of every so many. None is no share.
+func share(s string) (number, of int, err error) {
+	switch s {
+	case "":
+		return 0, 0, nil
+	case "1":
+		return 0, 1, nil
+	}
+	if n, err := fmt.Sscanf(s, "%d/%d", &number, &of); n != 2 || err != nil || of < 1 || number < 0 || number >= of {
+		return 0, 0, fmt.Errorf("HITL_MUTANTS is %q; set it to 1, or to a share such as 0/2", s)
+	}
+	return number, of, nil
 }
 
 func load(t *testing.T) []mutant {
