@@ -23,7 +23,7 @@ func (s *Source) Client(api string) *http.Client {
 	return &c
 }
 
-// patience is how long a token is not renewed that has replaced a refused one, whatever the desk says.
+// patience is how long a token is not renewed that has replaced a refused one, and that the desk has never taken.
 const patience = 30 * time.Second
 
 type transport struct {
@@ -43,8 +43,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res, err := t.base.RoundTrip(current.sign(r))
-	if err != nil || res.StatusCode != http.StatusUnauthorized || current.forced && time.Since(current.Obtained) < patience {
-		return res, err // A new token would be refused as well.
+	if err != nil || res.StatusCode != http.StatusUnauthorized {
+		if err == nil && current.forced {
+			t.source.accepts(current.Access)
+		}
+		return res, err
+	}
+	if current.forced && time.Since(current.Obtained) < patience {
+		return res, nil // A new token would be refused as well.
 	}
 	renewed, err := t.source.token(r.Context(), current.Access)
 	if err != nil {

@@ -174,6 +174,15 @@ func (s *Source) keep(t token) token {
 	return t
 }
 
+// accepts notes that the desk has taken a token. If it refuses it later, that is news.
+func (s *Source) accepts(access string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current.Access == access {
+		s.current.forced = false
+	}
+}
+
 // client tells tokens of another desk, client or way to sign in from ours.
 func (s *Source) client() string {
 	c, secret := s.config, s.config.ClientSecret

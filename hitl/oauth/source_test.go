@@ -505,6 +505,10 @@ func TestStubbornDesk(t *testing.T) {
 		if issued != 1 {
 			t.Errorf("%d tokens for 20 calls", issued)
 		}
+		w.desk.stubborn = false
+		w.all(1)
+		w.desk.endAll() // It has taken the token before, so that this is news.
+		w.all(1)
 	})
 }
 
