@@ -178,6 +178,16 @@ func TestOwnerMendsTheSignIn(t *testing.T) {
 		ended.Store(false)
 		w.pass(20 * time.Minute)
 		w.wantLog("T-1", want)
+
+		ended.Store(true)
+		if err := jane.StopHitl(t.Context()); err != nil {
+			t.Errorf("the session cannot be ended: %v", err)
+		}
+		ended.Store(false)
+		w.pass(20 * time.Minute)
+		if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+			t.Errorf("the ticket is %s", ticket.Status)
+		}
 	})
 }
 

@@ -136,8 +136,12 @@ func (d *toDesk) inOrder(ctx context.Context, ses *session) {
 	}
 }
 
-// isDeskUnavailable reports whether the desk is down or out of reach, rather than that it refuses what we ask.
+// isDeskUnavailable reports whether the desk is down, out of reach or closed to us for now, rather than that it refuses what we ask.
 func isDeskUnavailable(err error) bool {
+	var own *Error
+	if errors.As(err, &own) && own.Temporary {
+		return true
+	}
 	var retry *retryableError
 	var network net.Error
 	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInFlight) || errors.Is(err, errUndelivered)
