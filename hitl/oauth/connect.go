@@ -88,8 +88,7 @@ func (r *record) sum(purpose, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// state writes a state parameter: the installation's id, what is signed, and the signature, with dots between them. Botpress can find
-// the installation by the first part.
+// state writes a state parameter: the installation's id, what is signed, and the signature, with dots between them.
 func (r *record) state(id string, v signed) string {
 	text, _ := json.Marshal(v) // It cannot fail.
 	head := id + "." + base64.RawURLEncoding.EncodeToString(text)
@@ -163,6 +162,14 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	if denied := q.Get("error"); denied != "" {
 		return s.failed(ctx, http.StatusForbidden, s.config.Desk+" was not connected: "+cmp.Or(known(denied), "it says no")+".", nil)
 	}
+	if !s.begin(v) {
+		return page(http.StatusConflict, s.config.Desk, s.config.Desk+" is being connected. Reload this page in half a minute.")
+	}
+	defer s.done(v)
+	r = record{} // The one before may have ended since.
+	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
+		return s.failed(ctx, http.StatusServiceUnavailable, "Botpress cannot be reached. Try to connect again in a few minutes.", err)
+	}
 	if slices.Contains(r.Used, v) {
 		return page(http.StatusBadRequest, s.config.Desk, "This link has been used already. If "+s.config.Desk+" is connected, there is nothing more to do. Else connect again from the configuration of the integration.")
 	}
@@ -179,6 +186,24 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 		return s.failed(ctx, http.StatusBadGateway, s.config.Desk+" was not connected, because it has not issued a token. Try again from the configuration of the integration.", err)
 	}
 	return s.connected(working, newToken(t, ""), v)
+}
+
+// begin reports whether nobody else is exchanging the code of a callback: Botpress may send one again that takes long, and a desk
+// takes back what it has given for a code that comes twice.
+func (s *Source) begin(v signed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.exchanging[v.Nonce] {
+		return false
+	}
+	s.exchanging[v.Nonce] = true
+	return true
+}
+
+func (s *Source) done(v signed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.exchanging, v.Nonce)
 }
 
 // connected stores the first token of an account, and that the state parameter has been used. Whatever was there before is over.

@@ -22,6 +22,7 @@ type desk struct {
 	access   map[string]grant
 	refresh  map[string]int // The family of a refresh token. Negative: used.
 	codes    map[string]code
+	spent    map[string]int // The family of a code that was used.
 	issued   int
 	families int
 	reused   int
@@ -48,7 +49,7 @@ type code struct {
 }
 
 func newDesk() *desk {
-	return &desk{life: time.Hour, access: map[string]grant{}, refresh: map[string]int{}, codes: map[string]code{}}
+	return &desk{life: time.Hour, access: map[string]grant{}, refresh: map[string]int{}, codes: map[string]code{}, spent: map[string]int{}}
 }
 
 func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -115,6 +116,9 @@ func (d *desk) issue(w http.ResponseWriter, r *http.Request) {
 	case "authorization_code":
 		c, ok := d.codes[r.FormValue("code")]
 		delete(d.codes, r.FormValue("code"))
+		if used := d.spent[r.FormValue("code")]; used > 0 {
+			d.revoke(used) // RFC 6749, section 4.1.2.
+		}
 		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 		if !ok || c.challenge != base64.RawURLEncoding.EncodeToString(sum[:]) || c.redirect != r.FormValue("redirect_uri") {
 			refuse(w, http.StatusBadRequest, "invalid_grant")
@@ -122,6 +126,7 @@ func (d *desk) issue(w http.ResponseWriter, r *http.Request) {
 		}
 		d.families++
 		family = d.families
+		d.spent[r.FormValue("code")] = family
 	case "refresh_token":
 		family = d.refresh[r.FormValue("refresh_token")]
 		switch {

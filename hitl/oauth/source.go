@@ -54,11 +54,12 @@ type Source struct {
 	end    context.CancelFunc
 	saving sync.WaitGroup
 
-	mu        sync.Mutex // Guards what follows.
-	current   token
-	unsaved   *renewal // It could not be stored.
-	retrying  bool     // It is tried again in the background.
-	withdrawn string   // A claim of ours that was never used.
+	mu         sync.Mutex // Guards what follows.
+	current    token
+	unsaved    *renewal        // It could not be stored.
+	retrying   bool            // It is tried again in the background.
+	withdrawn  string          // A claim of ours that was never used.
+	exchanging map[string]bool // The nonces of callbacks at work.
 }
 
 // ClientCredentials is a source that signs in as the client itself.
@@ -72,14 +73,16 @@ func newSource(in hitl.Installation, c Config, byCode bool) *Source {
 	if c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect {
 		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	s := &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1)}
+	s := &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1), exchanging: map[string]bool{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
 
 // Close stores a token that could not be stored yet, if there is one. An adapter calls it when it is closed itself, see [io.Closer].
 func (s *Source) Close() error {
-	s.end()
+	s.mu.Lock()
+	s.end() // Nothing begins in the background any more.
+	s.mu.Unlock()
 	s.saving.Wait()
 	return s.save(context.Background())
 }
