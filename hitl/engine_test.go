@@ -157,7 +157,9 @@ func TestRefusedMessageBlocksNobody(t *testing.T) {
 
 // What the owner can mend is told to the owner, and is no reason to refuse messages for good.
 func TestOwnerMendsTheSignIn(t *testing.T) {
-	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+	cloud := once
+	cloud.Plugin.Farewell = botpresstest.FarewellLast // Nothing is undelivered when the session ends.
+	inBubble(t, setting{cloud: cloud}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
 		var ended atomic.Bool
 		ended.Store(true)
