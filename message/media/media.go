@@ -146,8 +146,7 @@ func get(ctx context.Context, u *url.URL, title string, maxBytes int64, transpor
 }
 
 // follow requests a URL and where it redirects. It sends no Referer, which would leak the URL and its
-// secrets to the next host. A client of the package http
-// refuses addresses that browsers take.
+// secrets to the next host. A client of the package http refuses addresses that browsers take.
 func follow(ctx context.Context, u *url.URL, transport http.RoundTripper) (*http.Response, error) {
 	for range maxRedirects + 1 {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)

@@ -230,6 +230,8 @@ func TestRedirects(t *testing.T) {
 		case "/50%-off.pdf":
 			user, password, _ := r.BasicAuth()
 			fmt.Fprint(w, user, ":", password)
+		case "/elsewhere":
+			http.Redirect(w, r, r.FormValue("to")+"/", http.StatusFound)
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusFound)
 		case "/file":
@@ -252,6 +254,11 @@ func TestRedirects(t *testing.T) {
 		if err != nil || file.Name != "50%-off.pdf.txt" || string(file.Data) != "jane:a@b" {
 			t.Errorf("%q: %q with %q, %v", address, file.Name, file.Data, err)
 		}
+	}
+	elsewhere := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Authorization")) })
+	file, err := media.Fetch(t.Context(), signedIn+"/elsewhere?to="+elsewhere, "", trusted)
+	if err != nil || len(file.Data) > 0 {
+		t.Errorf("another host was given the credentials %q, %v", file.Data, err)
 	}
 	for path, want := range map[string]string{
 		"/loop":      "more than 5 redirects",

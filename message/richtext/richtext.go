@@ -5,7 +5,8 @@
 //
 // No input is an error: malformed HTML also yields its text. Hidden elements, scripts and style
 // sheets are left out. Links and images whose URL is not http, https, mailto or tel are shown
-// without the URL. The result is empty if there is nothing to be seen in it. The time is linear in the input: less than a second for a megabyte.
+// without the URL. The result is empty if there is nothing to be seen in it. The time is linear in
+// the input: less than a second for a megabyte.
 package richtext
 
 import (
