@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -19,9 +20,10 @@ type connection struct {
 	toBot   *toBot
 	mask    *redact.Masker // hides the secrets of the configuration
 
-	background background
-	sweeping   sync.Mutex
-	sweptTo    map[string]string // where the next sweep continues a list
+	background  background
+	sweeping    sync.Mutex
+	sweptTo     map[string]string // where the next sweep continues a list
+	readingBack atomic.Bool       // planned
 
 	// These belong to adapters.
 	fingerprint fingerprint
@@ -105,5 +107,6 @@ func (s *Server) assemble(in Installation, adapter Integration[any], leases *lea
 		}
 	}
 	toDesk.startAgain = toBot.startAgain
+	toBot.readBack = c.readBack
 	return c
 }

@@ -203,6 +203,10 @@ type Replied struct {
 	// Message is sent as it is if it is a text, image, audio, video, file or bloc, and as text otherwise.
 	Message message.Message
 
+	// Load, if set, makes the message instead. It is called if Botpress does not know the ID: for what takes calls, as with files
+	// that are copied. An error is one of passing the reply on.
+	Load func(context.Context) (message.Message, error)
+
 	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format.
 	AdditionalData string
 }
@@ -215,6 +219,9 @@ type Stopped struct {
 
 // Changed says that something happened in the session, and that the desk is to be read back: for webhooks that say little,
 // come out of order or get lost. The adapter must be a [Backfiller].
+//
+// The zero value is about no session in particular: soon, all open ones are read back. A [Receiver] says so when it is connected
+// again and may have missed something.
 type Changed struct {
 	SessionID      string
 	ConversationID string

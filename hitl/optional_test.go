@@ -489,3 +489,105 @@ func (d *sessionDesk[Session]) StartHitl(_ context.Context, r hitl.StartHitlRequ
 	d.start(r.Session)
 	return hitl.Ref{ID: "T-1"}, nil
 }
+
+// A reply that takes calls to make is made once, and only if it is news.
+func TestReplyIsLoaded(t *testing.T) {
+	var sent []string
+	api := conversationAPI{messages: `{"id":"m1","direction":"incoming","createdAt":"2026-01-01T00:00:00.000Z","tags":{"id":"A-1"}}`}
+	api.tags = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open","readUntil":"1999-01-01T00:00:00.000Z"}`
+	api.seen = func(r *http.Request) {
+		var p struct {
+			Message struct{ Payload struct{ Text string } }
+		}
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if json.Unmarshal(body, &p) == nil && r.URL.Path == "/v1/chat/initialize-incoming-message" {
+			sent = append(sent, p.Message.Payload.Text)
+		}
+	}
+	loaded := map[string]int{}
+	var fail error
+	loading := func(id, text string) hitl.Replied {
+		return hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", ID: id, Author: hitl.Agent{ID: "7"}, Load: func(context.Context) (message.Message, error) {
+			loaded[id]++
+			return message.Text{Text: text}, fail
+		}}
+	}
+	desk := readableDesk{&fullDesk{}}
+	desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+		return hitl.Webhook{Events: []hitl.Event{hitl.Changed{SessionID: "T-1", ConversationID: "conv_1"}}}, nil
+	}
+	desk.backfill = func(context.Context, hitl.BackfillRequest) ([]hitl.Event, error) {
+		return []hitl.Event{loading("A-1", "known"), loading("A-2", "two"), loading("A-3", " "), loading("A-4", "four")}, nil
+	}
+	s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+	shutDown(t, s)
+	fail = errors.New("the file is not there yet")
+	if a := ask(s, request(webhook)); a.status < http.StatusInternalServerError || sent != nil {
+		t.Errorf("without the file, answered %d, sent %q", a.status, sent)
+	}
+	fail = nil
+	for range 2 {
+		if a := ask(s, request(webhook)); a.status != http.StatusOK {
+			t.Errorf("answered %d %s", a.status, a.body)
+		}
+	}
+	if diff := cmp.Diff([]string{"two", "four"}, sent); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	if loaded["A-1"] > 0 || loaded["A-2"] != 2 || loaded["A-4"] != 1 {
+		t.Errorf("loaded %v", loaded)
+	}
+}
+
+// A receiver that may have missed something has all open sessions read back: soon, once, and after a sweep of another replica.
+func TestChangedOfNoSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := false // by another replica
+		api := roundTrip(func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			switch {
+			case r.URL.Path == "/v1/chat/conversations" && r.URL.Query().Get("tags.phase") == "open":
+				_, _ = io.WriteString(w, `{"conversations":[{"id":"conv_1","channel":"hitl","updatedAt":"2026-01-01T00:00:00.000Z","tags":{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}}],"meta":{}}`)
+			case strings.HasSuffix(r.URL.Path, "/hitlSweep/get-or-set") && held:
+				_, _ = fmt.Fprintf(w, `{"state":{"id":"state_1","payload":{"owner":"another","until":%q}}}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano))
+			default:
+				return conversationAPI{tags: `{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}`}.RoundTrip(r)
+			}
+			return w.Result(), nil
+		})
+		read := 0
+		desk := readableDesk{&fullDesk{}}
+		desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+			return hitl.Webhook{Events: []hitl.Event{hitl.Changed{}}}, nil
+		}
+		desk.backfill = func(_ context.Context, r hitl.BackfillRequest) ([]hitl.Event, error) {
+			if r.ConversationID == "conv_1" {
+				read++
+			}
+			return nil, nil
+		}
+		s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+		defer func() { _ = s.Shutdown(context.Background()) }()
+		for range 3 {
+			if a := ask(s, request(webhook)); a.status != http.StatusOK {
+				t.Fatalf("answered %d %s", a.status, a.body)
+			}
+		}
+		<-time.After(6 * time.Second)
+		if read != 1 {
+			t.Errorf("the session was read back %d times, want once", read)
+		}
+		held = true
+		ask(s, request(webhook))
+		<-time.After(time.Minute)
+		if read != 1 {
+			t.Errorf("while another replica sweeps, the session was read back %d times more", read-1)
+		}
+		held = false
+		<-time.After(11 * time.Second)
+		if read != 2 {
+			t.Errorf("after another replica's sweep, the session was read back %d times in all, want twice", read)
+		}
+	})
+}

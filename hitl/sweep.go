@@ -33,29 +33,52 @@ func (c *connection) planSweep(delay, every time.Duration) {
 		return
 	}
 	c.background.later(delay+jitter(delay/10), func(ctx context.Context) {
-		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep) // it is logged
+		c.sweep(ctx)
 		c.planSweep(every, every)
 	})
 }
 
 // sweepNow sweeps once more, soon.
 func (c *connection) sweepNow() {
-	c.background.later(jitter(sweepSoon), func(ctx context.Context) {
-		_ = c.background.run(ctx, "sweep", sweepTimeout, c.sweep)
-	})
+	c.background.later(jitter(sweepSoon), func(ctx context.Context) { c.sweep(ctx) })
 }
 
-func (c *connection) sweep(ctx context.Context) error {
+// readBack sweeps once more, soon, and after a sweep that is under way: that may have passed the session which has changed.
+func (c *connection) readBack() {
+	if !c.readingBack.CompareAndSwap(false, true) {
+		return
+	}
+	c.background.later(jitter(sweepSoon), c.readBackNow)
+}
+
+func (c *connection) readBackNow(ctx context.Context) {
+	c.readingBack.Store(false)
+	if busy := c.sweep(ctx); busy && c.readingBack.CompareAndSwap(false, true) {
+		c.background.later(sweepSoon+jitter(sweepSoon), c.readBackNow)
+	}
+}
+
+// sweep sweeps, unless the installation is being swept: then it reports that somebody is busy.
+func (c *connection) sweep(ctx context.Context) (busy bool) {
 	if !c.sweeping.TryLock() {
-		return nil
+		return true
 	}
 	defer c.sweeping.Unlock()
+	_ = c.background.run(ctx, "sweep", sweepTimeout, func(ctx context.Context) error { // it is logged
+		err := c.sweepAll(ctx)
+		if busy = errors.Is(err, lease.ErrHeld); busy {
+			return nil
+		}
+		return err
+	})
+	return busy
+}
+
+// sweepAll fails with lease.ErrHeld while another replica sweeps.
+func (c *connection) sweepAll(ctx context.Context) error {
 	in := c.toDesk.in
 	key := botpress.StateKey{Type: botpress.StateOfIntegration, ID: in.IntegrationID, Name: stateSweep}
 	held, err := c.toDesk.leases.leases.Acquire(ctx, key, sweepTimeout+10*time.Second)
-	if errors.Is(err, lease.ErrHeld) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("hitl: acquire the lease of the sweep: %w", err)
 	}

@@ -22,6 +22,8 @@ type toBot struct {
 	events     *events
 	desk       *toDesk
 
+	readBack func() // reads all open sessions back, soon
+
 	seenMessages cache[whose]
 	authors      cache[string] // whether they echo, by their ids
 }
@@ -48,6 +50,9 @@ func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 	if !relevant || err != nil {
 		return err
 	}
+	if e == (Changed{}) {
+		return b.changed()
+	}
 	ses, unlock, err := b.sessions.open(ctx, e.session())
 	defer unlock()
 	if err != nil {
@@ -69,13 +74,24 @@ func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 	return err
 }
 
+var errNoBackfiller = errors.New("hitl: the event hitl.Changed needs an adapter that is a Backfiller")
+
+// changed has all open sessions read back.
+func (b *toBot) changed() error {
+	if _, ok := adapterAs[Backfiller](b.desk.adapter); !ok {
+		return errNoBackfiller
+	}
+	b.readBack()
+	return nil
+}
+
 // hint passes an event on. If the desk can be read back, its record is read: the event may not be the only one.
 func (b *toBot) hint(ctx context.Context, ses *session, e Event) error {
 	desk, ok := adapterAs[Backfiller](b.desk.adapter)
 	_, changed := e.(Changed)
 	switch {
 	case !ok && changed:
-		return fmt.Errorf("hitl: the event %T needs an adapter that is a Backfiller", e)
+		return errNoBackfiller
 	case !ok:
 		return b.apply(ctx, ses, e)
 	case changed:
@@ -120,7 +136,7 @@ func isRelevant(e Event) (bool, error) {
 		case nil, Customer:
 			return false, nil
 		case Agent:
-			return !isEmpty(e.Message), nil
+			return e.Load != nil || !isEmpty(e.Message), nil
 		default:
 			return false, fmt.Errorf("hitl: the adapter returned the author %T; authors are Agent and Customer, as values", a)
 		}

@@ -21,6 +21,13 @@ func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replie
 		}
 		return nil
 	}
+	if e.Load != nil {
+		m, err := e.Load(ctx)
+		if err != nil || isEmpty(m) {
+			return err
+		}
+		e.Message = m
+	}
 	if echo, err := b.isEcho(ctx, ses, agent, e); echo || err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/media"
@@ -30,15 +29,14 @@ func (d *desk) replies(ctx context.Context, t transaction, reply hitl.Replied) (
 	}
 	spoken := spokenParts(attachments, words, "")
 	for _, a := range attachments {
+		reply.Message, reply.Load = nil, nil
 		switch {
 		case a.isText() && slices.Contains(spoken, a.ID):
 			reply.Message = message.Text{Text: words[a.ID]}
 		case a.isText() || a.isContainer():
 			continue
 		default:
-			if reply.Message, err = d.file(ctx, a); err != nil {
-				return nil, err
-			}
+			reply.Load = func(ctx context.Context) (message.Message, error) { return d.file(ctx, a) }
 		}
 		reply.ID = fmt.Sprintf("%d/%s", t.ID, a.ID)
 		replies = append(replies, reply)
@@ -144,12 +142,9 @@ func (d *desk) file(ctx context.Context, a attachment) (message.Message, error) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
-		Key: fmt.Sprintf("request-tracker/%s/%s/%s", d.in.WebhookID, a.ID, a.Filename), ContentType: a.ContentType,
-		AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
-	}, content)
+	address, err := d.in.PublishFile(ctx, a.ID+"/"+a.Filename, a.ContentType, content)
 	if err != nil {
 		return nil, err
 	}
-	return message.Attachment(a.ContentType, f.URL, a.Filename), nil
+	return message.Attachment(a.ContentType, address, a.Filename), nil
 }

@@ -38,7 +38,6 @@ type adapter struct {
 	genuine verify.Func          // Knows the signing secrets of our webhooks.
 	asked   time.Time            // When they were asked for.
 	tickets map[string]knowledge // By ticket.
-	passed  map[id]string        // Where end users find an attachment of an agent.
 }
 
 // StartHitl opens a ticket that carries the conversation's id from birth: triggers may fire before we have the answer.

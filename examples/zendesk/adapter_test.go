@@ -358,8 +358,9 @@ func TestAttachmentsOfAgents(t *testing.T) {
 
 // An attachment's own picture is sent as a file. All others are seen only between the words.
 func TestPicturesBetweenTheWords(t *testing.T) {
-	a := &adapter{passed: map[id]string{"1": "https://files.example.com/1"}}
-	c := comment{Attachments: []attachment{{ID: "1", Name: "a.png", Type: "image/png", URL: "https://acme.zendesk.com/attachments/token/x/?name=a.png&y=1"}}}
+	a := &adapter{in: hitl.Installation{Logger: slog.New(slog.DiscardHandler)}}
+	const picture = "https://acme.zendesk.com/attachments/token/x/?name=a.png&y=1"
+	c := comment{Attachments: []attachment{{ID: "1", Name: "a.png", Type: "image/png", URL: picture}}} // It is empty, so it stays there.
 	for html, want := range map[string]string{
 		`Look <img src="https://acme.zendesk.com/attachments/token/x/?name=a.png&amp;y=1" alt="a.png"> here`: "Look here",
 		`<img alt="a > b" src="https://acme.zendesk.com/attachments/token/x/?name=a.png&amp;y=1">Look`:       "Look",
@@ -368,7 +369,7 @@ func TestPicturesBetweenTheWords(t *testing.T) {
 		`Look <img alt="a > b" src="https://example.com/chart.png">`:                                         "Look a > b <https://example.com/chart.png>",
 	} {
 		c.HTML = html
-		bloc := message.Bloc{Items: []message.BlocItem{message.Text{Text: want}, message.Image{ImageURL: "https://files.example.com/1", Title: "a.png"}}}
+		bloc := message.Bloc{Items: []message.BlocItem{message.Text{Text: want}, message.Image{ImageURL: picture, Title: "a.png"}}}
 		if diff := cmp.Diff(message.Message(bloc), a.content(t.Context(), c)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", html, diff)
 		}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
@@ -150,7 +149,8 @@ func (a *adapter) since(ctx context.Context, r hitl.BackfillRequest, t ticket) (
 			}
 			if by, ok := author(c, out.Users); ok {
 				said = append(said, hitl.Replied{
-					ConversationID: r.ConversationID, SessionID: r.Session.ID, ID: string(c.ID), Author: by, Message: a.content(ctx, c),
+					ConversationID: r.ConversationID, SessionID: r.Session.ID, ID: string(c.ID), Author: by,
+					Load: func(ctx context.Context) (message.Message, error) { return a.content(ctx, c), nil },
 				})
 			}
 		}
@@ -198,44 +198,25 @@ func (a *adapter) content(ctx context.Context, c comment) message.Message {
 	return append(items, message.Text{})[0] // An empty text is not sent.
 }
 
-// What is passed on of agents' files.
-const (
-	maxFile   = 20 << 20 // Bytes of one.
-	maxPassed = 1_000    // Files that are remembered.
-)
+// maxFile is how many bytes of an agent's file are passed on.
+const maxFile = 20 << 20
 
 // passOn stores an agent's file in Botpress, since Zendesk may show it to who has signed in only, and returns its address. If that
 // fails it is Zendesk's own.
 func (a *adapter) passOn(ctx context.Context, f attachment) string {
-	a.mu.Lock()
-	known := a.passed[f.ID]
-	a.mu.Unlock()
-	if known != "" {
-		return known
-	}
 	var data []byte
-	var stored botpress.File
-	err := errors.New("it is empty, or too large")
+	stored, err := "", errors.New("it is empty, or too large")
 	if f.Size > 0 && f.Size <= maxFile {
 		data, err = a.api.download(ctx, f.URL, f.Size)
 	}
 	if err == nil {
-		stored, err = a.in.Client.UploadFile(ctx, botpress.UpsertFileParams{
-			Key: fmt.Sprintf("zendesk/%s/%s/%s", a.in.WebhookID, f.ID, f.Name), ContentType: f.Type,
-			AccessPolicies: []botpress.AccessPolicy{botpress.PublicContent}, PublicContentImmediatelyAccessible: true,
-		}, data)
+		stored, err = a.in.PublishFile(ctx, fmt.Sprintf("%s/%s", f.ID, f.Name), f.Type, data)
 	}
 	if err != nil {
 		a.in.Logger.InfoContext(ctx, "an agent's file reaches the end user at Zendesk's address", "error", err)
 		return f.URL
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.passed == nil || len(a.passed) >= maxPassed {
-		a.passed = map[id]string{}
-	}
-	a.passed[f.ID] = stored.URL
-	return stored.URL
+	return stored
 }
 
 // Close stores what the sign-in could not store yet.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -232,8 +233,25 @@ func (rep report) String() string {
 func (t *trial) handleWebhook(a adapter, rep report) (hitl.Webhook, error) {
 	t.Helper()
 	return ask(t, "HandleWebhook", rep.String(), func(ctx context.Context) (hitl.Webhook, error) {
-		return a.HandleWebhook(ctx, rep.request(ctx))
+		hook, err := a.HandleWebhook(ctx, rep.request(ctx))
+		return hook, errors.Join(err, load(ctx, hook.Events))
 	})
+}
+
+// load makes the messages that the server makes when it needs them.
+func load(ctx context.Context, events []hitl.Event) (err error) {
+	for i, e := range events {
+		r, ok := e.(hitl.Replied)
+		if !ok || r.Load == nil {
+			continue
+		}
+		if r.Message, err = r.Load(ctx); err != nil {
+			return fmt.Errorf("load the reply %s: %w", r.ID, err)
+		}
+		r.Load = nil
+		events[i] = r
+	}
+	return nil
 }
 
 // deliver sends a webhook request through Botpress and the server.

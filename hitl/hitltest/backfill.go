@@ -2,6 +2,7 @@ package hitltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,10 @@ func (t *trial) backfill(s Session, since time.Time) ([]hitl.Event, error) {
 	t.Helper()
 	desk, _ := optional[hitl.Backfiller](t.replica()) // The rule is for backfillers.
 	r := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: since}
-	return ask(t, "Backfill", r, func(ctx context.Context) ([]hitl.Event, error) { return desk.Backfill(ctx, r) })
+	return ask(t, "Backfill", r, func(ctx context.Context) ([]hitl.Event, error) {
+		events, err := desk.Backfill(ctx, r)
+		return events, errors.Join(err, load(ctx, events))
+	})
 }
 
 func (t *trial) mustBackfill(s Session, since time.Time) []hitl.Event {
