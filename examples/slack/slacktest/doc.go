@@ -1,0 +1,2 @@
+// Package slacktest is a Slack workspace in memory.
+package slacktest
