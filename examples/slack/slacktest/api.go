@@ -1,12 +1,16 @@
 package slacktest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,12 +133,11 @@ func read(r *http.Request) (*call, error) {
 		}
 		delete(c.args, "token")
 	default:
-		again := r.Clone(r.Context())
-		again.Body = io.NopCloser(strings.NewReader(string(body)))
-		if again.ParseMultipartForm(largest) != nil && again.PostForm == nil {
+		form, err := readForm(r.Header.Get("Content-Type"), body)
+		if err != nil {
 			return c, refusal("invalid_form_data")
 		}
-		for name, values := range again.PostForm {
+		for name, values := range form {
 			c.args[name] = values[0]
 		}
 	}
@@ -143,6 +146,19 @@ func read(r *http.Request) (*call, error) {
 		c.token = token
 	}
 	return c, nil
+}
+
+// readForm reads a form of either kind.
+func readForm(contentType string, body []byte) (map[string][]string, error) {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || kind != "multipart/form-data" {
+		return url.ParseQuery(string(body))
+	}
+	form, err := multipart.NewReader(bytes.NewReader(body), params["boundary"]).ReadForm(largest)
+	if err != nil {
+		return nil, err
+	}
+	return form.Value, form.RemoveAll()
 }
 
 // answer does what is asked for, or refuses it.
@@ -165,9 +181,7 @@ func (s *Slack) answer(c *call, unreadable error) (status int, header map[string
 		body = wire{"ok": false, "error": err.Error()}
 		var more *detailed
 		if errors.As(err, &more) {
-			for name, value := range more.more {
-				body[name] = value
-			}
+			maps.Copy(body, more.more)
 		}
 	} else {
 		body["ok"] = true

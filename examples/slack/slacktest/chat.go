@@ -54,14 +54,13 @@ func checkMetadata(metadata wire, size int) error {
 		return nil
 	}
 	kind, _ := metadata["event_type"].(string)
-	payload, ok := metadata["event_payload"].(map[string]any)
+	_, ok := metadata["event_payload"].(map[string]any)
 	switch {
 	case !eventType.MatchString(kind), !ok, len(metadata) > 2:
 		return refusal("invalid_metadata_format")
 	case size > metadataBytes:
 		return refusal("metadata_too_large")
 	}
-	_ = payload
 	return nil
 }
 

@@ -98,7 +98,9 @@ func (s *Slack) conversationsReplies(c *call) (wire, error) {
 	} else {
 		all = append([]*message{root}, s.replies(root.ts)...)
 	}
-	return s.page(c, slices.DeleteFunc(all, func(m *message) bool { return !w.has(m.ts) }), limit)
+	return s.page(c, slices.DeleteFunc(all, func(m *message) bool { // The root comes whatever the window is.
+		return m != root && !w.has(m.ts)
+	}), limit)
 }
 
 func (s *Slack) conversationsHistory(c *call) (wire, error) {

@@ -47,7 +47,7 @@ func (s *Slack) write(text string) typed {
 			i = w.code(lines, i)
 			continue
 		}
-		kind, of := kindOf(line)
+		kind, _ := kindOf(line)
 		if kind == "" {
 			w.line(line)
 			i++
@@ -61,7 +61,6 @@ func (s *Slack) write(text string) typed {
 			}
 			items = append(items, item)
 		}
-		_ = of
 		w.group(kind, items)
 	}
 	w.flush()
@@ -112,10 +111,10 @@ func (w *writer) line(line string) {
 func (w *writer) code(lines []string, i int) (next int) {
 	first := strings.TrimPrefix(lines[i], "```")
 	var code []string
-	closed := false
 	if before, ok := strings.CutSuffix(first, "```"); ok && first != "" {
-		code, closed, i = []string{before}, true, i+1
+		code, i = []string{before}, i+1
 	} else {
+		closed := false
 		if first != "" {
 			code = append(code, first)
 		}

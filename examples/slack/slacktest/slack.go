@@ -79,7 +79,7 @@ type Slack struct {
 	limited    map[string]int
 }
 
-// AllScopes is what the app is granted at first.
+// allScopes is what the app is granted at first.
 var allScopes = []string{
 	"channels:history", "channels:read", "chat:write", "chat:write.customize", "files:read", "files:write", "metadata.message:read",
 	"reactions:read", "users:read", "users:read.email",
@@ -155,7 +155,7 @@ func (s *Slack) Requests() []string {
 	return slices.Clone(s.requests)
 }
 
-// Go runs f until Close, which waits for it, and says false if that has happened already. Hold s.mu.
+// goes runs f until Close, which waits for it, and says false if that has happened already. Hold s.mu.
 func (s *Slack) goes(f func()) bool {
 	if s.closed {
 		return false

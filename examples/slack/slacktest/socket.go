@@ -85,7 +85,7 @@ func (s *Slack) serveSocket(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(1 << 20)
 	c := &socket{conn: conn}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
-	s.connected(c)
+	s.connected(c) //nolint:contextcheck // The request ends with the handshake; the connection has a context of its own.
 	c.cut()
 	s.mu.Lock()
 	s.sockets = slices.DeleteFunc(s.sockets, func(o *socket) bool { return o == c })

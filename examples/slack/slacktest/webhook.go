@@ -38,12 +38,12 @@ func (s *Slack) challenge(address string) error {
 	body, _ := json.Marshal(wire{"token": "deprecated", "challenge": challenge, "type": "url_verification"})
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	res, answer, err := s.request(ctx, address, "application/json", body, nil)
+	status, _, answer, err := s.request(ctx, address, "application/json", body, http.Header{})
 	if err != nil {
 		return fmt.Errorf("slacktest: challenge: %w", err)
 	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("slacktest: challenge: %s", res.Status)
+	if status != http.StatusOK {
+		return fmt.Errorf("slacktest: challenge: status %d", status)
 	}
 	var v struct {
 		Challenge string `json:"challenge"`
@@ -72,36 +72,35 @@ func (s *Slack) post(address string, d *delivery, n int, reason string) result {
 		header.Set("X-Slack-Retry-Num", strconv.Itoa(n))
 		header.Set("X-Slack-Retry-Reason", reason)
 	}
-	res, _, err := s.request(ctx, address, kind, body, header)
+	status, answered, _, err := s.request(ctx, address, kind, body, header)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return result{reason: "http_timeout"}
 	case err != nil:
 		return result{reason: "connection_failed"}
-	case res.StatusCode < 200 || res.StatusCode > 299:
-		return result{reason: "http_error", final: res.Header.Get("X-Slack-No-Retry") == "1"}
+	case status < 200 || status > 299:
+		return result{reason: "http_error", final: answered.Get("X-Slack-No-Retry") == "1"}
 	}
 	return result{}
 }
 
-func (s *Slack) request(ctx context.Context, address, kind string, body []byte, header http.Header) (*http.Response, []byte, error) {
+// request sends a signed request and returns the answer.
+func (s *Slack) request(ctx context.Context, address, kind string, body []byte, header http.Header) (status int, answered http.Header, answer []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	r.Header = header
 	r.Header.Set("Content-Type", kind)
 	r.Header.Set("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
 	s.sign(r, body)
 	res, err := s.client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	return res, answer, err
+	answer, err = io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return res.StatusCode, res.Header, answer, err
 }
 
 // SignRequest signs a request as one to the request URL is. It fails if the body cannot be read.

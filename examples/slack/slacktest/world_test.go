@@ -145,6 +145,22 @@ func (l *listener) setDeaf(deaf bool) {
 	l.deaf = deaf
 }
 
+func (l *listener) envelopes() []socketmode.Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.requests)
+}
+
+// message is a message that was heard.
+func (l *listener) message(i int) slackevents.MessageEvent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i >= len(l.events) {
+		return slackevents.MessageEvent{Message: &slack.Msg{}}
+	}
+	return l.events[i]
+}
+
 // texts are the texts of the messages that were heard.
 func (l *listener) texts() (all []string) {
 	l.mu.Lock()
