@@ -103,7 +103,7 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 func read(r *http.Request) (*call, error) {
 	c := &call{method: r.PathValue("method"), args: map[string]string{}}
 	for name, values := range r.URL.Query() {
-		c.args[name] = values[0]
+		c.args[name] = values[len(values)-1]
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, largest+1))
 	if err != nil || len(body) > largest {
@@ -138,7 +138,7 @@ func read(r *http.Request) (*call, error) {
 			return c, refusal("invalid_form_data")
 		}
 		for name, values := range form {
-			c.args[name] = values[0]
+			c.args[name] = values[len(values)-1]
 		}
 	}
 	c.token, c.header = c.args["token"], bearer

@@ -30,6 +30,7 @@
 //	  one message a second, short bursts                               D  the same; five in a burst is A
 //	  app tokens for apps.connections.open only, in the header         D  reference/methods/apps.connections.open
 //	  access_denied from it while Socket Mode is off                   A
+//	  of an argument that comes twice the last one counts              A
 //	  channels by id and not by name                                   A  chat.postMessage takes names too
 //	chat.postMessage, chat.update
 //	  text is cut off at 40,000 characters                             D  reference/methods/chat.postMessage
@@ -82,7 +83,7 @@
 //	  envelopes, hello, disconnect, ten connections                    D  apis/events-api/using-socket-mode
 //	  one connection for each envelope                                 D  the same; that they take turns is A
 //	  retry_reason "timeout"; what found no connection comes again     R  python-slack-events-api#93, python-slack-sdk#1280
-//	  too_many_websockets                                              R
+//	  too_many_websockets                                              R  that it comes after a second is A
 //	  ten seconds from refresh_requested to the end                    A
 //	  answers beyond 20 KB are passed over                             R  slack-go
 //	  the app hears of its own messages                                D  reference/events/message

@@ -256,7 +256,7 @@ func TestFiles(t *testing.T) {
 			t.Error("in somebody else's name a file is shared")
 		}
 		if m, _ := w.Message(shared); len(m.Files) != 1 {
-			t.Error("a permalink does not share the file")
+			t.Errorf("a permalink %s does not share the file: %+v", info.Permalink, m)
 		}
 		w.must(w.ReplyWithFile(root, w.NewMember("Rosa"), "", "b.png", "image/png", []byte("png")))
 		w.Wait()

@@ -99,7 +99,9 @@ func (s *Slack) connected(c *socket) {
 	full := n >= mostSockets
 	s.mu.Unlock()
 	if full {
-		_ = c.write(s.goodbye("too_many_websockets"))
+		if s.sleep(time.Second) == nil { // Some clients are back at once, and again, without end.
+			_ = c.write(s.goodbye("too_many_websockets")) // It may be gone.
+		}
 		return
 	}
 	if c.write(wire{
