@@ -47,6 +47,10 @@ type Options struct {
 	// AllowPrivate also lets Fetch connect to loopback, private, link-local and other addresses
 	// that are not public. Set it in tests and where all URLs are your own.
 	AllowPrivate bool
+
+	// Authorization is the Authorization header, such as "Bearer t0ken", for the files of a desk that shows them to its own users
+	// only. It goes to the URL's own scheme, host and port: no redirect leads it elsewhere.
+	Authorization string
 }
 
 // File is a downloaded file.
@@ -94,7 +98,7 @@ func fetch(ctx context.Context, address, title string, o Options, allowed func(n
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	file, err := get(ctx, u, title, o.MaxBytes, newTransport(allowed))
+	file, err := get(ctx, u, title, o, newTransport(allowed))
 	switch {
 	case errors.Is(err, ErrPrivate): // The error contains the address.
 		return File{}, fmt.Errorf("media: %s: %w", u.Host, ErrPrivate)
@@ -123,8 +127,8 @@ func newTransport(allowed func(netip.AddrPort) bool) *http.Transport {
 	}
 }
 
-func get(ctx context.Context, u *url.URL, title string, maxBytes int64, transport http.RoundTripper) (File, error) {
-	resp, err := follow(ctx, u, transport)
+func get(ctx context.Context, u *url.URL, title string, o Options, transport http.RoundTripper) (File, error) {
+	resp, err := follow(ctx, u, o.Authorization, transport)
 	if err != nil {
 		return File{}, err
 	}
@@ -132,14 +136,14 @@ func get(ctx context.Context, u *url.URL, title string, maxBytes int64, transpor
 	if resp.StatusCode != http.StatusOK {
 		return File{}, fmt.Errorf("the server answers %s", resp.Status)
 	}
-	if resp.ContentLength > maxBytes {
+	if resp.ContentLength > o.MaxBytes {
 		return File{}, ErrTooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBytes+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, o.MaxBytes+1))
 	if err != nil {
 		return File{}, err
 	}
-	if int64(len(data)) > maxBytes {
+	if int64(len(data)) > o.MaxBytes {
 		return File{}, ErrTooLarge
 	}
 	return newFile(data, title, resp.Header, resp.Request.URL), nil
@@ -147,7 +151,8 @@ func get(ctx context.Context, u *url.URL, title string, maxBytes int64, transpor
 
 // follow requests a URL and where it redirects. It sends no Referer, which would leak the URL and its
 // secrets to the next host. A client of the package http refuses addresses that browsers take.
-func follow(ctx context.Context, u *url.URL, transport http.RoundTripper) (*http.Response, error) {
+func follow(ctx context.Context, u *url.URL, authorization string, transport http.RoundTripper) (*http.Response, error) {
+	first := u
 	for range maxRedirects + 1 {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 		if err != nil {
@@ -156,6 +161,9 @@ func follow(ctx context.Context, u *url.URL, transport http.RoundTripper) (*http
 		if u.User != nil {
 			password, _ := u.User.Password()
 			r.SetBasicAuth(u.User.Username(), password)
+		}
+		if authorization != "" && u.Scheme == first.Scheme && u.Host == first.Host {
+			r.Header.Set("Authorization", authorization)
 		}
 		resp, err := transport.RoundTrip(r)
 		if err != nil || !isRedirect(resp) {

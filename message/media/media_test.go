@@ -230,6 +230,10 @@ func TestRedirects(t *testing.T) {
 		case "/50%-off.pdf":
 			user, password, _ := r.BasicAuth()
 			fmt.Fprint(w, user, ":", password)
+		case "/to-bearer":
+			http.Redirect(w, r, "/bearer", http.StatusFound)
+		case "/bearer":
+			fmt.Fprint(w, r.Header.Get("Authorization"))
 		case "/elsewhere":
 			http.Redirect(w, r, r.FormValue("to")+"/", http.StatusFound)
 		case "/loop":
@@ -259,6 +263,12 @@ func TestRedirects(t *testing.T) {
 	file, err := media.Fetch(t.Context(), signedIn+"/elsewhere?to="+elsewhere, "", trusted)
 	if err != nil || len(file.Data) > 0 {
 		t.Errorf("another host was given the credentials %q, %v", file.Data, err)
+	}
+	bearer := &media.Options{AllowPrivate: true, Authorization: "Bearer t0ken"}
+	for address, want := range map[string]string{url + "/bearer": "Bearer t0ken", url + "/to-bearer": "Bearer t0ken", url + "/elsewhere?to=" + elsewhere: ""} {
+		if file, err := media.Fetch(t.Context(), address, "", bearer); err != nil || string(file.Data) != want {
+			t.Errorf("%s was sent %q, %v, want %q", address, file.Data, err, want)
+		}
 	}
 	for path, want := range map[string]string{
 		"/loop":      "more than 5 redirects",

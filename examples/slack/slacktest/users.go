@@ -81,7 +81,7 @@ func (s *Slack) avatar(u *user) string { return s.URL + "/avatars/" + u.ID + "_1
 
 func (s *Slack) userWire(u *user) wire {
 	profile := wire{
-		"real_name": u.name, "real_name_normalized": u.name, "display_name": u.handle, "display_name_normalized": u.handle,
+		"real_name": u.name, "real_name_normalized": u.name, "display_name": u.name, "display_name_normalized": u.name,
 		"image_48": s.avatar(u), "image_192": s.avatar(u), "team": s.TeamID,
 	}
 	if !u.bot && !u.stranger && slices.Contains(s.scopes, "users:read.email") {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/slackutilsx"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// CreateUser makes nobody in Slack: messages are signed with the end user's name and picture.
+func (d *desk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	const longestName, longestTag = 80, 500
+	tags := map[string]string{tagName: message.Title(r.Name, longestName, message.UTF16)}
+	if strings.HasPrefix(r.PictureURL, "https://") && len(r.PictureURL) <= longestTag {
+		tags[tagPicture] = r.PictureURL
+	}
+	return hitl.Ref{ID: r.UserID, Tags: tags}, nil
+}
+
+// StartHitl begins a thread. Its first reply is what was said before.
+func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
+	t := thread{channel: channelID.FindString(cmp.Or(r.Session.Channel, d.Channel))}
+	if t.channel == "" {
+		return hitl.Ref{}, hitl.Errorf("%q is not the ID of a channel in Slack: those look like C0123456789.", r.Session.Channel)
+	}
+	ts, err := d.begun(ctx, t.channel, r.ConversationID)
+	if ts == "" && err == nil {
+		_, ts, err = d.api.PostMessageContext(ctx, t.channel, newCard(r).options()...)
+	}
+	t.ts = ts
+	if said := r.Transcript(ctx, nil); said != "" && err == nil {
+		_, err = d.once(ctx, t, "transcript", func() ([]slack.MsgOption, error) {
+			if definition.TextUnit.Len(said) <= definition.MaxText {
+				return words(said), nil
+			}
+			return d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
+		})
+	}
+	return hitl.Ref{ID: t.String()}, explain(err)
+}
+
+// StopHitl says in the thread that it is over, and takes its buttons away.
+func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
+	t := threadOf(r.Session.ID)
+	c, err := d.card(ctx, t)
+	if isGone(err) || err == nil && c.is[closed] != nil {
+		return nil
+	}
+	if err == nil {
+		_, err = d.once(ctx, t, "end", func() ([]slack.MsgOption, error) {
+			return words("The conversation is over. What is written here from now on reaches nobody."), nil
+		})
+	}
+	if err == nil {
+		err = d.redraw(ctx, t, c, map[string]any{closed: "bot"})
+	}
+	return explain(err)
+}
+
+// SendMessage writes in the thread, in the name of who speaks.
+func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	t := threadOf(r.Session.ID)
+	ts, err := d.once(ctx, t, fmt.Sprintf("%s/%d", r.MessageID, r.Part), func() ([]slack.MsgOption, error) {
+		return d.said(ctx, r)
+	})
+	return hitl.Ref{ID: thread{t.channel, ts}.String()}, explain(err)
+}
+
+// Notify tells the members what they would not know.
+func (d *desk) Notify(ctx context.Context, n hitl.Notice) error {
+	_, err := d.once(ctx, threadOf(n.Session.ID), "notice/"+n.MessageID, func() ([]slack.MsgOption, error) { return words("⚠️ " + n.Text), nil })
+	return explain(err)
+}
+
+// said makes of a message what Slack shows. Files are copied, if they can be fetched: their addresses may not last.
+func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.MsgOption, error) {
+	name, icon := r.Author.Tags[tagName], slack.MsgOptionIconEmoji(":bust_in_silhouette:")
+	if picture := r.Author.Tags[tagPicture]; picture != "" {
+		icon = slack.MsgOptionIconURL(picture)
+	}
+	if r.UserID == "" {
+		name, icon = cmp.Or(r.BotName, "Bot"), slack.MsgOptionIconEmoji(":robot_face:")
+	}
+	if source, title, ok := message.Media(r.Message); ok {
+		file, err := media.Fetch(ctx, source, title, &d.files)
+		if err == nil && len(file.Data) > 0 { // Slack refuses empty ones.
+			return d.share(ctx, file, cmp.Or(title, file.Name)+" from "+name)
+		}
+		d.in.Logger.WarnContext(ctx, "a file cannot be fetched, so Slack gets its address", "error", err)
+	}
+	return append(words(message.PlainText(r.Message)), slack.MsgOptionUsername(name), icon), nil
+}
+
+// words is a text as it is: nothing in it is formatted, or calls people.
+func words(text string) []slack.MsgOption {
+	return []slack.MsgOption{slack.MsgOptionText(text, true), slack.MsgOptionDisableMarkdown()}
+}
+
+// share uploads a file. A message with its permalink shows it and, other than the one that Slack would make of the upload, has
+// metadata. It cannot be signed: that would hide the file.
+func (d *desk) share(ctx context.Context, f media.File, title string) ([]slack.MsgOption, error) {
+	up, err := d.api.UploadFileContext(ctx, slack.UploadFileParameters{
+		Reader: bytes.NewReader(f.Data), FileSize: len(f.Data), Filename: f.Name, Title: title,
+	})
+	if err != nil {
+		return nil, err
+	}
+	file, _, _, err := d.api.GetFileInfoContext(ctx, up.ID, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return []slack.MsgOption{slack.MsgOptionText("<"+file.Permalink+"|"+slackutilsx.EscapeMessage(title)+">", false)}, nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// Backfill reads what members have written in a thread, and what its first message says of who has it.
+func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
+	t := threadOf(r.Session.ID)
+	c := card{}
+	for m, err := range d.read(ctx, t, fmt.Sprintf("%d.%06d", r.Since.Unix(), r.Since.Nanosecond()/1000)) {
+		if err == nil && m.Timestamp == t.ts {
+			c, err = cardOf(m)
+		} else if err == nil {
+			events, err = d.reply(ctx, t, m, events)
+		}
+		if isGone(err) {
+			return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, nil
+		}
+		if err != nil {
+			return nil, explain(err)
+		}
+	}
+	if by, ok := c.is[takenBy].(string); ok {
+		agent, err := d.author(ctx, by)
+		if err != nil {
+			return nil, explain(err)
+		}
+		a, _ := agent.(hitl.Agent)
+		events = slices.Insert(events, 0, hitl.Event(hitl.Assigned{SessionID: t.String(), Agent: a, ID: fmt.Sprint(c.is[taken])}))
+	}
+	if c.is[closed] != nil {
+		events = append(events, hitl.Stopped{SessionID: t.String()})
+	}
+	return events, nil
+}
+
+// reply adds a message to the events if a member has written it to the end user.
+func (d *desk) reply(ctx context.Context, t thread, m slack.Msg, events []hitl.Event) ([]hitl.Event, error) {
+	written := []string{"", slack.MsgSubTypeFileShare, slack.MsgSubTypeThreadBroadcast, slack.MsgSubTypeMeMessage} // Others tell of things.
+	if m.BotID != "" || m.User == "" || isNote(&m) || !slices.Contains(written, m.SubType) {
+		return events, nil
+	}
+	author, err := d.author(ctx, m.User)
+	return append(events, hitl.Replied{
+		SessionID: t.String(), ID: thread{t.channel, m.Timestamp}.String(), Author: author,
+		Load: func(ctx context.Context) (message.Message, error) { return d.content(ctx, &m) },
+	}), err
+}
+
+// isNote tells that a message is for the members alone. Slack takes a slash for a command, unless a blank stands before it.
+func isNote(m *slack.Msg) bool {
+	text := strings.ToLower(strings.TrimSpace(m.Text))
+	return strings.HasPrefix(text, ":lock:") || strings.HasPrefix(text, "🔒") || strings.HasPrefix(text, "/note")
+}
+
+// author is a human in the workspace, or nil.
+func (d *desk) author(ctx context.Context, id string) (hitl.Author, error) {
+	u, err := d.member(ctx, id)
+	if err != nil || u.IsBot {
+		return nil, err
+	}
+	return hitl.Agent{ID: u.ID, Name: nameOf(u), PictureURL: u.Profile.Image192}, nil
+}
+
+func nameOf(u *slack.User) string { return cmp.Or(u.Profile.DisplayName, u.Profile.RealName, u.Name) }
+
+// member asks who somebody is, now and then.
+func (d *desk) member(ctx context.Context, id string) (*slack.User, error) {
+	d.mu.Lock()
+	if time.Now().After(d.fresh) {
+		d.members, d.fresh = map[string]*slack.User{}, time.Now().Add(10*time.Minute)
+	}
+	u := d.members[id]
+	d.mu.Unlock()
+	if u != nil {
+		return u, nil
+	}
+	u, err := d.api.GetUserInfoContext(ctx, id)
+	if err == nil {
+		d.mu.Lock()
+		d.members[id] = u
+		d.mu.Unlock()
+	}
+	return u, err
+}
+
+// content makes a message of what a member has written: of the words or a file, or a bloc of all of them.
+func (d *desk) content(ctx context.Context, m *slack.Msg) (message.Message, error) {
+	words, err := d.text(ctx, m)
+	if err != nil {
+		return nil, explain(err)
+	}
+	items := []message.BlocItem{message.Text{Text: words}}
+	for _, f := range m.Files {
+		item, err := d.passOn(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return message.Bloc{Items: items}, nil
+}
+
+// passOn stores a member's file in Botpress, since Slack shows it to members only.
+func (d *desk) passOn(ctx context.Context, f slack.File) (message.BlocItem, error) {
+	name, opts := cmp.Or(f.Title, f.Name), d.files
+	opts.Authorization = "Bearer " + string(d.BotToken)
+	file, err := media.Fetch(ctx, cmp.Or(f.URLPrivateDownload, f.URLPrivate), f.Name, &opts)
+	if err != nil || len(file.Data) != f.Size { // Who may not read it gets a page instead.
+		d.in.Logger.WarnContext(ctx, "a member's file does not reach the end user; does the app have the scope files:read?", "file", f.ID, "error", err)
+		return message.Text{Text: name + " (a file that cannot be passed on)"}, nil
+	}
+	address, err := d.in.PublishFile(ctx, f.ID+"/"+file.Name, file.ContentType, file.Data)
+	return message.Attachment(file.ContentType, address, name), err
+}

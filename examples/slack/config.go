@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/slack-go/slack"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// Config is what the bot's owner fills in: the app in their workspace, and the channel. The README has the app's manifest.
+type Config struct {
+	Channel       string          `json:"channel" jsonschema:"title=Channel" jsonschema_description:"The ID of the channel that takes the conversations, or a link to it. Invite the app to it."`
+	BotToken      botpress.Secret `json:"botToken" jsonschema:"title=Bot token" jsonschema_description:"On the app's page under OAuth & Permissions. It begins with xoxb-."`
+	AppToken      botpress.Secret `json:"appToken,omitzero" jsonschema:"title=App token" jsonschema_description:"For Socket Mode: on the app's page under Basic Information, App-Level Tokens, with the scope connections:write. It begins with xapp-."`
+	SigningSecret botpress.Secret `json:"signingSecret,omitzero" jsonschema:"title=Signing secret" jsonschema_description:"Instead of the app token, if Slack is to call the integration: on the app's page under Basic Information."`
+}
+
+// Session is what a bot can say about a conversation that it hands over.
+type Session struct {
+	Channel string `json:"channel,omitzero" jsonschema:"title=Channel" jsonschema_description:"The ID of another channel for this conversation. Leave empty for the usual one."`
+	Urgency string `json:"urgency,omitzero" jsonschema:"title=Urgency,enum=low,enum=normal,enum=high" jsonschema_description:"Shown in front of the title."`
+}
+
+// The tags of end users: how their messages are signed.
+const (
+	tagName    = "name"
+	tagPicture = "picture"
+)
+
+var definition = hitl.Definition{
+	Name: "slack-threads", Version: "0.1.0", Title: "Slack threads",
+	Description: "Hands conversations over to the members of a Slack channel: each one is a thread.",
+	Session:     hitl.Part{Name: "thread"},
+	UserTags: []hitl.Part{
+		{Name: tagName, Title: "Name", Description: "The name above the end user's messages in Slack."},
+		{Name: tagPicture, Title: "Picture", Description: "The picture beside them."},
+	},
+	MaxText: 4_000, TextUnit: message.UTF16, // Slack shortens longer messages.
+}
+
+// desk is a channel of Slack, seen by one installation.
+type desk struct {
+	Config
+	workspace
+
+	in      hitl.Installation
+	api     *slack.Client
+	me, bot string // The app's user in Slack, and its bot.
+	genuine verify.Func
+
+	mu      sync.Mutex // Guards what follows.
+	members map[string]*slack.User
+	fresh   time.Time // Until when the members are as they were.
+}
+
+// workspace is what surrounds the integration: tests and the playground have one of their own.
+type workspace struct {
+	url    string            // Of the API, with a slash at its end.
+	dialer *websocket.Dialer // Nil is the usual one.
+	files  media.Options
+}
+
+var channelID = regexp.MustCompile(`\b[CG][A-Z0-9]{8,}\b`)
+
+func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) (*desk, error) {
+	if c.Channel = channelID.FindString(c.Channel); c.Channel == "" {
+		return nil, hitl.Errorf("Slack needs the ID of the channel, such as C0123456789: it is in the channel's details, at the end of the tab About.")
+	}
+	if c.AppToken == "" && c.SigningSecret == "" {
+		return nil, hitl.Errorf("Slack needs the app token for Socket Mode, or the signing secret if it is to call the integration.")
+	}
+	d := &desk{Config: c, workspace: w, in: in, genuine: verify.Slack(string(c.SigningSecret))}
+	d.api = slack.New(string(c.BotToken), slack.OptionAPIURL(w.url), slack.OptionHTTPClient(in.HTTPClient), slack.OptionAppLevelToken(string(c.AppToken)))
+	who, err := d.api.AuthTestContext(ctx)
+	if err != nil {
+		return nil, explain(err)
+	}
+	d.me, d.bot = who.UserID, who.BotID
+	return d, nil
+}

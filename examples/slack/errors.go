@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/slack-go/slack"
+
+	"github.com/hitl-go/sdk/hitl"
+)
+
+// explain tells the bot's owner what they can do about an error of Slack's. What else Slack refuses is final, and the rest passes.
+func explain(err error) error {
+	var limited *slack.RateLimitedError
+	var refused slack.SlackErrorResponse
+	if errors.As(err, &limited) {
+		return hitl.Retryable(limited.RetryAfter, err)
+	}
+	if !errors.As(err, &refused) {
+		return err
+	}
+	var advice string
+	switch refused.Err {
+	case "fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org":
+		return err
+	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
+		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
+	case "channel_not_found", "not_in_channel", "is_archived":
+		advice = "The app is not in the channel, or that is archived: write /invite with the app's name there."
+	case "missing_scope":
+		advice = "The app in Slack lacks a scope: give it the manifest of the README, and install it again."
+	default:
+		return hitl.Errorf("Slack refuses it: %w", err)
+	}
+	return &hitl.Error{Message: advice, Temporary: true, Err: err}
+}
+
+// isGone tells that there is no such thread any more.
+func isGone(err error) bool {
+	var refused slack.SlackErrorResponse
+	return errors.Is(err, errNoCard) || errors.As(err, &refused) && (refused.Err == "thread_not_found" || refused.Err == "message_not_found")
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/examples/slack/slacktest"
+	"github.com/hitl-go/sdk/hitl/hitltest"
+	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
+)
+
+// Files go both ways. They are fetched over real sockets.
+func TestFiles(t *testing.T) {
+	s := slacktest.New(slacktest.Options{})
+	t.Cleanup(s.Close)
+	rosa := s.NewMember("Rosa Diaz")
+	picture := append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte{0}, 100)...)
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the end user's server was sent a token")
+		}
+		_, _ = w.Write(picture)
+	}))
+	t.Cleanup(outside.Close)
+
+	bot := hitltest.NewBot(t, definition, workspace{url: s.URL + "/api/", files: media.Options{AllowPrivate: true}}.connect, configOf(s))
+	jane := bot.EndUser("Jane Doe")
+	jane.Say("Hello")
+	jane.Escalate("Help")
+	thread := threadOf(jane.Session().ID).ts
+
+	jane.Send(message.Image{ImageURL: outside.URL + "/a.png", Title: "A <dent>"})
+	jane.Send(message.Image{ImageURL: "http://127.0.0.1:1/gone.png"})
+	var got []string
+	for _, m := range s.Thread(thread)[2:] {
+		got = append(got, fmt.Sprintf("%s: %s %d", m.Author, m.Text, len(m.Files)))
+		for _, f := range m.Files {
+			if !bytes.Equal(f.Data, picture) || f.Name != "A _dent_.png" {
+				t.Errorf("Slack has %s of %d bytes", f.Name, len(f.Data))
+			}
+		}
+	}
+	if len(got) != 2 || !strings.HasSuffix(got[0], "A <dent> from Jane Doe 1") || !strings.Contains(got[1], "127.0.0.1:1/gone.png 0") {
+		t.Errorf("the thread has %q", got)
+	}
+
+	if _, err := s.ReplyWithFile(thread, rosa, "Like this?", "a.png", "image/png", picture); err != nil {
+		t.Fatal(err)
+	}
+	var shown message.Bloc
+	for len(shown.Items) == 0 {
+		m, err := jane.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, _ = m.Message.(message.Bloc)
+	}
+	image, _ := shown.Items[1].(message.Image)
+	resp, err := http.Get(image.ImageURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if data, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(data, picture) || image.Title != "a.png" || message.PlainText(shown.Items[0]) != "Like this?" {
+		t.Errorf("the end user gets %+v and %d bytes, %v", shown, len(data), err)
+	}
+
+	// What the app may not read is named.
+	s.DropScope("files:read")
+	if _, err := s.ReplyWithFile(thread, rosa, "", "b.pdf", "application/pdf", []byte("%PDF-1.7 secret")); err != nil {
+		t.Fatal(err)
+	}
+	jane.Sees("Rosa Diaz: b.pdf (a file that cannot be passed on)")
+	for _, c := range bot.Cloud.Calls() {
+		if c.Kind == botpresstest.APICall && strings.Contains(string(c.Request), s.BotToken) {
+			t.Error("Botpress was sent the bot's token")
+		}
+	}
+}
+
+func configOf(s *slacktest.Slack) Config {
+	return Config{
+		Channel: s.Channel, BotToken: botpress.Secret(s.BotToken), AppToken: botpress.Secret(s.AppToken), SigningSecret: botpress.Secret(s.SigningSecret),
+	}
+}

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/message"
+)
+
+// eachWay runs a test with a socket and with the webhook.
+func eachWay(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for name, socket := range map[string]bool{"Socket Mode": true, "Events API": false} {
+		t.Run(name, func(t *testing.T) { inBubble(t, socket, test) })
+	}
+}
+
+// want compares what an end user was shown since the agent came with lines.
+func (w *world) want(u *botpresstest.EndUser, lines ...string) {
+	w.t.Helper()
+	const joined = "bot: A human agent has joined the conversation.\n"
+	_, got, _ := strings.Cut(heard(u), "They should be with you shortly.\n")
+	if diff := cmp.Diff(strings.Join(lines, "\n"), strings.TrimSpace(strings.TrimPrefix(got, joined))); diff != "" {
+		w.t.Errorf("the end user's chat (-want +got):\n%s", diff)
+	}
+}
+
+// wantThread compares what a thread shows after the transcript with lines.
+func (w *world) wantThread(thread string, lines ...string) {
+	w.t.Helper()
+	_, got, _ := strings.Cut(w.shown(thread), "They should be with you shortly.\n")
+	if diff := cmp.Diff(strings.Join(lines, "\n"), strings.TrimSpace(got)); diff != "" {
+		w.t.Errorf("the thread (-want +got):\n%s", diff)
+	}
+}
+
+const (
+	goodbye  = "bot: The human agent closed the conversation. I will continue assisting you."
+	farewell = "Bot: ( The user has ended the session. )"
+	over     = "Support: The conversation is over. What is written here from now on reaches nobody."
+)
+
+// A whole session, to the letter.
+func TestSession(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "An order & its <b>parcel</b>", Description: "It is late.", Session: Session{Urgency: "high"}})
+		if diff := cmp.Diff(`Support: 🔴 An order & its <b>parcel</b>
+It is late.
+From Jane Doe · jane@example.com
+Waiting for somebody to take it [Take] [Close]
+Support: Jane Doe:
+  Where is my <order>?
+
+Bot:
+  I have escalated this conversation to a human agent. They should be with you shortly.
+`, w.shown(thread)); diff != "" {
+			t.Errorf("the thread begins with (-want +got):\n%s", diff)
+		}
+		w.must(w.slack.Press(thread, w.rosa, actionTake))
+		w.pass(2 * time.Second)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nTaken by @Rosa Diaz") || card.Buttons[0].Label != "Take over" {
+			t.Errorf("after Take, the card is %q with %v", card.Text, card.Buttons)
+		}
+		hello := w.answer(thread, w.rosa, "Hello *Jane*, see https://example.com/track?a=1&b=2 👍")
+		w.must(w.slack.Unfurl(hello, "https://example.com", "Track"))
+		w.answer(thread, w.rosa, "🔒 she has called before")
+		w.answer(thread, w.rosa, " /note and twice")
+		w.say(jane, "Thanks! <!channel> *bold* & more")
+		ts := w.answer(thread, w.rosa, "It comes on Friday.")
+		w.must(w.slack.Edit(ts, w.rosa, "It comes on Saturday."))
+		w.must(w.slack.React(ts, w.rosa, "eyes"))
+		w.must(w.slack.Unfurl(ts, "https://example.com", "Track"))
+		w.pass(2 * time.Second)
+		deleted := w.answer(thread, w.rosa, "Is that all?")
+		w.must(w.slack.Delete(deleted, w.rosa))
+		w.must(w.slack.Press(thread, w.rosa, actionClose))
+		w.pass(5 * time.Second)
+		w.answer(thread, w.rosa, "One more thing")
+		w.slack.Wait()
+
+		w.want(jane,
+			"Rosa Diaz: Hello *Jane*, see https://example.com/track?a=1&b=2 👍",
+			"Rosa Diaz: It comes on Friday.",
+			"Rosa Diaz: Correction: It comes on Saturday.",
+			"Rosa Diaz: Is that all?",
+			goodbye)
+		w.wantThread(thread,
+			"Rosa Diaz: Hello Jane, see https://example.com/track?a=1&b=2 👍",
+			"Rosa Diaz: 🔒 she has called before",
+			"Rosa Diaz:  /note and twice",
+			"Jane Doe: Thanks! <!channel> *bold* & more",
+			"Rosa Diaz: It comes on Saturday.",
+			"Rosa Diaz: One more thing",
+			"Support: ⚠️ The conversation with the bot has ended. The customer did not get this reply.")
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") || len(card.Buttons) > 0 {
+			t.Errorf("after Close, the card is %q with %v", card.Text, card.Buttons)
+		}
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+		for _, m := range jane.Received() {
+			if m.From == botpresstest.FromAgent && !strings.HasSuffix(m.PictureURL, w.rosa.ID+"_192.png") {
+				t.Errorf("the agent's picture is %q", m.PictureURL)
+			}
+		}
+	})
+}
+
+// The end user ends it, and says something more to the bot.
+func TestEndUserEnds(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.say(jane, "Never mind")
+		w.must(jane.End(t.Context()))
+		w.pass(5 * time.Second)
+		w.say(jane, "Hello, bot")
+		w.wantThread(thread, "Jane Doe: Never mind", over, farewell)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by the end user or the bot") || len(card.Buttons) > 0 {
+			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
+		}
+	})
+}
+
+// For a minute there is no connection: nothing is lost, and nothing comes twice.
+func TestOutageOfTheSocket(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		joe, other := w.jane(botpresstest.Escalation{Title: "Help, too"})
+		w.answer(thread, w.rosa, "one")
+		w.slack.SocketsDown(true)
+		w.slack.DropSockets()
+		w.answer(thread, w.rosa, "two")
+		w.say(jane, "Are you there?")
+		w.answer(thread, w.rosa, "three")
+		w.answer(other, w.rosa, "to joe")
+		w.pass(time.Minute)
+		w.slack.SocketsDown(false)
+		w.pass(6 * time.Minute) // After five of them Slack tries for the last time.
+		w.answer(thread, w.rosa, "four")
+		w.must(w.slack.Press(thread, w.rosa, actionClose))
+		w.pass(5 * time.Second)
+		w.want(jane, "Rosa Diaz: one", "Rosa Diaz: two", "Rosa Diaz: three", "Rosa Diaz: four", goodbye)
+		w.want(joe, "Rosa Diaz: to joe")
+		w.wantThread(thread, "Rosa Diaz: one", "Rosa Diaz: two", "Jane Doe: Are you there?", "Rosa Diaz: three", "Rosa Diaz: four")
+	})
+}
+
+// Events get lost for good. When the connections come back, the threads are read.
+func TestEventsAreLost(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Mute(true)
+		w.answer(thread, w.rosa, "one")
+		w.must(w.slack.RequestDisconnect("refresh_requested"))
+		w.pass(20 * time.Second)
+		w.want(jane, "Rosa Diaz: one")
+		w.answer(thread, w.rosa, "two")
+		w.slack.DropSockets()
+		w.pass(20 * time.Second)
+		w.want(jane, "Rosa Diaz: one", "Rosa Diaz: two")
+	})
+}
+
+// Slack changes its servers now and then, and sends events twice.
+func TestReconnectsAndRepeats(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Duplicate(true)
+		var want []string
+		for i := range 20 {
+			switch i % 5 {
+			case 1:
+				w.must(w.slack.RequestDisconnect("warning"))
+			case 2:
+				w.must(w.slack.RequestDisconnect("refresh_requested"))
+			case 4:
+				w.slack.DropSockets()
+			}
+			ts := w.answer(thread, w.rosa, fmt.Sprint(i))
+			want = append(want, fmt.Sprintf("Rosa Diaz: %d", i))
+			if i == 10 {
+				w.must(w.slack.Edit(ts, w.rosa, "ten"))
+				w.pass(time.Second)
+				want = append(want, "Rosa Diaz: Correction: ten")
+			}
+		}
+		w.pass(6 * time.Minute)
+		w.want(jane, want...)
+		if n := w.slack.Connections(); n != replicas {
+			t.Errorf("there are %d connections, want one of each of %d replicas", n, replicas)
+		}
+	})
+}
+
+// What is done but not answered is not done twice.
+func TestLostAnswers(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		w.slack.LoseAnswer("chat.postMessage") // the card
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.LoseAnswer("chat.postMessage")
+		w.say(jane, "one")
+		w.pass(time.Minute)
+		w.say(jane, "two")
+		w.slack.LoseAnswer("chat.postMessage") // the last words
+		if err := jane.End(t.Context()); err != nil {
+			t.Log(err)
+		}
+		w.pass(10 * time.Minute)
+		shown := w.shown(thread)
+		if strings.Count(shown, over) != 1 || strings.Count(shown, farewell) != 1 { // in either order
+			t.Errorf("the thread ends with %s", shown)
+		}
+		if !strings.Contains(shown, "shortly.\nJane Doe: one\nJane Doe: two\n") || strings.Count(shown, "Jane Doe: ") != 2 {
+			t.Errorf("the thread is %s", shown)
+		}
+		if roots := slices.DeleteFunc(w.slack.Messages(), isReply); len(roots) != 1 {
+			t.Errorf("there are %d threads", len(roots))
+		}
+		if card := w.card(thread); len(card.Buttons) > 0 {
+			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
+		}
+	})
+}
+
+// While Slack refuses or is down, messages wait, in order.
+func TestSlackIsDown(t *testing.T) {
+	for name, test := range map[string]struct{ begin, end func(w *world) }{
+		"it is down":      {func(w *world) { w.slack.Down(true) }, func(w *world) { w.slack.Down(false) }},
+		"it asks to wait": {func(w *world) { w.slack.RateLimit("chat.postMessage", 30) }, func(*world) {}},
+		"the channel is archived": {
+			func(w *world) { w.slack.Archive(true) }, func(w *world) { w.slack.Archive(false) },
+		},
+		"the app is removed from the channel": {func(w *world) { w.slack.Kick() }, func(w *world) { w.slack.Invite() }},
+		"a scope is missing": {
+			func(w *world) { w.slack.DropScope("chat:write.customize") },
+			func(w *world) { w.slack.SetScopes(scopes...) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, w *world) {
+				jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+				test.begin(w)
+				for _, word := range []string{"one", "two"} {
+					if err := jane.Say(t.Context(), message.Text{Text: word}); err != nil {
+						t.Log(err)
+					}
+					w.pass(20 * time.Second)
+				}
+				test.end(w)
+				w.pass(20 * time.Minute)
+				w.wantThread(thread, "Jane Doe: one", "Jane Doe: two")
+			})
+		})
+	}
+}
+
+// scopes are those of the manifest.
+var scopes = []string{"channels:history", "chat:write", "chat:write.customize", "files:read", "files:write", "groups:history", "users:read"}
+
+// Whoever is in the thread can press its buttons, and only those.
+func TestButtons(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		sam := w.slack.NewMember("Sam Okafor")
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.must(w.slack.Press(thread, w.rosa, actionTake))
+		w.pass(2 * time.Second)
+		w.must(w.slack.Press(thread, sam, actionTake))
+		w.pass(2 * time.Second)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nTaken by @Sam Okafor") {
+			t.Errorf("the card is %q", card.Text)
+		}
+		// A button that looks like one of ours, in a message of the app that is no card.
+		api := slack.New(w.slack.BotToken, slack.OptionAPIURL(w.slack.URL+"/api/"), slack.OptionHTTPClient(w.client()))
+		_, ts, err := api.PostMessageContext(t.Context(), w.slack.Channel, slack.MsgOptionText("Hello", false), slack.MsgOptionBlocks(
+			slack.NewActionBlock("", slack.NewButtonBlockElement(actionClose, "", plain("Close")))))
+		w.must(err)
+		w.must(w.slack.Press(ts, sam, actionClose))
+		w.pass(2 * time.Second)
+		if !jane.Active() {
+			t.Error("another message's button has ended the session")
+		}
+		w.must(w.slack.Press(thread, sam, actionClose))
+		w.pass(2 * time.Second)
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+		events := 0
+		for _, e := range w.cloud.Events() {
+			if strings.HasSuffix(e.Type, "hitlAssigned") {
+				events++
+			}
+		}
+		if events != 2 {
+			t.Errorf("the bot was told of %d assignments, want two", events)
+		}
+	})
+}
+
+// What is written elsewhere concerns nobody, and costs no call of Botpress.
+func TestOtherMessages(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		zapier := w.slack.NewBot("Zapier")
+		before := w.calls()
+		ts, err := w.slack.Post(w.rosa, "Lunch?")
+		w.must(err)
+		w.answer(ts, w.rosa, "Yes")
+		if n := w.calls() - before; n != 0 {
+			t.Errorf("other threads cost %d calls of Botpress", n)
+		}
+		w.answer(thread, zapier, "A robot says this")
+		w.answer(thread, w.rosa, "I say this")
+		w.want(jane, "Rosa Diaz: I say this")
+	})
+}
+
+// The card is deleted: there is nothing left to work on.
+func TestCardIsDeleted(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.must(w.slack.DeleteAny(thread))
+		w.pass(10 * time.Second)
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+	})
+}
+
+// A long history is a file. The channel is another one's.
+func TestLongTranscript(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		u := w.in.NewEndUser(botpresstest.Profile{Name: "Jane Doe"})
+		for range 3 {
+			w.must(u.Say(t.Context(), message.Text{Text: strings.Repeat("Where is it? ", 150)}))
+		}
+		w.must(u.Escalate(context.Background(), botpresstest.Escalation{Description: strings.Repeat("d", 20_000)}))
+		w.pass(15 * time.Second)
+		all := w.slack.Messages()
+		card, reply := all[0], all[1]
+		if !strings.HasPrefix(card.Text, "A conversation with Jane Doe\nddd") || !strings.HasSuffix(card.Text, "d\nFrom Jane Doe\nWaiting for somebody to take it") {
+			t.Errorf("the card is %.80q…", card.Text)
+		}
+		if len(reply.Files) != 1 || strings.Count(string(reply.Files[0].Data), "Where is it?") != 450 || reply.Files[0].Name != "transcript.txt" {
+			t.Errorf("the first reply is %.200q with %d files", reply.Text, len(reply.Files))
+		}
+	})
+}
+
+// Botpress is down for a while: Slack repeats its events, and nothing is lost or comes twice.
+func TestBotpressIsDown(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+		w.answer(thread, w.rosa, "one")
+		ts := w.answer(thread, w.rosa, "two")
+		w.pass(40 * time.Second)
+		w.want(jane)
+		lift()
+		w.must(w.slack.Edit(ts, w.rosa, "zwei"))
+		w.pass(2 * time.Second)
+		w.answer(thread, w.rosa, "three")
+		w.pass(10 * time.Minute)
+		if got := heard(jane); strings.Count(got, "Rosa Diaz: one\n") != 1 || strings.Count(got, "Rosa Diaz: zwei\n")+strings.Count(got, "Rosa Diaz: Correction: zwei\n") == 0 ||
+			strings.Count(got, "Rosa Diaz: three\n") != 1 || strings.Contains(got, "three\nRosa Diaz: one") {
+			t.Errorf("the end user was shown\n%s", got)
+		}
+	})
+}

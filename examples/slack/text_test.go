@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/slack-go/slack"
+
+	"github.com/hitl-go/sdk/examples/slack/slacktest"
+)
+
+// What members type, and programs send, as the end user reads it.
+func TestText(t *testing.T) {
+	s := slacktest.New(slacktest.Options{})
+	t.Cleanup(s.Close)
+	rosa := s.NewMember("Rosa Diaz")
+	d := &desk{api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"))}
+	for _, test := range []struct{ name, message, want string }{
+		{"entities", `{"text":"a &lt;b&gt; &amp; &amp;lt;"}`, "a <b> & &lt;"},
+		{"an address", `{"text":"see <https://example.com/?a=1&amp;b=2>."}`, "see https://example.com/?a=1&b=2."},
+		{"an address with its own label", `{"text":"see <https://example.com|example.com>"}`, "see example.com"},
+		{"an address with a label", `{"text":"see <https://example.com/a|our page>"}`, "see our page <https://example.com/a>"},
+		{"a label that is another address", `{"text":"<https://evil.example|https://good.example>"}`, "https://good.example <https://evil.example>"},
+		{"a mail address", `{"text":"<mailto:a@example.com|a@example.com>"}`, "a@example.com"},
+		{"a member", `{"text":"ask <@` + rosa.ID + `>"}`, "ask @Rosa Diaz"},
+		{"a channel", `{"text":"in <#C0123456789|orders>"}`, "in #orders"},
+		{"a group", `{"text":"<!subteam^S0123|@desk> and <!here>"}`, "@desk and @here"},
+		{"emoji", `{"text":":+1::skin-tone-3: :acme: at 10:30:15","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"emoji","name":"+1","skin_tone":3,"unicode":"1f44d-1f3fc"},{"type":"text","text":" "},{"type":"emoji","name":"acme"}]}]}]}`, "👍🏼 :acme: at 10:30:15"},
+		{"emoji in a list", `{"text":"• :a: one","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_list","style":"bullet","elements":[
+			{"type":"rich_text_section","elements":[{"type":"emoji","name":"a","unicode":"1f170-fe0f"}]}]}]}]}`, "• 🅰️ one"},
+		{"a quote and code", `{"text":"&gt; said\nand ` + "`x &lt; y`" + `"}`, "> said\nand `x < y`"},
+		{"nothing", `{"text":" "}`, ""},
+		{"what is no markup", `{"text":"a &lt;@U1&gt; <> <|>"}`, "a <@U1> <> <|>"},
+	} {
+		var m slack.Msg
+		if err := json.Unmarshal([]byte(test.message), &m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.text(t.Context(), &m); got != test.want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", test.name, got, err, test.want)
+		}
+	}
+}
