@@ -200,7 +200,8 @@ type Replied struct {
 	// our own when the desk reports it back. Without an ID the webhook's own content serves instead.
 	ID string
 
-	// Message is sent as it is if it is a text, image, audio, video, file or bloc, and as text otherwise.
+	// Message is sent as it is if it is a text, image, audio, video, file or bloc, and as text otherwise. Items of a bloc in which
+	// nothing is seen are left out, and a bloc of one item is sent as that item.
 	Message message.Message
 
 	// Load, if set, makes the message instead. It is called if Botpress does not know the ID: for what takes calls, as with files

@@ -510,7 +510,7 @@ func TestReplyIsLoaded(t *testing.T) {
 	loading := func(id, text string) hitl.Replied {
 		return hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", ID: id, Author: hitl.Agent{ID: "7"}, Load: func(context.Context) (message.Message, error) {
 			loaded[id]++
-			return message.Text{Text: text}, fail
+			return message.Bloc{Items: []message.BlocItem{message.Text{}, message.Text{Text: text}}}, fail // sent as the only text in it
 		}}
 	}
 	desk := readableDesk{&fullDesk{}}

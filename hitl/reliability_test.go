@@ -796,7 +796,11 @@ func TestRepliesInWhichNothingIsSeen(t *testing.T) {
 		"an empty bloc":      {message.Bloc{}, ""},
 		"a question":         {message.Choice{Text: "\u200b"}, ""},
 		"a joiner in a word": {text("می\u200cخواهم"), "{\"text\":\"می\u200cخواهم\"}"},
-		"a part of a bloc":   {message.Bloc{Items: []message.BlocItem{text("\u200b"), text("Hi")}}, `{"items":[{"type":"text","payload":{"text":"Hi"}}]}`},
+		"a part of a bloc":   {message.Bloc{Items: []message.BlocItem{text("\u200b"), text("Hi")}}, `{"text":"Hi"}`},
+		"parts of a bloc": {
+			message.Bloc{Items: []message.BlocItem{text("Hi"), text("\u200b"), text("Ho")}},
+			`{"items":[{"type":"text","payload":{"text":"Hi"}},{"type":"text","payload":{"text":"Ho"}}]}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {

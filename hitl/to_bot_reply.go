@@ -114,7 +114,11 @@ func relayable(m message.Message) message.Message {
 	case message.Text, message.Image, message.Audio, message.Video, message.File:
 		return m
 	case message.Bloc: // each of its items is a message to the end user
-		return message.Bloc{Items: slices.DeleteFunc(slices.Clone(m.Items), func(item message.BlocItem) bool { return item != nil && isEmpty(item) })}
+		items := slices.DeleteFunc(slices.Clone(m.Items), func(item message.BlocItem) bool { return item != nil && isEmpty(item) })
+		if len(items) == 1 && items[0] != nil {
+			return relayable(items[0])
+		}
+		return message.Bloc{Items: items}
 	case message.Markdown: // a text may hold Markdown; most channels show it
 		return message.Text{Text: message.ToMarkdown(m)}
 	default:

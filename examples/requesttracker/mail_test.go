@@ -50,6 +50,11 @@ func TestMails(t *testing.T) {
 				ids := map[string]bool{}
 				for _, e := range events {
 					reply := e.(hitl.Replied)
+					if reply.Load != nil {
+						if reply.Message, err = reply.Load(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
 					if _, title, ok := message.Media(reply.Message); ok {
 						got = append(got, title)
 					} else {

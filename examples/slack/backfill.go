@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -76,22 +75,14 @@ func (d *desk) author(ctx context.Context, id string) (hitl.Author, error) {
 
 func nameOf(u *slack.User) string { return cmp.Or(u.Profile.DisplayName, u.Profile.RealName, u.Name) }
 
-// member asks who somebody is, now and then.
+// member is somebody in the workspace, as they were when they were asked for.
 func (d *desk) member(ctx context.Context, id string) (*slack.User, error) {
-	d.mu.Lock()
-	if time.Now().After(d.fresh) {
-		d.members, d.fresh = map[string]*slack.User{}, time.Now().Add(10*time.Minute)
-	}
-	u := d.members[id]
-	d.mu.Unlock()
-	if u != nil {
+	if u, ok := d.members.Get(id); ok {
 		return u, nil
 	}
 	u, err := d.api.GetUserInfoContext(ctx, id)
 	if err == nil {
-		d.mu.Lock()
-		d.members[id] = u
-		d.mu.Unlock()
+		d.members.Add(id, u)
 	}
 	return u, err
 }

@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"regexp"
-	"sync"
-	"time"
 
 	"github.com/gorilla/websocket"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/slack-go/slack"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -56,10 +55,7 @@ type desk struct {
 	api     *slack.Client
 	me, bot string // The app's user in Slack, and its bot.
 	genuine verify.Func
-
-	mu      sync.Mutex // Guards what follows.
-	members map[string]*slack.User
-	fresh   time.Time // Until when the members are as they were.
+	members *lru.Cache[string, *slack.User]
 }
 
 // workspace is what surrounds the integration: tests and the playground have one of their own.
@@ -78,7 +74,9 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 	if c.AppToken == "" && c.SigningSecret == "" {
 		return nil, hitl.Errorf("Slack needs the app token for Socket Mode, or the signing secret if it is to call the integration.")
 	}
+	const most = 1_000 // Members that are remembered.
 	d := &desk{Config: c, workspace: w, in: in, genuine: verify.Slack(string(c.SigningSecret))}
+	d.members, _ = lru.New[string, *slack.User](most)
 	d.api = slack.New(string(c.BotToken), slack.OptionAPIURL(w.url), slack.OptionHTTPClient(in.HTTPClient), slack.OptionAppLevelToken(string(c.AppToken)))
 	who, err := d.api.AuthTestContext(ctx)
 	if err != nil {

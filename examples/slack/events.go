@@ -25,33 +25,30 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	const atOnce = 10
+	const atOnce = 10 // Besides the connection.
 	socket := socketmode.New(d.api, socketmode.OptionDialer(d.dialer))
 	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(1 + atOnce)
 	group.Go(func() error { return explain(socket.RunContext(ctx)) })
-	group.Go(func() error {
-		var busy errgroup.Group
-		busy.SetLimit(atOnce)
-		for {
-			select {
-			case <-ctx.Done():
-				return errors.Join(ctx.Err(), busy.Wait())
-			case e := <-socket.Events:
-				busy.Go(func() error {
-					if err := d.received(ctx, socket, e, deliver); err != nil {
-						d.in.Logger.WarnContext(ctx, "an event of Slack was not passed on, and is read back later", "error", err)
-					}
-					return nil
-				})
-			}
+	for {
+		select {
+		case <-ctx.Done():
+			return group.Wait()
+		case e := <-socket.Events:
+			group.Go(func() error {
+				if err := d.received(ctx, socket, e, deliver); err != nil {
+					d.in.Logger.WarnContext(ctx, "an event of Slack was not passed on, and is read back later", "error", err)
+				}
+				return nil
+			})
 		}
-	})
-	return group.Wait()
+	}
 }
 
 // received passes on what has come through a socket, and acknowledges it.
 func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) error {
-	if e.Type == socketmode.EventTypeHello { // While there was no connection, events may have been missed.
+	if e.Type == socketmode.EventTypeHello { // While there was no connection, something may have changed unheard.
+		d.members.Purge()
 		return deliver(ctx, hitl.Changed{})
 	}
 	if e.Request == nil || e.Type != socketmode.EventTypeEventsAPI && e.Type != socketmode.EventTypeInteractive {

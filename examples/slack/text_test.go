@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/slack-go/slack"
 
 	"github.com/hitl-go/sdk/examples/slack/slacktest"
@@ -14,7 +15,8 @@ func TestText(t *testing.T) {
 	s := slacktest.New(slacktest.Options{})
 	t.Cleanup(s.Close)
 	rosa := s.NewMember("Rosa Diaz")
-	d := &desk{api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"))}
+	members, _ := lru.New[string, *slack.User](1)
+	d := &desk{members: members, api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"))}
 	for _, test := range []struct{ name, message, want string }{
 		{"entities", `{"text":"a &lt;b&gt; &amp; &amp;lt;"}`, "a <b> & &lt;"},
 		{"an address", `{"text":"see <https://example.com/?a=1&amp;b=2>."}`, "see https://example.com/?a=1&b=2."},

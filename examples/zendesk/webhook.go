@@ -192,10 +192,7 @@ func (a *adapter) content(ctx context.Context, c comment) message.Message {
 			items = append(items, message.Attachment(f.Type, a.passOn(ctx, f), f.Name))
 		}
 	}
-	if len(items) > 1 {
-		return message.Bloc{Items: items}
-	}
-	return append(items, message.Text{})[0] // An empty text is not sent.
+	return message.Bloc{Items: items}
 }
 
 // maxFile is how many bytes of an agent's file are passed on.
