@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	flags.IntVar(&p.longRun, "long", 10_000, "how many sessions are played in a row at the end")
 	short := flags.Bool("short", false, "a few requests only, to check that all is well; nothing is written")
 	docs := flags.String("out", "docs", "the folder of performance.md and performance.svg; empty writes nothing")
+	profiles := flags.String("profile", "", "a folder for profiles of the servers that are written in Go, for go tool pprof; they cost time, so no document is written")
 	servers := flags.String("servers", "ours,node,bare", "what is measured; the documents need all")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -55,7 +56,11 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		return errors.New("there is too little to measure")
 	}
 	keys := strings.Split(*servers, ",")
-	if len(keys) != 3 {
+	var tags string
+	if *profiles != "" {
+		tags = "profile"
+	}
+	if len(keys) != 3 || *profiles != "" {
 		*docs = ""
 	}
 
@@ -68,7 +73,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		return err
 	}
 	defer os.RemoveAll(dir)
-	programs, err := build(ctx, root, dir, keys)
+	programs, err := build(ctx, root, dir, keys, tags)
 	if err != nil {
 		return err
 	}
@@ -86,7 +91,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	}
 	defer func() { err = errors.Join(err, botpress.Close()) }()
 	b := &bench{
-		plan: p, programs: programs, api: botpress, progress: progress,
+		plan: p, programs: programs, api: botpress, profiles: *profiles, progress: progress,
 		starter: starter{
 			pinning: pins, apiURL: botpress.URL, dir: dir,
 			client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: startLimit},

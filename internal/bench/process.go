@@ -25,7 +25,7 @@ type process struct {
 	addr    string
 	startup time.Duration // until the first 200
 
-	debug   string // where its allocations are told; empty if nowhere
+	debug   string // where it answers the driver; empty if nowhere
 	command *exec.Cmd
 	log     string // a file
 	ended   chan struct{}
@@ -65,7 +65,7 @@ func (st starter) start(ctx context.Context, p program) (*process, error) {
 		"PORT="+strconv.Itoa(port), "BP_API_URL="+st.apiURL, "BP_TOKEN="+token, "BP_SIGNING_SECRET="+signingSecret,
 		"LOG_LEVEL=", "BP_LOG_FORMAT=", "NODE_ENV=production", debug.Variable+"=")
 	if p.isGo {
-		s.debug = "http://127.0.0.1:" + strconv.Itoa(debugPort) + debug.AllocationsPath
+		s.debug = "http://127.0.0.1:" + strconv.Itoa(debugPort)
 		s.command.Env = append(s.command.Env, fmt.Sprintf("%s=127.0.0.1:%d", debug.Variable, debugPort))
 	}
 	start := time.Now()
@@ -165,7 +165,7 @@ func allocations(ctx context.Context, servers []*process) (sum uint64, err error
 		if s.debug == "" {
 			return 0, nil
 		}
-		text, err := get(ctx, client, s.debug)
+		text, err := get(ctx, client, s.debug+debug.AllocationsPath)
 		if err != nil {
 			return 0, err
 		}

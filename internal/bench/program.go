@@ -30,8 +30,9 @@ const (
 	bare = "bare"
 )
 
-// build makes the programs that are asked for, ready to be started, with their files in dir. Root is the folder of the module.
-func build(ctx context.Context, root, dir string, keys []string) ([]program, error) {
+// build makes the programs that are asked for, ready to be started, with their files in dir. Root is the folder of the module, and tags
+// are those of the Go compiler.
+func build(ctx context.Context, root, dir string, keys []string, tags string) ([]program, error) {
 	var programs []program
 	for _, key := range keys {
 		var p program
@@ -39,12 +40,12 @@ func build(ctx context.Context, root, dir string, keys []string) ([]program, err
 		switch key {
 		case ours:
 			p = program{name: "hitl-go", isGo: true, guarantees: true}
-			err = p.buildGo(ctx, root, filepath.Join(dir, key), key)
+			err = p.buildGo(ctx, root, filepath.Join(dir, key), key, tags)
 			bin := filepath.Join(dir, key)
 			p.args = func(port int) []string { return []string{bin, "serve", "--addr", "127.0.0.1:" + strconv.Itoa(port)} }
 		case bare:
 			p = program{name: "bare net/http", isGo: true}
-			err = p.buildGo(ctx, root, filepath.Join(dir, key), key)
+			err = p.buildGo(ctx, root, filepath.Join(dir, key), key, tags)
 			bin := filepath.Join(dir, key)
 			p.args = func(int) []string { return []string{bin} }
 		case node:
@@ -61,8 +62,8 @@ func build(ctx context.Context, root, dir string, keys []string) ([]program, err
 	return programs, nil
 }
 
-func (p *program) buildGo(ctx context.Context, root, bin, name string) error {
-	for _, flags := range [][]string{{"-ldflags=-s -w"}, {"-tags=" + os.Getenv("BENCH_TAGS")}} { // The one that is run comes last.
+func (p *program) buildGo(ctx context.Context, root, bin, name, tags string) error {
+	for _, flags := range [][]string{{"-ldflags=-s -w"}, {"-tags=" + tags}} { // The one that is run comes last.
 		args := append([]string{"build", "-trimpath"}, flags...)
 		c := exec.CommandContext(ctx, "go", append(args, "-o", bin, "./internal/bench/"+name)...) //nolint:gosec // The names are ours.
 		c.Dir = root

@@ -68,6 +68,7 @@ type bench struct {
 	programs []program
 	starter  starter
 	api      *api.Server
+	profiles string // the folder of profiles; empty for none
 	progress io.Writer
 }
 
@@ -123,11 +124,14 @@ func (b *bench) round(ctx context.Context, p program, r results) error {
 func (b *bench) alone(ctx context.Context, w *world, servers []*process, r results) error {
 	p := servers[0].program
 	for _, wl := range workloads() {
-		s, err := wl.run(ctx, w, servers, b.plan.connections, b.plan.requests)
+		err := b.profile(ctx, servers[0], wl.name, func() error {
+			s, err := wl.run(ctx, w, servers, b.plan.connections, b.plan.requests)
+			r.add(p, wl.name, s)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", wl.name, err)
 		}
-		r.add(p, wl.name, s)
 	}
 	whole := sessions{n: b.plan.sessions, connections: 1, messages: b.plan.messages}
 	s, err := whole.run(ctx, w, servers, func() {})

@@ -17,6 +17,9 @@ const Variable = "BENCH_DEBUG"
 // AllocationsPath answers how many objects the process has allocated on the heap.
 const AllocationsPath = "/allocations"
 
+// ProfilePath answers a profile of so many seconds, if the program was built for it with the tag profile.
+const ProfilePath = "/profile"
+
 // Serve answers the driver for as long as the process lives.
 func Serve() error {
 	addr := os.Getenv(Variable)

@@ -8,4 +8,4 @@ import (
 )
 
 // profile lets "go tool pprof" look in, too. It is not there by default, because it makes the binaries larger that are measured.
-func profile(mux *http.ServeMux) { mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile) }
+func profile(mux *http.ServeMux) { mux.HandleFunc("GET "+ProfilePath, pprof.Profile) }
