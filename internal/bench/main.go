@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		return err
 	}
 	if *short {
-		p.rounds, p.requests, p.sessions, p.longRun, *docs = 1, 200, 4, 50, ""
+		p.rounds, p.requests, p.sessions, p.messages, p.longRun, *docs = 1, 200, 4, 5, 40, ""
 	}
 	if p.rounds < 1 || p.requests < 1 || p.messages < 1 || p.longRun < 10 {
 		return errors.New("there is too little to measure")

@@ -25,9 +25,10 @@ type plan struct {
 	replicas    int
 }
 
-// pool is how many sessions are open: each gets five messages in each workload. More than some thousands would not all be
-// remembered by our server.
-func (p plan) pool() int { return min(max(p.requests/5, installations*agents), 4000) }
+// pool is how many sessions are open: each gets five messages in each workload. With few of them, two messages of one session would
+// be on their way at once, and our server would have the later one wait, with further calls. More than some thousands would not
+// all be remembered.
+func (p plan) pool() int { return min(max(p.requests/5, 10*p.connections), 4000) }
 
 // longMessages is how many messages each way a session of the long run has.
 const longMessages = 2
