@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hitl-go/sdk/internal/bench/debug"
 )
@@ -18,19 +21,15 @@ func (b *bench) profile(ctx context.Context, s *process, name string, measure fu
 	if b.profiles == "" || s.debug == "" {
 		return measure()
 	}
-	profiled := make(chan error, 1)
-	go func() {
-		data, err := get(ctx, b.starter.client, fmt.Sprintf("%s%s?seconds=%.0f", s.debug, debug.ProfilePath, profileTime.Seconds()))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(b.profiles, s.program.key+"-"+name+".pprof"), []byte(data), 0o600)
-		}
-		profiled <- err
-	}()
-	if err := measure(); err != nil {
-		return err
+	var profiling errgroup.Group
+	for kind, path := range map[string]string{"cpu": debug.CPUPath, "allocs": debug.AllocPath} {
+		profiling.Go(func() error {
+			data, err := get(ctx, b.starter.client, fmt.Sprintf("%s%s?seconds=%.0f", s.debug, path, profileTime.Seconds()))
+			if err != nil {
+				return fmt.Errorf("profile it: %w", err)
+			}
+			return os.WriteFile(filepath.Join(b.profiles, s.program.key+"-"+name+"-"+kind+".pprof"), []byte(data), 0o600)
+		})
 	}
-	if err := <-profiled; err != nil {
-		return fmt.Errorf("profile it: %w", err)
-	}
-	return nil
+	return errors.Join(measure(), profiling.Wait())
 }

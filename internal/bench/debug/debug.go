@@ -17,8 +17,11 @@ const Variable = "BENCH_DEBUG"
 // AllocationsPath answers how many objects the process has allocated on the heap.
 const AllocationsPath = "/allocations"
 
-// ProfilePath answers a profile of so many seconds, if the program was built for it with the tag profile.
-const ProfilePath = "/profile"
+// These answer profiles of so many seconds, if the program was built for it with the tag profile.
+const (
+	CPUPath   = "/cpu"
+	AllocPath = "/allocs"
+)
 
 // Serve answers the driver for as long as the process lives.
 func Serve() error {
