@@ -1,0 +1,7 @@
+//go:build !profile
+
+package debug
+
+import "net/http"
+
+func profile(*http.ServeMux) {}

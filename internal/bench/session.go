@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hitl-go/sdk/internal/bench/api"
+)
+
+// sessions are whole ones, one after another on each connection.
+type sessions struct {
+	n           int
+	connections int
+	messages    int // each way
+}
+
+// run plays the sessions, and calls done after each one. The sample is for sessions, not for requests.
+func (p sessions) run(ctx context.Context, w *world, servers []*process, done func()) (sample, error) {
+	durations := make([]time.Duration, p.n)
+	m, err := startMeter(ctx, servers, w.api)
+	if err != nil {
+		return sample{}, err
+	}
+	err = each(ctx, addrs(servers), p.connections, p.n, func(_ context.Context, c *conn, i int) error {
+		start := time.Now()
+		s, err := p.play(w, c, i)
+		if err != nil {
+			return fmt.Errorf("session %d: %w", i, err)
+		}
+		durations[i] = time.Since(start)
+		if undelivered, replies := w.api.Undelivered(s.conversationID); undelivered != 0 || replies != p.messages {
+			return fmt.Errorf("session %d: %d messages are undelivered, and of %d replies %d have arrived", i, undelivered, p.messages, replies)
+		}
+		w.api.Forget(s.conversationID, s.userID)
+		done()
+		return nil
+	})
+	if err != nil {
+		return sample{}, err
+	}
+	s, calls, err := m.end(ctx, p.n)
+	if err != nil {
+		return s, err
+	}
+	if least, most := p.calls(servers[0].program); calls.Total() < int64(least*p.n) || calls.Total() > int64(most*p.n) {
+		return s, fmt.Errorf("%d sessions took %d calls of the API, and should take %d to %d each: %v", p.n, calls.Total(), least, most, calls)
+	}
+	slices.Sort(durations)
+	s.p50, s.p99 = percentile(durations, 50), percentile(durations, 99)
+	return s, nil
+}
+
+// calls is how many calls of the API a new session takes. On this SDK these are more: a lease while the desk opens the ticket; a
+// state in which replicas agree when the plugin is ready, for each reply in the first ten seconds; two looks through the messages
+// before the session ends, one of them through all, and a further mark; and a call for an agent whom the process has not seen.
+func (p sessions) calls(of program) (least, most int) {
+	n := 2 + 3 + 3*p.messages + 2
+	if !of.guarantees {
+		return n, n
+	}
+	n += 1 + p.messages + (2*p.messages+api.PageSize-1)/api.PageSize + 2
+	return n, n + 1
+}
+
+// play plays one session.
+func (p sessions) play(w *world, c *conn, i int) (s openSession, err error) {
+	s.in = &w.bots[i%installations]
+	output := func(r request, err error) (ids struct{ UserID, ConversationID string }, _ error) {
+		if err != nil {
+			return ids, err
+		}
+		body, _, err := c.do(r)
+		if err != nil {
+			return ids, err
+		}
+		var answer struct {
+			Output struct {
+				UserID         string `json:"userId"`
+				ConversationID string `json:"conversationId"`
+			} `json:"output"`
+		}
+		if err := json.Unmarshal(body, &answer); err != nil {
+			return ids, fmt.Errorf("%s was answered %.500s: %w", r.operation, body, err)
+		}
+		ids.UserID, ids.ConversationID = answer.Output.UserID, answer.Output.ConversationID
+		return ids, nil
+	}
+	ids, err := output(w.createUser(s.in))
+	if err != nil {
+		return s, err
+	}
+	s.userID = ids.UserID
+	if ids, err = output(w.startHitl(s.in, s.userID)); err != nil {
+		return s, err
+	}
+	s.conversationID = ids.ConversationID
+	for range p.messages {
+		if _, err := output(w.message(s)); err != nil {
+			return s, err
+		}
+		if _, err := output(w.reply(s, i/installations)); err != nil {
+			return s, err
+		}
+	}
+	_, err = output(w.stopHitl(s.in, s.conversationID))
+	return s, err
+}
