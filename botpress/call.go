@@ -123,16 +123,18 @@ func (c *Client) perform(ctx context.Context, r request) (res response, err erro
 	if err != nil {
 		return response{}, err
 	}
-	header, err := c.header(ctx)
-	if err != nil {
-		return response{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, err)
+	if c.malformed != nil {
+		return response{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, c.malformed)
 	}
+	header := make(http.Header, len(c.header)+3)
+	maps.Copy(header, c.header)
+	TraceFromContext(ctx).addTo(header)
 	var body []byte // whole, so that every attempt sends the same
 	if r.body != nil {
 		if body, err = json.Marshal(r.body); err != nil {
 			return response{}, fmt.Errorf("botpress: %s %s: encode the request: %w", r.method, path, err)
 		}
-		header["Content-Type"] = []string{"application/json"}
+		header["Content-Type"] = jsonType
 	}
 	address := c.http.base + path
 	if len(r.query) > 0 {
@@ -147,7 +149,7 @@ func (c *Client) upload(ctx context.Context, address string, header http.Header,
 	start := time.Now()
 	const name = "/(file storage)" // the address is a secret
 	res, attempts, err := c.sendWithRetries(ctx, wireRequest{
-		method: http.MethodPut, name: name, address: address, header: header, body: content, idempotent: true,
+		method: http.MethodPut, name: name, address: address, header: header, body: content, idempotent: true, upload: true,
 	})
 	c.report(ctx, Call{Method: http.MethodPut, Route: name, Status: res.status, Attempts: attempts, Duration: time.Since(start), Err: err})
 	return err
@@ -195,35 +197,44 @@ func (c *Client) report(ctx context.Context, done Call) {
 	c.logger.LogAttrs(ctx, slog.LevelDebug, "botpress: call", attrs...)
 }
 
-// header builds what every attempt of a call carries.
-func (c *Client) header(ctx context.Context) (http.Header, error) {
-	trace := TraceFromContext(ctx)
-	if !printable(trace.Parent) || !printable(trace.State) {
-		trace = Trace{} // it came from outside and must not fail the call
+// jsonType is a header's value. It is not written to.
+var jsonType = []string{"application/json"}
+
+// headerOfCalls is what every call carries.
+func (c *Client) headerOfCalls() (http.Header, error) {
+	h := maps.Clone(c.extra)
+	h["Accept"] = jsonType
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = []string{userAgent}
 	}
-	fields := [...]struct{ name, value string }{
-		{"Authorization", "Bearer " + c.token},
+	for _, f := range [...]struct{ name, value string }{
+		{"Authorization", c.bearer},
 		{"X-Bot-Id", c.scope.BotID},
 		{"X-Integration-Id", c.scope.IntegrationID},
 		{"X-Integration-Alias", c.scope.IntegrationAlias},
 		{"X-Workspace-Id", c.workspace},
-		{"Traceparent", trace.Parent},
-		{"Tracestate", trace.State},
-	}
-	h := make(http.Header, 8+len(c.extra))
-	maps.Copy(h, c.extra)
-	values := make([]string, len(fields)) // one allocation for all
-	for i, f := range fields {
-		if f.value == "" {
-			continue
-		}
+	} {
 		if !printable(f.value) {
 			return nil, errors.New("the value for the header " + f.name + " holds a line break or another character that a header cannot carry")
 		}
-		values[i] = f.value
-		h[f.name] = values[i : i+1 : i+1]
+		if f.value != "" {
+			h[f.name] = []string{f.value}
+		}
 	}
 	return h, nil
+}
+
+// addTo adds a trace to the header of a call. It came from outside and must not fail the call.
+func (t Trace) addTo(h http.Header) {
+	if !printable(t.Parent) || !printable(t.State) {
+		return
+	}
+	if t.Parent != "" {
+		h["Traceparent"] = []string{t.Parent}
+	}
+	if t.State != "" {
+		h["Tracestate"] = []string{t.State}
+	}
 }
 
 // object makes an absent JSON object an empty one, where the API wants one.

@@ -87,10 +87,12 @@ type Client struct {
 	logger *slog.Logger
 	onCall func(context.Context, Call)
 
-	token     string
+	bearer    string // the token, as it is sent
 	workspace string
 	scope     Scope
-	extra     http.Header // Options.Header, in canonical form; it is not written to
+	extra     http.Header // Options.Header, in canonical form
+	header    http.Header // of every call; it is not written to
+	malformed error       // what no header can carry
 }
 
 // New returns a client with the given options. It makes no request. It fails
@@ -122,21 +124,23 @@ func New(o Options) (*Client, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Client{
+	c := &Client{
 		http:      newTransport(base, o.HTTPClient, o.Timeout),
 		retry:     o.Retry.withDefaults(),
 		logger:    logger,
 		onCall:    o.OnCall,
-		token:     o.Token,
+		bearer:    "Bearer " + o.Token,
 		workspace: o.WorkspaceID,
 		scope:     Scope{BotID: o.BotID, IntegrationID: o.IntegrationID, IntegrationAlias: o.IntegrationAlias},
 		extra:     extra,
-	}, nil
+	}
+	c.header, c.malformed = c.headerOfCalls()
+	return c, nil
 }
 
 // With returns a view of c that calls for another installation. Fields of s
 // that are empty keep the value of c. The view shares c's connections, token
-// and options and costs one small allocation.
+// and options; keep it for all calls of the installation.
 func (c *Client) With(s Scope) *Client {
 	view := *c
 	view.scope = Scope{
@@ -144,6 +148,7 @@ func (c *Client) With(s Scope) *Client {
 		IntegrationID:    cmp.Or(s.IntegrationID, c.scope.IntegrationID),
 		IntegrationAlias: cmp.Or(s.IntegrationAlias, c.scope.IntegrationAlias),
 	}
+	view.header, view.malformed = view.headerOfCalls()
 	return &view
 }
 

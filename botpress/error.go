@@ -133,7 +133,7 @@ const (
 func (c *Client) apiError(p wireRequest, res response) *Error {
 	e := &Error{Status: res.status, Type: TypeUnknown, Method: p.method, Path: p.name}
 	e.RetryAfter, _ = retryafter.Wait(res.header, time.Now())
-	text := strings.ReplaceAll(string(res.body), c.token, "[token]") // the response may echo the request
+	text := strings.ReplaceAll(string(res.body), strings.TrimPrefix(c.bearer, "Bearer "), "[token]") // the response may echo the request
 	var wire struct {
 		ID       string          `json:"id"`
 		Type     ErrorType       `json:"type"`

@@ -151,6 +151,13 @@ func (c *Client) UpdateMessage(ctx context.Context, id string, p UpdateMessagePa
 	return reply.Message, err
 }
 
+// TagMessage sets tags of a message; an empty value removes one. It is [Client.UpdateMessage] without an answer, which
+// costs time to read.
+func (c *Client) TagMessage(ctx context.Context, id string, tags Tags) error {
+	_, err := c.perform(ctx, put(UpdateMessageParams{Tags: tags}, "/v1/chat/messages/{id}", id))
+	return err
+}
+
 // DeleteMessage deletes a message.
 func (c *Client) DeleteMessage(ctx context.Context, id string) error {
 	_, err := do[struct{}](ctx, c, del("/v1/chat/messages/{id}", id))

@@ -1,6 +1,7 @@
 package botpress
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,8 +21,10 @@ func readResponse(raw *http.Response) (response, error) {
 	if res.status < 200 || res.status > 299 {
 		limit = maxError
 	}
-	var err error
-	res.body, err = io.ReadAll(io.LimitReader(raw.Body, limit+1))
+	var body bytes.Buffer
+	body.Grow(int(min(max(raw.ContentLength, 0), limit)) + bytes.MinRead) // The length is a hint: transports that are given may not keep it.
+	_, err := body.ReadFrom(io.LimitReader(raw.Body, limit+1))
+	res.body = body.Bytes()
 	switch {
 	case int64(len(res.body)) > limit && limit == maxResponse:
 		return res, fmt.Errorf("the response is larger than %d MiB, which is the limit", maxResponse>>20)

@@ -14,7 +14,7 @@ import (
 
 // SignatureHeader is the header in which Botpress signs the requests that it
 // sends to an integration or a bot.
-const SignatureHeader = "X-BP-Signature"
+const SignatureHeader = "X-Bp-Signature"
 
 // SignatureTolerance is how far a signature's time may lie in the past or the
 // future.

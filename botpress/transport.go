@@ -1,9 +1,11 @@
 package botpress
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,14 +20,16 @@ const (
 	maxError    = 64 << 10 // an error needs far less
 )
 
-// transport sends single attempts. It is the only place that knows resty, and
-// it uses little of it on purpose: resty's own retries would repeat a POST
-// after a broken connection, its decoding turns an HTML page into an empty
-// result without an error, and its logger writes URLs to standard error.
+// transport sends single attempts. The API's go through net/http as directly as
+// they can: resty and http.Client take a third of what a call costs, for cookies,
+// redirects, retries and middleware, none of which may be used here. A redirect
+// would carry x-bot-id and the body to another host, and a retry would repeat a
+// POST after a broken connection. Uploads, which go elsewhere, are resty's.
 type transport struct {
-	base string
-	hc   *http.Client
-	r    *resty.Client
+	base    string
+	rt      http.RoundTripper
+	timeout time.Duration // of an attempt, from dialing to the last byte
+	uploads *resty.Client
 }
 
 func newTransport(base string, given *http.Client, timeout time.Duration) *transport {
@@ -36,17 +40,14 @@ func newTransport(base string, given *http.Client, timeout time.Duration) *trans
 	if own.Transport == nil {
 		own.Transport = pool()
 	}
-	own.Timeout = cmp.Or(timeout, own.Timeout, DefaultTimeout)
-	own.Jar = nil // one client serves many bots
-	// A redirect would carry x-bot-id and the body to another host.
+	timeout = cmp.Or(timeout, own.Timeout, DefaultTimeout)
+	own.Timeout, own.Jar = 0, nil
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	r := resty.NewWithClient(own).
-		SetLogger(silent{}).
-		SetDoNotParseResponse(true).
-		SetHeader("Accept", "application/json").
-		SetHeader("User-Agent", "hitl-go")
-	return &transport{base: base, hc: own, r: r}
+	uploads := resty.NewWithClient(own).SetLogger(silent{}).SetDoNotParseResponse(true).SetHeader("User-Agent", userAgent)
+	return &transport{base: base, rt: own.Transport, timeout: timeout, uploads: uploads}
 }
+
+const userAgent = "hitl-go"
 
 // pool bounds the connections to the API and keeps all of them for the next
 // call; the default transport keeps two.
@@ -65,32 +66,59 @@ func pool() *http.Transport {
 	}
 }
 
-func (t *transport) closeIdle() { t.hc.CloseIdleConnections() }
+func (t *transport) closeIdle() { t.uploads.GetClient().CloseIdleConnections() }
 
 // wireRequest is one HTTP request, the same in every attempt.
 type wireRequest struct {
 	method     string
 	name       string // stands for the address in errors
 	address    string
-	header     http.Header
-	body       []byte // nil means none
+	header     http.Header // of the API, with a place for what send adds
+	body       []byte      // nil means none
 	idempotent bool
+	upload     bool
 }
 
 // send makes one attempt and reads the response to its end.
 func (t *transport) send(ctx context.Context, p wireRequest) (response, error) {
-	req := t.r.R().SetContext(ctx)
-	req.Header = p.header
-	if p.body != nil {
-		req.SetBody(p.body)
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > t.timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.timeout)
+		defer cancel()
 	}
-	sent, err := req.Execute(p.method, p.address)
+	attempt := t.call
+	if p.upload {
+		attempt = t.upload
+	}
+	raw, err := attempt(ctx, p)
 	if err != nil {
 		return response{}, &networkError{cause(err)}
 	}
-	raw := sent.RawResponse
 	defer raw.Body.Close()
 	return readResponse(raw)
+}
+
+func (t *transport) call(ctx context.Context, p wireRequest) (*http.Response, error) {
+	var body io.Reader
+	if p.body != nil {
+		body = bytes.NewReader(p.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, p.method, p.address, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = p.header
+	return t.rt.RoundTrip(req)
+}
+
+func (t *transport) upload(ctx context.Context, p wireRequest) (*http.Response, error) {
+	req := t.uploads.R().SetContext(ctx).SetBody(p.body)
+	req.Header = p.header
+	res, err := req.Execute(p.method, p.address)
+	if err != nil {
+		return nil, err
+	}
+	return res.RawResponse, nil
 }
 
 // networkError marks a failure below HTTP, so that the retry policy can tell

@@ -66,9 +66,7 @@ func (b *body) release() {
 // read reads a body of at most limit bytes. It takes memory as the body arrives, whatever length was announced, and waits for
 // it as long as a body may take. The caller releases the body, unless there is an error.
 func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*body, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), bodyTimeout)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
+	ctx, deadline := r.Context(), time.Now().Add(bodyTimeout)
 	control := http.NewResponseController(w)
 	from := http.MaxBytesReader(w, r.Body, limit)
 	most := limit + 1 // so that the end is seen
@@ -79,7 +77,7 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 	}
 	b := &body{of: s}
 	for {
-		if err := b.grow(ctx, min(next, most)); err != nil {
+		if err := b.grow(ctx, deadline, min(next, most)); err != nil {
 			b.release()
 			return nil, err
 		}
@@ -95,7 +93,7 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			n, err := from.Read(b.data[len(b.data):cap(b.data)])
 			b.data = b.data[:len(b.data)+n]
 			if errors.Is(err, io.EOF) {
-				return b.settled(ctx)
+				return b.settled(ctx, deadline)
 			}
 			if err != nil {
 				b.release()
@@ -103,18 +101,18 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 			}
 		}
 		if int64(len(b.data)) == most {
-			return b.settled(ctx)
+			return b.settled(ctx, deadline)
 		}
 		next = 2 * int64(cap(b.data))
 	}
 }
 
 // settled returns the body once there is memory for all of it.
-func (b *body) settled(ctx context.Context) (*body, error) {
+func (b *body) settled(ctx context.Context, deadline time.Time) (*body, error) {
 	if b.beyond == 0 { // even for nothing one would wait in line
 		return b, nil
 	}
-	if err := b.of.large.Acquire(ctx, b.beyond); err != nil {
+	if err := acquire(ctx, deadline, b.of.large, b.beyond); err != nil {
 		b.release()
 		return nil, errBodies
 	}
@@ -124,16 +122,16 @@ func (b *body) settled(ctx context.Context) (*body, error) {
 }
 
 // grow makes room for that many bytes in all.
-func (b *body) grow(ctx context.Context, size int64) error {
+func (b *body) grow(ctx context.Context, deadline time.Time, size int64) error {
 	if more := min(size, smallBody) - b.small; more > 0 {
-		if err := b.of.small.Acquire(ctx, more); err != nil {
+		if err := acquire(ctx, deadline, b.of.small, more); err != nil {
 			return errBodies
 		}
 		b.small += more
 	}
 	if more := size - smallBody - b.large - b.beyond; more > 0 && (b.isBeyond || !b.tryLarge(more)) {
 		if !b.isBeyond {
-			if err := b.of.beyond.Acquire(ctx, 1); err != nil {
+			if err := acquire(ctx, deadline, b.of.beyond, 1); err != nil {
 				return errBodies
 			}
 			b.isBeyond = true
@@ -144,6 +142,16 @@ func (b *body) grow(ctx context.Context, size int64) error {
 	}
 	b.data = append(make([]byte, 0, size), b.data...)
 	return nil
+}
+
+// acquire waits until the deadline. Mostly it need not.
+func acquire(ctx context.Context, deadline time.Time, of *semaphore.Weighted, n int64) error {
+	if of.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return of.Acquire(ctx, n)
 }
 
 func (b *body) tryLarge(more int64) bool {

@@ -9,7 +9,13 @@ type bulkhead struct {
 	maxLarge int64 // bytes of large bodies; a single one may have more
 
 	mu   sync.Mutex
-	uses map[scope]use
+	uses map[place]use
+}
+
+// place is an installation, or its webhooks.
+type place struct {
+	in       scope
+	webhooks bool
 }
 
 // use is what an installation, or what its webhooks take.
@@ -23,9 +29,10 @@ type use struct {
 func (b *bulkhead) enter(in scope, webhook bool, large int64) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	places := []scope{in}
+	both := [...]place{{in, false}, {in, true}}
+	places := both[:1]
 	if webhook {
-		places = append(places, in+"\x00webhooks")
+		places = both[:]
 	}
 	for i, place := range places {
 		u := b.uses[place]
@@ -34,7 +41,7 @@ func (b *bulkhead) enter(in scope, webhook bool, large int64) (leave func(), ok 
 		}
 	}
 	if b.uses == nil {
-		b.uses = map[scope]use{}
+		b.uses = map[place]use{}
 	}
 	for _, place := range places {
 		b.add(place, use{1, large})
@@ -42,20 +49,21 @@ func (b *bulkhead) enter(in scope, webhook bool, large int64) (leave func(), ok 
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		for _, place := range places {
-			b.add(place, use{-1, -large})
+		b.add(place{in, false}, use{-1, -large})
+		if webhook {
+			b.add(place{in, true}, use{-1, -large})
 		}
 	}, true
 }
 
 // add changes what is in use. Hold b.mu.
-func (b *bulkhead) add(place scope, more use) {
-	u := b.uses[place]
+func (b *bulkhead) add(p place, more use) {
+	u := b.uses[p]
 	u.operations += more.operations
 	u.large += more.large
 	if u.operations == 0 {
-		delete(b.uses, place)
+		delete(b.uses, p)
 		return
 	}
-	b.uses[place] = u
+	b.uses[p] = u
 }

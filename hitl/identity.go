@@ -21,7 +21,7 @@ type identities struct {
 	def    *Definition
 	log    *slog.Logger
 	scope  scope
-	locks  *keyed.Mutex
+	locks  *keyed.Mutex[memoryKey]
 	refs   cache[Ref]
 	agents cache[string]
 }

@@ -12,19 +12,19 @@ import (
 // memory is what a server remembers, of all installations: copies of what Botpress has, locks, and what is in flight.
 // Everything in it may be lost.
 type memory struct {
-	conversations keyed.Mutex // one thing at a time in a conversation, in both directions
-	users         keyed.Mutex // one createUser at a time for an end user
+	conversations keyed.Mutex[memoryKey] // one thing at a time in a conversation, in both directions
+	users         keyed.Mutex[memoryKey] // one createUser at a time for an end user
 	starts        inflightStarts
 
-	refs         *lru.Cache[string, Ref]
-	sessions     *lru.Cache[string, *session]
-	agents       *lru.Cache[string, string]     // profiles of agents that Botpress has, and their users
-	seenMessages *lru.Cache[string, whose]      // messages that Botpress has, by the desk's ids
-	foreign      *lru.Cache[string, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
-	authors      *lru.Cache[string, string]     // authors of replies, and whether they echo
-	stopWanted   *lru.Cache[string, bool]       // sessions that are over, of which Botpress may not know yet
-	startedRefs  *lru.Cache[string, Ref]        // sessions that the desk has opened and Botpress does not know
-	pendingAcks  *lru.Cache[string, pendingAck] // acknowledgements that Botpress did not take
+	refs         *lru.Cache[memoryKey, Ref]
+	sessions     *lru.Cache[memoryKey, *session]
+	agents       *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
+	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
+	foreign      *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
+	authors      *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
+	stopWanted   *lru.Cache[memoryKey, bool]       // sessions that are over, of which Botpress may not know yet
+	startedRefs  *lru.Cache[memoryKey, Ref]        // sessions that the desk has opened and Botpress does not know
+	pendingAcks  *lru.Cache[memoryKey, pendingAck] // acknowledgements that Botpress did not take
 }
 
 // whose tells who has said a message.
@@ -60,8 +60,8 @@ func newMemory(maxWaiting int) *memory {
 	return m
 }
 
-func newLRU[V any](size int) *lru.Cache[string, V] {
-	c, err := lru.New[string, V](size)
+func newLRU[V any](size int) *lru.Cache[memoryKey, V] {
+	c, err := lru.New[memoryKey, V](size)
 	if err != nil {
 		panic(err) // only for a size below 1, and the sizes are constants
 	}
@@ -75,11 +75,22 @@ func scopeOf(in Installation) scope {
 	return scope(strings.Join([]string{in.BotID, in.IntegrationID, in.Alias}, "\x00"))
 }
 
-func (s scope) key(parts ...string) string { return string(s) + "\x00" + strings.Join(parts, "\x00") }
+// memoryKey names something in an installation.
+type memoryKey struct {
+	scope        scope
+	parts        int
+	before, last string
+}
+
+// key makes a key of parts, of which no two lists make the same.
+func (s scope) key(parts ...string) memoryKey {
+	n := len(parts)
+	return memoryKey{s, n, strings.Join(parts[:n-1], "\x00"), parts[n-1]} // Join copies nothing of one part.
+}
 
 // cache is an installation's part of a cache that all installations share.
 type cache[V any] struct {
-	shared *lru.Cache[string, V]
+	shared *lru.Cache[memoryKey, V]
 	scope  scope
 }
 

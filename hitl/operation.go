@@ -138,9 +138,11 @@ func printable(s string) bool {
 // isID reports whether s can be an id in Botpress. An empty one or dots would make another path of a request's.
 func isID(s string) bool { return s != "" && s != "." && s != ".." }
 
+var standardAlphabet = strings.NewReplacer("-", "+", "_", "/")
+
 // decodeConfiguration reads base64, of either alphabet and with or without padding as the reference does, of JSON.
 func decodeConfiguration(header string) (json.RawMessage, error) {
-	plain := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(header), "=")
+	plain := strings.TrimRight(standardAlphabet.Replace(header), "=")
 	raw, err := base64.RawStdEncoding.DecodeString(plain)
 	if err != nil || !json.Valid(raw) {
 		return nil, invalidf("the header %s is not base64 of JSON", strings.ToLower(wire.HeaderConfiguration))

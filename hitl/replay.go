@@ -33,20 +33,21 @@ const (
 // digest is a part of a SHA-256 hash that nobody can find twice.
 type digest [16]byte
 
-func digestOf(parts ...string) (d digest) {
-	h := sha256.New()
+func digestOf(parts ...string) digest {
+	var text [512]byte
+	all := text[:0]
 	for _, part := range parts {
-		h.Write([]byte(part))
-		h.Write([]byte{0})
+		all = append(append(all, part...), 0)
 	}
-	copy(d[:], h.Sum(nil))
-	return d
+	sum := sha256.Sum256(all)
+	return digest(sum[:16])
 }
 
 // isReplay reports whether a signed request was received before for somebody else.
 func (s *signatures) isReplay(header http.Header, body []byte) bool {
 	stamp, _, _ := strings.Cut(header.Get(botpress.SignatureHeader), ",") // the hashes may be several, and any of them may be left out
-	signed := digestOf(stamp, string(body))
+	sum := sha256.Sum256(body)
+	signed := digestOf(stamp, string(sum[:]))
 	forWhom := digestOf(
 		header.Get(wire.HeaderOperation), header.Get(wire.HeaderBotID), header.Get(wire.HeaderBotUserID), header.Get(wire.HeaderIntegrationID),
 		header.Get(wire.HeaderIntegrationAlias), header.Get(wire.HeaderWebhookID), header.Get(wire.HeaderConfigurationType),

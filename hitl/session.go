@@ -61,7 +61,7 @@ type sessions struct {
 	log             *slog.Logger
 	scope           scope
 	clock           *clock
-	locks           *keyed.Mutex
+	locks           *keyed.Mutex[memoryKey]
 	starts          *inflightStarts
 	cache           cache[*session]
 	foreign         cache[time.Time]

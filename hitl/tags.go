@@ -197,6 +197,9 @@ func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 
 // parseTimestamp reads a [timestamp]. It returns the zero time for anything else.
 func parseTimestamp(tag string) time.Time {
+	if tag == "" {
+		return time.Time{}
+	}
 	t, err := time.Parse(time.RFC3339, tag)
 	if err != nil {
 		return time.Time{}

@@ -36,8 +36,7 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 	if known, _ := b.authors.get(agent.ID); known == authorHuman {
 		return false, nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, echoWait)
-	defer cancel()
+	until := time.Now().Add(echoWait)
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		echo, unsettled, err := b.lookForEcho(ctx, ses, e)
 		if err != nil {
@@ -54,7 +53,7 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 			}
 			return false, nil
 		}
-		if sleep(waiting, wait) != nil {
+		if time.Now().Add(wait).After(until) || sleep(ctx, wait) != nil {
 			return false, Retryable(5*time.Second, errors.New("hitl: the reply may be the echo of a message that is being delivered"))
 		}
 	}

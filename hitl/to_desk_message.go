@@ -43,7 +43,7 @@ func (d *toDesk) markWaiting(ctx context.Context, o outgoing) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
 	tags := botpress.Tags{tagFailed: timestamp(d.sessions.clock.now())}
-	if _, err := d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: tags}); err != nil && !unknownID(err) {
+	if err := d.in.Client.TagMessage(ctx, o.id, tags); err != nil && !unknownID(err) {
 		d.log.WarnContext(ctx, "a message that waits for an earlier one could not be marked", "message", o.id, "error", err)
 	}
 }
@@ -51,8 +51,7 @@ func (d *toDesk) markWaiting(ctx context.Context, o outgoing) {
 // deliver delivers a dispatched message. While an earlier one may be in flight at another replica, it waits for it, without
 // the lock.
 func (d *toDesk) deliver(ctx context.Context, b wire.Message, target outgoing) error {
-	waiting, cancel := context.WithTimeout(ctx, inFlightWait)
-	defer cancel()
+	until := time.Now().Add(inFlightWait)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := d.locked(ctx, b.Conversation.ID, func() error {
 			ses, err := d.linkedSession(ctx, b)
@@ -64,7 +63,7 @@ func (d *toDesk) deliver(ctx context.Context, b wire.Message, target outgoing) e
 		if !errors.Is(err, errInFlight) {
 			return err
 		}
-		if sleep(waiting, wait) != nil {
+		if time.Now().Add(wait).After(until) || sleep(ctx, wait) != nil {
 			return Retryable(5*time.Second, err)
 		}
 	}
@@ -306,7 +305,7 @@ func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack 
 		}
 	}
 	if err == nil && len(ack.tags) > 0 {
-		_, err = d.in.Client.UpdateMessage(ctx, o.id, botpress.UpdateMessageParams{Tags: ack.tags})
+		err = d.in.Client.TagMessage(ctx, o.id, ack.tags)
 	}
 	if err == nil || unknownID(err) {
 		d.pendingAcks.remove(o.id)

@@ -13,12 +13,12 @@ var ErrFull = errors.New("too much work is waiting")
 // Mutex is a lock per key. Waiters for a key acquire it in FIFO order, and keys are independent. A
 // key uses memory only while it is held. The zero value is ready to use, without a limit on the
 // waiters.
-type Mutex struct {
+type Mutex[K comparable] struct {
 	// MaxWaiting limits the waiters per key; zero means no limit.
 	MaxWaiting int
 
 	mu   sync.Mutex
-	keys map[string]*queue
+	keys map[K]*queue
 }
 
 // queue holds the waiters for a key, in order, without the holder.
@@ -26,12 +26,12 @@ type queue struct{ waiting []chan struct{} }
 
 // Lock acquires the key. It returns the function that releases the key, which must be called once,
 // or an error: the cause of the context, or [ErrFull].
-func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error) {
+func (m *Mutex[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	m.mu.Lock()
 	q, held := m.keys[key]
 	if !held {
 		if m.keys == nil {
-			m.keys = map[string]*queue{}
+			m.keys = map[K]*queue{}
 		}
 		m.keys[key] = &queue{}
 		m.mu.Unlock()
@@ -57,7 +57,7 @@ func (m *Mutex) Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 
 // release passes the key to the next waiter, or deletes it.
-func (m *Mutex) release(key string) {
+func (m *Mutex[K]) release(key K) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := m.keys[key]
@@ -71,7 +71,7 @@ func (m *Mutex) release(key string) {
 }
 
 // cancel removes a waiter from the queue and reports whether it was still waiting.
-func (m *Mutex) cancel(key string, turn chan struct{}) bool {
+func (m *Mutex[K]) cancel(key K, turn chan struct{}) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := m.keys[key]

@@ -15,7 +15,7 @@ import (
 
 func TestOneAtATimeInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m keyed.Mutex
+		var m keyed.Mutex[string]
 		var got []int
 		var wg sync.WaitGroup
 		unlock, err := m.Lock(t.Context(), "a")
@@ -43,7 +43,7 @@ func TestOneAtATimeInOrder(t *testing.T) {
 }
 
 func TestKeysAreIndependent(t *testing.T) {
-	var m keyed.Mutex
+	var m keyed.Mutex[string]
 	for i := range 5 {
 		unlock, err := m.Lock(t.Context(), strconv.Itoa(i))
 		if err != nil {
@@ -55,7 +55,7 @@ func TestKeysAreIndependent(t *testing.T) {
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m keyed.Mutex
+		var m keyed.Mutex[string]
 		unlock, _ := m.Lock(t.Context(), "a")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -73,7 +73,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := keyed.Mutex{MaxWaiting: 1}
+		m := keyed.Mutex[string]{MaxWaiting: 1}
 		unlock, _ := m.Lock(t.Context(), "a")
 		var wg sync.WaitGroup
 		wg.Go(func() {

@@ -20,6 +20,14 @@ type handler struct {
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	m := h.masker()
+	dirty := m.Mask(r.Message) != r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		dirty = dirty || m.mayChange(a.Value)
+		return !dirty
+	})
+	if !dirty { // as nearly all are
+		return h.Handler.Handle(ctx, r)
+	}
 	clean := slog.NewRecord(r.Time, r.Level, m.Mask(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(m.attr(a))
@@ -56,6 +64,19 @@ func (m *Masker) attr(a slog.Attr) slog.Attr {
 		}
 	}
 	return slog.Attr{Key: a.Key, Value: v}
+}
+
+// mayChange reports whether attr can return another value. What is not simply a text or a number is left to it.
+func (m *Masker) mayChange(v slog.Value) bool {
+	switch v.Kind() {
+	case slog.KindBool, slog.KindDuration, slog.KindTime:
+		return false
+	case slog.KindString, slog.KindInt64, slog.KindUint64, slog.KindFloat64:
+		text := v.String()
+		return m.Mask(text) != text
+	default:
+		return true
+	}
 }
 
 // texts are the ways in which handlers write a value, the most readable first.

@@ -5,6 +5,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -123,10 +124,15 @@ func (w *walker) object(s *shape, depth int) bool {
 // keys are those that an object has so far.
 type keys struct {
 	numbers uint64 // of fields below [manyFields]
-	names   map[string]bool
+	first   [manyNames][]byte
+	few     int             // of the first
+	names   map[string]bool // once there are more
 }
 
-const manyFields = 64
+const (
+	manyFields = 64
+	manyNames  = 16
+)
 
 // add reports whether the key was there before.
 func (k *keys) add(n int, name []byte) (again bool) {
@@ -136,7 +142,18 @@ func (k *keys) add(n int, name []byte) (again bool) {
 		return again
 	}
 	if k.names == nil {
-		k.names = map[string]bool{}
+		if slices.ContainsFunc(k.first[:k.few], func(known []byte) bool { return bytes.Equal(known, name) }) {
+			return true
+		}
+		if k.few < manyNames {
+			k.first[k.few] = name
+			k.few++
+			return false
+		}
+		k.names = make(map[string]bool, 2*manyNames)
+		for _, known := range k.first {
+			k.names[string(known)] = true
+		}
 	}
 	again = k.names[string(name)]
 	k.names[string(name)] = true
