@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -108,11 +110,24 @@ func (d *desk) content(ctx context.Context, m *slack.Msg) (message.Message, erro
 func (d *desk) passOn(ctx context.Context, f slack.File) (message.BlocItem, error) {
 	name, opts := cmp.Or(f.Title, f.Name), d.files
 	opts.Authorization = "Bearer " + string(d.BotToken)
-	file, err := media.Fetch(ctx, cmp.Or(f.URLPrivateDownload, f.URLPrivate), f.Name, &opts)
-	if err != nil || len(file.Data) != f.Size { // Who may not read it gets a page instead.
+	file, err := media.File{}, errRemote
+	if address := cmp.Or(f.URLPrivateDownload, f.URLPrivate); d.hosts(address) {
+		file, err = media.Fetch(ctx, address, f.Name, &opts)
+	}
+	if err != nil || len(file.Data) != f.Size || f.Size == 0 { // Who may not read it gets a page instead.
 		d.in.Logger.WarnContext(ctx, "a member's file does not reach the end user; does the app have the scope files:read?", "file", f.ID, "error", err)
 		return message.Text{Text: name + " (a file that cannot be passed on)"}, nil
 	}
 	address, err := d.in.PublishFile(ctx, f.ID+"/"+file.Name, file.ContentType, file.Data)
 	return message.Attachment(file.ContentType, address, name), err
+}
+
+var errRemote = errors.New("slack: the file is not on a host of Slack's")
+
+// hosts tells that an address is one of Slack's own: it is the API's or below. A remote file has the address that some app gave it,
+// and the token must not go there.
+func (d *desk) hosts(address string) bool {
+	u, err := url.Parse(address)
+	api, err2 := url.Parse(d.url)
+	return err == nil && err2 == nil && u.Scheme == api.Scheme && strings.HasSuffix("."+u.Host, "."+api.Host)
 }
