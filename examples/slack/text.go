@@ -63,10 +63,14 @@ func findEmoji(tree any, found map[string]string) {
 			name += fmt.Sprintf(":skin-tone-%v:", tone)
 		}
 		points, _ := tree["unicode"].(string)
+		emoji := ""
 		for point := range strings.SplitSeq(points, "-") {
-			if n, err := strconv.ParseUint(point, 16, 32); err == nil && tree["type"] == "emoji" {
-				found[name] += string(rune(n))
+			if n, err := strconv.ParseUint(point, 16, 32); err == nil {
+				emoji += string(rune(n))
 			}
+		}
+		if tree["type"] == "emoji" {
+			found[name] = emoji
 		}
 		findEmoji(tree["elements"], found)
 	}

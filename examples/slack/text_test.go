@@ -29,6 +29,8 @@ func TestText(t *testing.T) {
 		{"a group", `{"text":"<!subteam^S0123|@desk> and <!here>"}`, "@desk and @here"},
 		{"emoji", `{"text":":+1::skin-tone-3: :acme: at 10:30:15","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
 			{"type":"emoji","name":"+1","skin_tone":3,"unicode":"1f44d-1f3fc"},{"type":"text","text":" "},{"type":"emoji","name":"acme"}]}]}]}`, "👍🏼 :acme: at 10:30:15"},
+		{"an emoji twice", `{"text":":+1: :+1:","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"emoji","name":"+1","unicode":"1f44d"},{"type":"text","text":" "},{"type":"emoji","name":"+1","unicode":"1f44d"}]}]}]}`, "👍 👍"},
 		{"emoji in a list", `{"text":"• :a: one","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_list","style":"bullet","elements":[
 			{"type":"rich_text_section","elements":[{"type":"emoji","name":"a","unicode":"1f170-fe0f"}]}]}]}]}`, "• 🅰️ one"},
 		{"a quote and code", `{"text":"&gt; said\nand ` + "`x &lt; y`" + `"}`, "> said\nand `x < y`"},
