@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,11 +61,11 @@ func (d *desk) reply(ctx context.Context, t thread, m slack.Msg, events []hitl.E
 	}), err
 }
 
-// isNote tells that a message is for the members alone. Slack takes a slash for a command, unless a blank stands before it.
-func isNote(m *slack.Msg) bool {
-	text := strings.ToLower(strings.TrimSpace(m.Text))
-	return strings.HasPrefix(text, ":lock:") || strings.HasPrefix(text, "🔒") || strings.HasPrefix(text, "/note")
-}
+// note is how a message begins that is for the members alone, perhaps in bold type, a quote or a list. Slack takes a slash for a
+// command, unless a blank stands before it.
+var note = regexp.MustCompile("(?i)^(?:[\\s*_~`•]|&gt;)*(?::lock:|🔒|/note\\b)")
+
+func isNote(m *slack.Msg) bool { return note.MatchString(m.Text) }
 
 // author is a human in the workspace, or nil.
 func (d *desk) author(ctx context.Context, id string) (hitl.Author, error) {

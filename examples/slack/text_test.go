@@ -46,3 +46,16 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// What looks like a note to members is one, and nothing else is.
+func TestIsNote(t *testing.T) {
+	for text, want := range map[string]bool{
+		"🔒 she has called before": true, ":lock: she has": true, " /note she": true, "/note": true, "/NOTE: she": true, "/note\nshe": true,
+		"*:lock: she has*": true, "_:lock:_ she": true, "&gt; :lock: she": true, "• :lock: she": true, "`/note she`": true, "*/note* she": true,
+		"/notebook is the page": false, "/notes": false, "The 🔒 is closed": false, ":lock_with_ink_pen: sign": false, "": false, "* a": false,
+	} {
+		if got := isNote(&slack.Msg{Text: text}); got != want {
+			t.Errorf("%q is a note: %t, want %t", text, got, want)
+		}
+	}
+}
