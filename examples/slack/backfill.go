@@ -84,6 +84,9 @@ func (d *desk) member(ctx context.Context, id string) (*slack.User, error) {
 		return u, nil
 	}
 	u, err := d.api.GetUserInfoContext(ctx, id)
+	if isRefusal(err, "user_not_found", "user_not_visible") { // They are of another workspace, for instance.
+		u, err = &slack.User{ID: id}, nil
+	}
 	if err == nil {
 		d.members.Add(id, u)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/slack-go/slack"
 
@@ -36,6 +37,10 @@ func explain(err error) error {
 
 // isGone tells that there is no such thread any more.
 func isGone(err error) bool {
+	return errors.Is(err, errNoCard) || isRefusal(err, "thread_not_found", "message_not_found")
+}
+
+func isRefusal(err error, codes ...string) bool {
 	var refused slack.SlackErrorResponse
-	return errors.Is(err, errNoCard) || errors.As(err, &refused) && (refused.Err == "thread_not_found" || refused.Err == "message_not_found")
+	return errors.As(err, &refused) && slices.Contains(codes, refused.Err)
 }

@@ -322,6 +322,18 @@ func TestOtherMessages(t *testing.T) {
 	})
 }
 
+// Whom Slack does not show to the app may write and be mentioned all the same: it holds up nobody.
+func TestHiddenMembers(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		hidden := w.slack.NewStranger("Sam Okafor")
+		w.slack.Hide(hidden)
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.answer(thread, hidden, "I am from elsewhere")
+		w.answer(thread, w.rosa, "And I ask @Sam Okafor")
+		w.want(jane, "agent: I am from elsewhere", "Rosa Diaz: And I ask @"+hidden.ID)
+	})
+}
+
 // The card is deleted: there is nothing left to work on.
 func TestCardIsDeleted(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {

@@ -27,9 +27,9 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 		case kind == "@":
 			u, failed := d.member(ctx, target)
 			if err = cmp.Or(err, failed); failed == nil {
-				label = nameOf(u)
+				label = cmp.Or(nameOf(u), label)
 			}
-			return "@" + label
+			return "@" + cmp.Or(label, target)
 		case kind == "#":
 			return "#" + label
 		case kind == "!":

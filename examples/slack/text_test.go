@@ -25,6 +25,7 @@ func TestText(t *testing.T) {
 		{"a label that is another address", `{"text":"<https://evil.example|https://good.example>"}`, "https://good.example <https://evil.example>"},
 		{"a mail address", `{"text":"<mailto:a@example.com|a@example.com>"}`, "a@example.com"},
 		{"a member", `{"text":"ask <@` + rosa.ID + `>"}`, "ask @Rosa Diaz"},
+		{"somebody who is hidden", `{"text":"ask <@U0000000ELSE> or <@U0000000ELSE|sam>"}`, "ask @U0000000ELSE or @sam"},
 		{"a channel", `{"text":"in <#C0123456789|orders>"}`, "in #orders"},
 		{"a group", `{"text":"<!subteam^S0123|@desk> and <!here>"}`, "@desk and @here"},
 		{"emoji", `{"text":":+1::skin-tone-3: :acme: at 10:30:15","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[

@@ -66,6 +66,8 @@
 //	  url_private of remote files is any host's, their size is 0        D  reference/methods/files.remote.info
 //	  downloads need the token and files:read, otherwise: a redirect
 //	  to a sign-in page with status 200                                R  deno-slack-sdk#285, bolt-js#2585
+//	users
+//	  user_not_found, user_not_visible                                 D  reference/methods/users.info
 //	messages
 //	  what members type: text with entities, a rich_text block         D  reference/block-kit/blocks/rich-text-block
 //	  only some emoji have names here                                  A  Slack names all
