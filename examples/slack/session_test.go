@@ -235,6 +235,12 @@ func TestSlackIsDown(t *testing.T) {
 	for name, test := range map[string]struct{ begin, end func(w *world) }{
 		"it is down":      {func(w *world) { w.slack.Down(true) }, func(w *world) { w.slack.Down(false) }},
 		"it asks to wait": {func(w *world) { w.slack.RateLimit("chat.postMessage", 30) }, func(*world) {}},
+		"it asks to wait, with status 200": {
+			func(w *world) { w.slack.Refuse("chat.postMessage", "rate_limited") }, func(w *world) { w.slack.Refuse("chat.postMessage", "") },
+		},
+		"its administrators forbid it": {
+			func(w *world) { w.slack.Refuse("chat.postMessage", "restricted_action") }, func(w *world) { w.slack.Refuse("chat.postMessage", "") },
+		},
 		"the channel is archived": {
 			func(w *world) { w.slack.Archive(true) }, func(w *world) { w.slack.Archive(false) },
 		},

@@ -174,6 +174,9 @@ func (s *Slack) answer(c *call, unreadable error) (status int, header map[string
 	}
 	header = map[string]string{"X-OAuth-Scopes": strings.Join(s.scopes, ",")}
 	err := unreadable
+	if code := s.refused[c.method]; err == nil && code != "" {
+		err = refusal(code)
+	}
 	if err == nil {
 		body, err = s.do(c)
 	}

@@ -62,6 +62,13 @@ func (s *Slack) LoseAnswer(method string) {
 	s.lose[method] = true
 }
 
+// Refuse answers calls of a method with an error, such as "restricted_action", until the error is empty.
+func (s *Slack) Refuse(method, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[method] = code
+}
+
 // RateLimit refuses the next call of a method, and asks to wait.
 func (s *Slack) RateLimit(method string, seconds int) {
 	s.mu.Lock()
