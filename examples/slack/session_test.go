@@ -372,6 +372,22 @@ func TestLongTranscript(t *testing.T) {
 	})
 }
 
+// A bot may hand over without words, or with blanks alone: Slack refuses blocks in which nothing is seen.
+func TestBlankTitle(t *testing.T) {
+	for name, e := range map[string]botpresstest.Escalation{
+		"blanks": {Title: "  ", Description: "\n "}, "invisible": {Title: "\u200b", Description: "\u200b"}, "none": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, w *world) {
+				_, thread := w.jane(e)
+				if card := w.card(thread); !strings.HasPrefix(card.Text, "A conversation with Jane Doe\n") {
+					t.Errorf("the card is %q", card.Text)
+				}
+			})
+		})
+	}
+}
+
 // Botpress is down for a while: Slack repeats its events, and nothing is lost or comes twice.
 func TestBotpressIsDown(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {
