@@ -112,8 +112,8 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 	if m == nil || m.ThreadTimestamp == "" || m.BotID != "" || cmp.Or(m.ParentUserId, d.me) != d.me {
 		return nil, nil
 	}
-	session := thread{e.Channel, m.ThreadTimestamp}.String()
-	events := []hitl.Event{hitl.Changed{SessionID: session}}
+	t := thread{e.Channel, m.ThreadTimestamp}
+	events := []hitl.Event{hitl.Changed{SessionID: t.String()}}
 	if e.SubType != slack.MsgSubTypeMessageChanged || m.Edited == nil || e.PreviousMessage == nil || isNote(m) || isNote(e.PreviousMessage) {
 		return events, nil
 	}
@@ -124,8 +124,15 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 		return events, err
 	}
 	return append(events, hitl.Replied{
-		SessionID: session, ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
-		Message: message.Text{Text: "Correction: " + is},
+		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
+		Load: func(ctx context.Context) (message.Message, error) {
+			for now, err := range d.read(ctx, t, m.Timestamp) {
+				if err != nil || now.Timestamp == m.Timestamp && now.Text == m.Text {
+					return message.Text{Text: "Correction: " + is}, explain(err)
+				}
+			}
+			return message.Text{}, nil // It has been deleted, or edited again, of which another event tells.
+		},
 	}), nil
 }
 

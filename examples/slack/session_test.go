@@ -372,6 +372,21 @@ func TestLongTranscript(t *testing.T) {
 	})
 }
 
+// A reply is edited twice, and the first event is late: what the end user reads last is what the reply says.
+func TestLateEdit(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		ts := w.answer(thread, w.rosa, "It comes on Monday.")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+		w.must(w.slack.Edit(ts, w.rosa, "It comes on Tuesday."))
+		w.pass(4 * time.Second)
+		lift()
+		w.must(w.slack.Edit(ts, w.rosa, "It comes on Wednesday."))
+		w.pass(10 * time.Minute)
+		w.want(jane, "Rosa Diaz: It comes on Monday.", "Rosa Diaz: Correction: It comes on Wednesday.")
+	})
+}
+
 // A bot may hand over without words, or with blanks alone: Slack refuses blocks in which nothing is seen.
 func TestBlankTitle(t *testing.T) {
 	for name, e := range map[string]botpresstest.Escalation{
