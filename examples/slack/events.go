@@ -136,7 +136,8 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 	}), nil
 }
 
-// pressed writes down what a button means, from where it is read back.
+// pressed writes down what a button means, from where it is read back. Whoever presses Take at the same time may overwrite that the
+// session is closed, so that is told as well.
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
@@ -146,7 +147,7 @@ func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.B
 	case button.ActionID == actionTake:
 		err = d.redraw(ctx, t, c, map[string]any{takenBy: by, taken: button.ActionTs})
 	case button.ActionID == actionClose:
-		err = d.redraw(ctx, t, c, map[string]any{closed: by})
+		return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, d.redraw(ctx, t, c, map[string]any{closed: by})
 	}
 	return []hitl.Event{hitl.Changed{SessionID: t.String()}}, err
 }

@@ -387,6 +387,24 @@ func TestLateEdit(t *testing.T) {
 	})
 }
 
+// Take is pressed while Close is being written down, and overwrites it: the session ends all the same.
+func TestCloseIsOverwritten(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		sam := w.slack.NewMember("Sam Okafor")
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Slow(100 * time.Millisecond)
+		pressed := make(chan error)
+		go func() { pressed <- w.slack.Press(thread, w.rosa, actionClose) }()
+		w.pass(50 * time.Millisecond)
+		w.must(w.slack.Press(thread, sam, actionTake))
+		w.must(<-pressed)
+		w.pass(5 * time.Second)
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+	})
+}
+
 // A bot may hand over without words, or with blanks alone: Slack refuses blocks in which nothing is seen.
 func TestBlankTitle(t *testing.T) {
 	for name, e := range map[string]botpresstest.Escalation{

@@ -83,6 +83,10 @@ const largest = 4 << 20
 
 func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c, err := read(r)
+	s.mu.Lock()
+	slow := s.slow
+	s.mu.Unlock()
+	_ = s.sleep(slow)
 	status, header, body, hangUp := s.answer(c, err)
 	if hangUp {
 		panic(http.ErrAbortHandler)

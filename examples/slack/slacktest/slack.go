@@ -78,6 +78,7 @@ type Slack struct {
 	lose       map[string]bool
 	limited    map[string]int
 	refused    map[string]string
+	slow       time.Duration
 }
 
 // allScopes is what the app is granted at first.
