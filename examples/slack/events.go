@@ -82,28 +82,36 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 // heard says what an event of the Events API means, or a button.
 func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, err error) {
 	var body struct {
-		Type      string          `json:"type"`
-		Challenge string          `json:"challenge"`
-		Event     json.RawMessage `json:"event"`
+		Type      string `json:"type"`
+		Challenge string `json:"challenge"`
+		Event     struct {
+			Type string `json:"type"`
+		} `json:"event"`
 	}
-	if err = json.Unmarshal(payload, &body); err != nil {
-		return hook, hitl.Errorf("Slack's request is none of the Events API: %w", err)
+	var told struct {
+		Event slackevents.MessageEvent `json:"event"`
 	}
-	switch body.Type {
-	case slackevents.URLVerification:
+	var button slack.InteractionCallback
+	err = json.Unmarshal(payload, &body)
+	switch {
+	case err != nil:
+	case body.Type == slackevents.URLVerification:
 		hook.Header, hook.Body = http.Header{"Content-Type": {"text/plain"}}, []byte(body.Challenge)
-	case slackevents.CallbackEvent:
-		var m slackevents.MessageEvent
-		if json.Unmarshal(body.Event, &m) == nil && m.Type == string(slackevents.Message) {
-			hook.Events, err = d.wrote(ctx, &m)
+	case body.Type == slackevents.CallbackEvent && body.Event.Type == string(slackevents.Message):
+		if err = json.Unmarshal(payload, &told); err == nil {
+			hook.Events, err = d.wrote(ctx, &told.Event)
+			return hook, explain(err)
 		}
-	case string(slack.InteractionTypeBlockActions):
-		var button slack.InteractionCallback
-		if json.Unmarshal(payload, &button) == nil && len(button.ActionCallback.BlockActions) == 1 {
+	case body.Type == string(slack.InteractionTypeBlockActions):
+		if err = json.Unmarshal(payload, &button); err == nil && len(button.ActionCallback.BlockActions) == 1 {
 			hook.Events, err = d.pressed(ctx, thread{button.Channel.ID, button.Message.Timestamp}, button.User.ID, button.ActionCallback.BlockActions[0])
+			return hook, explain(err)
 		}
 	}
-	return hook, explain(err)
+	if err != nil {
+		err = hitl.Errorf("Slack's request is none of the Events API: %w", err)
+	}
+	return hook, err
 }
 
 // wrote says what a message means: the thread has changed, and is read back. Of what was edited, the event alone knows what it was.

@@ -60,3 +60,28 @@ func TestIsNote(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be read is refused, and logged: it may have been somebody's words. What concerns nobody is passed over.
+func TestUnreadableEvents(t *testing.T) {
+	d := &desk{}
+	for payload, refused := range map[string]bool{
+		`{"type":"event_callback","event":{"type":"message","channel":{},"thread_ts":"1.0"}}`: true,
+		`{"type":"event_callback","event":{"type":"message","message":7}}`:                    true,
+		`{"type":"event_callback","event":7}`:                                                 true,
+		`{"type":"block_actions","actions":7}`:                                                true,
+		`{"type":"block_actions","actions":[{"block_id":7}]}`:                                 false,
+		`{"type":"event_callback"`:                                                            true,
+		``:                                                                                    true,
+		`{"type":"event_callback","event":{"type":"channel_created","channel":{"id":"C1"},"message":7}}`:                 false,
+		`{"type":"event_callback","event":{"type":"message","subtype":"message_deleted","channel":"C1"}}`:                false,
+		`{"type":"event_callback","event":{"type":"message","subtype":"message_changed","channel":"C1","message":null}}`: false,
+		`{"type":"event_callback"}`:   false,
+		`{"type":"block_actions"}`:    false,
+		`{"type":"app_rate_limited"}`: false,
+	} {
+		hook, err := d.heard(t.Context(), []byte(payload))
+		if (err != nil) != refused || len(hook.Events) > 0 {
+			t.Errorf("%s: %+v, %v, want it refused: %t", payload, hook, err, refused)
+		}
+	}
+}
