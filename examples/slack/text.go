@@ -63,14 +63,14 @@ func findEmoji(tree any, found map[string]string) {
 			name += fmt.Sprintf(":skin-tone-%v:", tone)
 		}
 		points, _ := tree["unicode"].(string)
-		emoji := ""
+		var emoji strings.Builder
 		for point := range strings.SplitSeq(points, "-") {
 			if n, err := strconv.ParseUint(point, 16, 32); err == nil {
-				emoji += string(rune(n))
+				emoji.WriteRune(rune(n))
 			}
 		}
 		if tree["type"] == "emoji" {
-			found[name] = emoji
+			found[name] = emoji.String()
 		}
 		findEmoji(tree["elements"], found)
 	}
