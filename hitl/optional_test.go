@@ -543,10 +543,12 @@ func TestReplyIsLoaded(t *testing.T) {
 // A receiver that may have missed something has all open sessions read back: soon, once, and after a sweep of another replica.
 func TestChangedOfNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		held := false // by another replica
+		held, down := false, false // by another replica; Botpress
 		api := roundTrip(func(r *http.Request) (*http.Response, error) {
 			w := httptest.NewRecorder()
 			switch {
+			case down:
+				w.WriteHeader(http.StatusServiceUnavailable)
 			case r.URL.Path == "/v1/chat/conversations" && r.URL.Query().Get("tags.phase") == "open":
 				_, _ = io.WriteString(w, `{"conversations":[{"id":"conv_1","channel":"hitl","updatedAt":"2026-01-01T00:00:00.000Z","tags":{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}}],"meta":{}}`)
 			case strings.HasSuffix(r.URL.Path, "/hitlSweep/get-or-set") && held:
@@ -588,6 +590,14 @@ func TestChangedOfNoSession(t *testing.T) {
 		<-time.After(11 * time.Second)
 		if read != 2 {
 			t.Errorf("after another replica's sweep, the session was read back %d times in all, want twice", read)
+		}
+		down = true
+		ask(s, request(webhook))
+		<-time.After(2 * time.Minute)
+		down = false
+		<-time.After(6 * time.Minute)
+		if read != 3 {
+			t.Errorf("after Botpress was down, the session was read back %d times in all, want three times", read)
 		}
 	})
 }

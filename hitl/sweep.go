@@ -21,6 +21,7 @@ const (
 	sweepAtOnce      = 4     // sessions
 	maxSweepSessions = 1_000 // what is left is left to the next sweep
 	sweepSoon        = 5 * time.Second
+	longestReadBack  = time.Minute // from one attempt to list what is to be read back to the next
 
 	// recentlyClosed is how long ago a session may have ended whose last words are still looked for: longer than the hour in
 	// which Botpress calls register.
@@ -45,42 +46,49 @@ func (c *connection) sweepNow() {
 
 // readBack sweeps once more, soon, and after a sweep that is under way: that may have passed the session which has changed.
 func (c *connection) readBack() {
-	if !c.readingBack.CompareAndSwap(false, true) {
+	if c.readingBack.CompareAndSwap(false, true) {
+		c.background.later(jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, sweepSoon) })
+	}
+}
+
+// readBackNow is run again until the sessions could be listed: nobody else reports that one has changed.
+func (c *connection) readBackNow(ctx context.Context, backoff time.Duration) {
+	c.readingBack.Store(false)
+	busy, listed := c.sweep(ctx)
+	if listed || !c.readingBack.CompareAndSwap(false, true) {
 		return
 	}
-	c.background.later(jitter(sweepSoon), c.readBackNow)
-}
-
-func (c *connection) readBackNow(ctx context.Context) {
-	c.readingBack.Store(false)
-	if busy := c.sweep(ctx); busy && c.readingBack.CompareAndSwap(false, true) {
-		c.background.later(sweepSoon+jitter(sweepSoon), c.readBackNow)
+	next := backoff
+	if !busy {
+		next = min(2*backoff, longestReadBack)
 	}
+	c.background.later(backoff+jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, next) })
 }
 
-// sweep sweeps, unless the installation is being swept: then it reports that somebody is busy.
-func (c *connection) sweep(ctx context.Context) (busy bool) {
+// sweep sweeps, unless the installation is being swept: then it reports that somebody is busy. What it listed is in order, or is
+// retried.
+func (c *connection) sweep(ctx context.Context) (busy, listed bool) {
 	if !c.sweeping.TryLock() {
-		return true
+		return true, false
 	}
 	defer c.sweeping.Unlock()
-	_ = c.background.run(ctx, "sweep", sweepTimeout, func(ctx context.Context) error { // it is logged
-		err := c.sweepAll(ctx)
+	_ = c.background.run(ctx, "sweep", sweepTimeout, func(ctx context.Context) (err error) { // it is logged
+		listed, err = c.sweepAll(ctx)
 		if busy = errors.Is(err, lease.ErrHeld); busy {
 			return nil
 		}
 		return err
 	})
-	return busy
+	return busy, listed
 }
 
 // sweepAll fails with lease.ErrHeld while another replica sweeps.
-func (c *connection) sweepAll(ctx context.Context) error {
+func (c *connection) sweepAll(ctx context.Context) (listed bool, err error) {
 	in := c.toDesk.in
 	key := botpress.StateKey{Type: botpress.StateOfIntegration, ID: in.IntegrationID, Name: stateSweep}
 	held, err := c.toDesk.leases.leases.Acquire(ctx, key, sweepTimeout+10*time.Second)
 	if err != nil {
-		return fmt.Errorf("hitl: acquire the lease of the sweep: %w", err)
+		return false, fmt.Errorf("hitl: acquire the lease of the sweep: %w", err)
 	}
 	defer c.toDesk.leases.release(ctx, held)
 
@@ -103,7 +111,7 @@ func (c *connection) sweepAll(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(err, s.group.Wait())
+	return err == nil, errors.Join(err, s.group.Wait())
 }
 
 // sweep is one sweep at work.

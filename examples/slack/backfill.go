@@ -3,7 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,11 +61,11 @@ func (d *desk) reply(ctx context.Context, t thread, m slack.Msg, events []hitl.E
 	}), err
 }
 
-// isNote tells that a message is for the members alone. Slack takes a slash for a command, unless a blank stands before it.
-func isNote(m *slack.Msg) bool {
-	text := strings.ToLower(strings.TrimSpace(m.Text))
-	return strings.HasPrefix(text, ":lock:") || strings.HasPrefix(text, "🔒") || strings.HasPrefix(text, "/note")
-}
+// note is how a message begins that is for the members alone, perhaps in bold type, a quote or a list. Slack takes a slash for a
+// command, unless a blank stands before it.
+var note = regexp.MustCompile("(?i)^(?:[\\s*_~`•]|&gt;)*(?::lock:|🔒|/note\\b)")
+
+func isNote(m *slack.Msg) bool { return note.MatchString(m.Text) }
 
 // author is a human in the workspace, or nil.
 func (d *desk) author(ctx context.Context, id string) (hitl.Author, error) {
@@ -81,6 +84,9 @@ func (d *desk) member(ctx context.Context, id string) (*slack.User, error) {
 		return u, nil
 	}
 	u, err := d.api.GetUserInfoContext(ctx, id)
+	if isRefusal(err, "user_not_found", "user_not_visible") { // They are of another workspace, for instance.
+		u, err = &slack.User{ID: id}, nil
+	}
 	if err == nil {
 		d.members.Add(id, u)
 	}
@@ -108,11 +114,24 @@ func (d *desk) content(ctx context.Context, m *slack.Msg) (message.Message, erro
 func (d *desk) passOn(ctx context.Context, f slack.File) (message.BlocItem, error) {
 	name, opts := cmp.Or(f.Title, f.Name), d.files
 	opts.Authorization = "Bearer " + string(d.BotToken)
-	file, err := media.Fetch(ctx, cmp.Or(f.URLPrivateDownload, f.URLPrivate), f.Name, &opts)
-	if err != nil || len(file.Data) != f.Size { // Who may not read it gets a page instead.
+	file, err := media.File{}, errRemote
+	if address := cmp.Or(f.URLPrivateDownload, f.URLPrivate); d.hosts(address) {
+		file, err = media.Fetch(ctx, address, f.Name, &opts)
+	}
+	if err != nil || len(file.Data) != f.Size || f.Size == 0 { // Who may not read it gets a page instead.
 		d.in.Logger.WarnContext(ctx, "a member's file does not reach the end user; does the app have the scope files:read?", "file", f.ID, "error", err)
 		return message.Text{Text: name + " (a file that cannot be passed on)"}, nil
 	}
 	address, err := d.in.PublishFile(ctx, f.ID+"/"+file.Name, file.ContentType, file.Data)
 	return message.Attachment(file.ContentType, address, name), err
+}
+
+var errRemote = errors.New("slack: the file is not on a host of Slack's")
+
+// hosts tells that an address is one of Slack's own: it is the API's or below. A remote file has the address that some app gave it,
+// and the token must not go there.
+func (d *desk) hosts(address string) bool {
+	u, err := url.Parse(address)
+	api, err2 := url.Parse(d.url)
+	return err == nil && err2 == nil && u.Scheme == api.Scheme && strings.HasSuffix("."+u.Host, "."+api.Host)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/slack-go/slack"
 
@@ -20,7 +21,7 @@ func explain(err error) error {
 	}
 	var advice string
 	switch refused.Err {
-	case "fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org":
+	case "fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org":
 		return err
 	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
 		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
@@ -28,6 +29,8 @@ func explain(err error) error {
 		advice = "The app is not in the channel, or that is archived: write /invite with the app's name there."
 	case "missing_scope":
 		advice = "The app in Slack lacks a scope: give it the manifest of the README, and install it again."
+	case "access_denied", "accesslimited", "ekm_access_denied", "no_permission", "org_login_required", "restricted_action", "team_access_not_granted":
+		advice = "The administrators of Slack do not let the app do this: " + refused.Err + "."
 	default:
 		return hitl.Errorf("Slack refuses it: %w", err)
 	}
@@ -36,6 +39,10 @@ func explain(err error) error {
 
 // isGone tells that there is no such thread any more.
 func isGone(err error) bool {
+	return errors.Is(err, errNoCard) || isRefusal(err, "thread_not_found", "message_not_found")
+}
+
+func isRefusal(err error, codes ...string) bool {
 	var refused slack.SlackErrorResponse
-	return errors.Is(err, errNoCard) || errors.As(err, &refused) && (refused.Err == "thread_not_found" || refused.Err == "message_not_found")
+	return errors.As(err, &refused) && slices.Contains(codes, refused.Err)
 }

@@ -82,28 +82,36 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 // heard says what an event of the Events API means, or a button.
 func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, err error) {
 	var body struct {
-		Type      string          `json:"type"`
-		Challenge string          `json:"challenge"`
-		Event     json.RawMessage `json:"event"`
+		Type      string `json:"type"`
+		Challenge string `json:"challenge"`
+		Event     struct {
+			Type string `json:"type"`
+		} `json:"event"`
 	}
-	if err = json.Unmarshal(payload, &body); err != nil {
-		return hook, hitl.Errorf("Slack's request is none of the Events API: %w", err)
+	var told struct {
+		Event slackevents.MessageEvent `json:"event"`
 	}
-	switch body.Type {
-	case slackevents.URLVerification:
+	var button slack.InteractionCallback
+	err = json.Unmarshal(payload, &body)
+	switch {
+	case err != nil:
+	case body.Type == slackevents.URLVerification:
 		hook.Header, hook.Body = http.Header{"Content-Type": {"text/plain"}}, []byte(body.Challenge)
-	case slackevents.CallbackEvent:
-		var m slackevents.MessageEvent
-		if json.Unmarshal(body.Event, &m) == nil && m.Type == string(slackevents.Message) {
-			hook.Events, err = d.wrote(ctx, &m)
+	case body.Type == slackevents.CallbackEvent && body.Event.Type == string(slackevents.Message):
+		if err = json.Unmarshal(payload, &told); err == nil {
+			hook.Events, err = d.wrote(ctx, &told.Event)
+			return hook, explain(err)
 		}
-	case string(slack.InteractionTypeBlockActions):
-		var button slack.InteractionCallback
-		if json.Unmarshal(payload, &button) == nil && len(button.ActionCallback.BlockActions) == 1 {
+	case body.Type == string(slack.InteractionTypeBlockActions):
+		if err = json.Unmarshal(payload, &button); err == nil && len(button.ActionCallback.BlockActions) == 1 {
 			hook.Events, err = d.pressed(ctx, thread{button.Channel.ID, button.Message.Timestamp}, button.User.ID, button.ActionCallback.BlockActions[0])
+			return hook, explain(err)
 		}
 	}
-	return hook, explain(err)
+	if err != nil {
+		err = hitl.Errorf("Slack's request is none of the Events API: %w", err)
+	}
+	return hook, err
 }
 
 // wrote says what a message means: the thread has changed, and is read back. Of what was edited, the event alone knows what it was.
@@ -112,8 +120,8 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 	if m == nil || m.ThreadTimestamp == "" || m.BotID != "" || cmp.Or(m.ParentUserId, d.me) != d.me {
 		return nil, nil
 	}
-	session := thread{e.Channel, m.ThreadTimestamp}.String()
-	events := []hitl.Event{hitl.Changed{SessionID: session}}
+	t := thread{e.Channel, m.ThreadTimestamp}
+	events := []hitl.Event{hitl.Changed{SessionID: t.String()}}
 	if e.SubType != slack.MsgSubTypeMessageChanged || m.Edited == nil || e.PreviousMessage == nil || isNote(m) || isNote(e.PreviousMessage) {
 		return events, nil
 	}
@@ -124,12 +132,20 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 		return events, err
 	}
 	return append(events, hitl.Replied{
-		SessionID: session, ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
-		Message: message.Text{Text: "Correction: " + is},
+		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
+		Load: func(ctx context.Context) (message.Message, error) {
+			for now, err := range d.read(ctx, t, m.Timestamp) {
+				if err != nil || now.Timestamp == m.Timestamp && now.Text == m.Text {
+					return message.Text{Text: "Correction: " + is}, explain(err)
+				}
+			}
+			return message.Text{}, nil // It has been deleted, or edited again, of which another event tells.
+		},
 	}), nil
 }
 
-// pressed writes down what a button means, from where it is read back.
+// pressed writes down what a button means, from where it is read back. Whoever presses Take at the same time may overwrite that the
+// session is closed, so that is told as well.
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
@@ -139,7 +155,7 @@ func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.B
 	case button.ActionID == actionTake:
 		err = d.redraw(ctx, t, c, map[string]any{takenBy: by, taken: button.ActionTs})
 	case button.ActionID == actionClose:
-		err = d.redraw(ctx, t, c, map[string]any{closed: by})
+		return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, d.redraw(ctx, t, c, map[string]any{closed: by})
 	}
 	return []hitl.Event{hitl.Changed{SessionID: t.String()}}, err
 }

@@ -86,6 +86,25 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A remote file is at any host, which must not get the bot's token: https://docs.slack.dev/reference/methods/files.remote.info
+func TestRemoteFile(t *testing.T) {
+	s := slacktest.New(slacktest.Options{})
+	t.Cleanup(s.Close)
+	rosa := s.NewMember("Rosa Diaz")
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the file's host was asked, with the authorization %q", r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(elsewhere.Close)
+	bot := hitltest.NewBot(t, definition, workspace{url: s.URL + "/api/", files: media.Options{AllowPrivate: true}}.connect, configOf(s))
+	jane := bot.EndUser("Jane Doe")
+	jane.Say("Hello")
+	jane.Escalate("Help")
+	if _, err := s.ReplyWithRemoteFile(threadOf(jane.Session().ID).ts, rosa, "", "Manual", elsewhere.URL+"/manual"); err != nil {
+		t.Fatal(err)
+	}
+	jane.Sees("Rosa Diaz: Manual (a file that cannot be passed on)")
+}
+
 func configOf(s *slacktest.Slack) Config {
 	return Config{
 		Channel: s.Channel, BotToken: botpress.Secret(s.BotToken), AppToken: botpress.Secret(s.AppToken), SigningSecret: botpress.Secret(s.SigningSecret),

@@ -235,6 +235,12 @@ func TestSlackIsDown(t *testing.T) {
 	for name, test := range map[string]struct{ begin, end func(w *world) }{
 		"it is down":      {func(w *world) { w.slack.Down(true) }, func(w *world) { w.slack.Down(false) }},
 		"it asks to wait": {func(w *world) { w.slack.RateLimit("chat.postMessage", 30) }, func(*world) {}},
+		"it asks to wait, with status 200": {
+			func(w *world) { w.slack.Refuse("chat.postMessage", "rate_limited") }, func(w *world) { w.slack.Refuse("chat.postMessage", "") },
+		},
+		"its administrators forbid it": {
+			func(w *world) { w.slack.Refuse("chat.postMessage", "restricted_action") }, func(w *world) { w.slack.Refuse("chat.postMessage", "") },
+		},
 		"the channel is archived": {
 			func(w *world) { w.slack.Archive(true) }, func(w *world) { w.slack.Archive(false) },
 		},
@@ -322,6 +328,18 @@ func TestOtherMessages(t *testing.T) {
 	})
 }
 
+// Whom Slack does not show to the app may write and be mentioned all the same: it holds up nobody.
+func TestHiddenMembers(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		hidden := w.slack.NewStranger("Sam Okafor")
+		w.slack.Hide(hidden)
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.answer(thread, hidden, "I am from elsewhere")
+		w.answer(thread, w.rosa, "And I ask @Sam Okafor")
+		w.want(jane, "agent: I am from elsewhere", "Rosa Diaz: And I ask @"+hidden.ID)
+	})
+}
+
 // The card is deleted: there is nothing left to work on.
 func TestCardIsDeleted(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {
@@ -352,6 +370,55 @@ func TestLongTranscript(t *testing.T) {
 			t.Errorf("the first reply is %.200q with %d files", reply.Text, len(reply.Files))
 		}
 	})
+}
+
+// A reply is edited twice, and the first event is late: what the end user reads last is what the reply says.
+func TestLateEdit(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		ts := w.answer(thread, w.rosa, "It comes on Monday.")
+		lift := w.cloud.Fault(botpresstest.Fault{Operation: botpresstest.AnyAPICall, Kind: botpresstest.Unavailable})
+		w.must(w.slack.Edit(ts, w.rosa, "It comes on Tuesday."))
+		w.pass(4 * time.Second)
+		lift()
+		w.must(w.slack.Edit(ts, w.rosa, "It comes on Wednesday."))
+		w.pass(10 * time.Minute)
+		w.want(jane, "Rosa Diaz: It comes on Monday.", "Rosa Diaz: Correction: It comes on Wednesday.")
+	})
+}
+
+// Take is pressed while Close is being written down, and overwrites it: the session ends all the same.
+func TestCloseIsOverwritten(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		sam := w.slack.NewMember("Sam Okafor")
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Slow(100 * time.Millisecond)
+		pressed := make(chan error)
+		go func() { pressed <- w.slack.Press(thread, w.rosa, actionClose) }()
+		w.pass(50 * time.Millisecond)
+		w.must(w.slack.Press(thread, sam, actionTake))
+		w.must(<-pressed)
+		w.pass(5 * time.Second)
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+	})
+}
+
+// A bot may hand over without words, or with blanks alone: Slack refuses blocks in which nothing is seen.
+func TestBlankTitle(t *testing.T) {
+	for name, e := range map[string]botpresstest.Escalation{
+		"blanks": {Title: "  ", Description: "\n "}, "invisible": {Title: "\u200b", Description: "\u200b"}, "none": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, w *world) {
+				_, thread := w.jane(e)
+				if card := w.card(thread); !strings.HasPrefix(card.Text, "A conversation with Jane Doe\n") {
+					t.Errorf("the card is %q", card.Text)
+				}
+			})
+		})
+	}
 }
 
 // Botpress is down for a while: Slack repeats its events, and nothing is lost or comes twice.

@@ -27,9 +27,9 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 		case kind == "@":
 			u, failed := d.member(ctx, target)
 			if err = cmp.Or(err, failed); failed == nil {
-				label = nameOf(u)
+				label = cmp.Or(nameOf(u), label)
 			}
-			return "@" + label
+			return "@" + cmp.Or(label, target)
 		case kind == "#":
 			return "#" + label
 		case kind == "!":
@@ -63,10 +63,14 @@ func findEmoji(tree any, found map[string]string) {
 			name += fmt.Sprintf(":skin-tone-%v:", tone)
 		}
 		points, _ := tree["unicode"].(string)
+		var emoji strings.Builder
 		for point := range strings.SplitSeq(points, "-") {
-			if n, err := strconv.ParseUint(point, 16, 32); err == nil && tree["type"] == "emoji" {
-				found[name] += string(rune(n))
+			if n, err := strconv.ParseUint(point, 16, 32); err == nil {
+				emoji.WriteRune(rune(n))
 			}
+		}
+		if tree["type"] == "emoji" {
+			found[name] = emoji.String()
 		}
 		findEmoji(tree["elements"], found)
 	}

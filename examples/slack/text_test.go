@@ -25,10 +25,13 @@ func TestText(t *testing.T) {
 		{"a label that is another address", `{"text":"<https://evil.example|https://good.example>"}`, "https://good.example <https://evil.example>"},
 		{"a mail address", `{"text":"<mailto:a@example.com|a@example.com>"}`, "a@example.com"},
 		{"a member", `{"text":"ask <@` + rosa.ID + `>"}`, "ask @Rosa Diaz"},
+		{"somebody who is hidden", `{"text":"ask <@U0000000ELSE> or <@U0000000ELSE|sam>"}`, "ask @U0000000ELSE or @sam"},
 		{"a channel", `{"text":"in <#C0123456789|orders>"}`, "in #orders"},
 		{"a group", `{"text":"<!subteam^S0123|@desk> and <!here>"}`, "@desk and @here"},
 		{"emoji", `{"text":":+1::skin-tone-3: :acme: at 10:30:15","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
 			{"type":"emoji","name":"+1","skin_tone":3,"unicode":"1f44d-1f3fc"},{"type":"text","text":" "},{"type":"emoji","name":"acme"}]}]}]}`, "👍🏼 :acme: at 10:30:15"},
+		{"an emoji twice", `{"text":":+1: :+1:","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"emoji","name":"+1","unicode":"1f44d"},{"type":"text","text":" "},{"type":"emoji","name":"+1","unicode":"1f44d"}]}]}]}`, "👍 👍"},
 		{"emoji in a list", `{"text":"• :a: one","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_list","style":"bullet","elements":[
 			{"type":"rich_text_section","elements":[{"type":"emoji","name":"a","unicode":"1f170-fe0f"}]}]}]}]}`, "• 🅰️ one"},
 		{"a quote and code", `{"text":"&gt; said\nand ` + "`x &lt; y`" + `"}`, "> said\nand `x < y`"},
@@ -41,6 +44,44 @@ func TestText(t *testing.T) {
 		}
 		if got, err := d.text(t.Context(), &m); got != test.want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", test.name, got, err, test.want)
+		}
+	}
+}
+
+// What looks like a note to members is one, and nothing else is.
+func TestIsNote(t *testing.T) {
+	for text, want := range map[string]bool{
+		"🔒 she has called before": true, ":lock: she has": true, " /note she": true, "/note": true, "/NOTE: she": true, "/note\nshe": true,
+		"*:lock: she has*": true, "_:lock:_ she": true, "&gt; :lock: she": true, "• :lock: she": true, "`/note she`": true, "*/note* she": true,
+		"/notebook is the page": false, "/notes": false, "The 🔒 is closed": false, ":lock_with_ink_pen: sign": false, "": false, "* a": false,
+	} {
+		if got := isNote(&slack.Msg{Text: text}); got != want {
+			t.Errorf("%q is a note: %t, want %t", text, got, want)
+		}
+	}
+}
+
+// What cannot be read is refused, and logged: it may have been somebody's words. What concerns nobody is passed over.
+func TestUnreadableEvents(t *testing.T) {
+	d := &desk{}
+	for payload, refused := range map[string]bool{
+		`{"type":"event_callback","event":{"type":"message","channel":{},"thread_ts":"1.0"}}`: true,
+		`{"type":"event_callback","event":{"type":"message","message":7}}`:                    true,
+		`{"type":"event_callback","event":7}`:                                                 true,
+		`{"type":"block_actions","actions":7}`:                                                true,
+		`{"type":"block_actions","actions":[{"block_id":7}]}`:                                 false,
+		`{"type":"event_callback"`:                                                            true,
+		``:                                                                                    true,
+		`{"type":"event_callback","event":{"type":"channel_created","channel":{"id":"C1"},"message":7}}`:                 false,
+		`{"type":"event_callback","event":{"type":"message","subtype":"message_deleted","channel":"C1"}}`:                false,
+		`{"type":"event_callback","event":{"type":"message","subtype":"message_changed","channel":"C1","message":null}}`: false,
+		`{"type":"event_callback"}`:   false,
+		`{"type":"block_actions"}`:    false,
+		`{"type":"app_rate_limited"}`: false,
+	} {
+		hook, err := d.heard(t.Context(), []byte(payload))
+		if (err != nil) != refused || len(hook.Events) > 0 {
+			t.Errorf("%s: %+v, %v, want it refused: %t", payload, hook, err, refused)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -52,10 +53,7 @@ const (
 func newCard(r hitl.StartHitlRequest[Session]) card {
 	const longestTitle, longestSection = 150, 3_000
 	c := card{is: map[string]any{conversation: r.ConversationID}}
-	title := r.Title
-	if title == "" {
-		title = "A conversation with " + r.UserName
-	}
+	title := cmp.Or(message.Title(r.Title, 0, message.UTF16), "A conversation with "+r.UserName) // Slack refuses a title of blanks.
 	mark := map[string]string{"high": "🔴 ", "low": "⚪ "}[r.Session.Urgency]
 	c.intro = append(c.intro, slack.NewHeaderBlock(plain(message.Title(mark+title, longestTitle, message.UTF16))))
 	if parts := message.Split(r.Description, longestSection, message.UTF16); len(parts) > 0 { // Slack takes some 13,000 characters in all.

@@ -21,6 +21,11 @@ func (s *Slack) ReplyWithFile(threadTS string, m Member, text, name, contentType
 	return s.say(threadTS, m, text, &File{Name: name, Title: name, ContentType: contentType, Data: slices.Clone(data)})
 }
 
+// ReplyWithRemoteFile writes into a thread and shares a file that is elsewhere: Slack has only its address.
+func (s *Slack) ReplyWithRemoteFile(threadTS string, m Member, text, name, address string) (ts string, err error) {
+	return s.say(threadTS, m, text, &File{Name: name, Title: name, ContentType: "application/vnd.slack-remote", URL: address})
+}
+
 func (s *Slack) say(threadTS string, by Member, text string, f *File) (ts string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

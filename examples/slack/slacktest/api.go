@@ -83,6 +83,10 @@ const largest = 4 << 20
 
 func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c, err := read(r)
+	s.mu.Lock()
+	slow := s.slow
+	s.mu.Unlock()
+	_ = s.sleep(slow)
 	status, header, body, hangUp := s.answer(c, err)
 	if hangUp {
 		panic(http.ErrAbortHandler)
@@ -174,6 +178,9 @@ func (s *Slack) answer(c *call, unreadable error) (status int, header map[string
 	}
 	header = map[string]string{"X-OAuth-Scopes": strings.Join(s.scopes, ",")}
 	err := unreadable
+	if code := s.refused[c.method]; err == nil && code != "" {
+		err = refusal(code)
+	}
 	if err == nil {
 		body, err = s.do(c)
 	}

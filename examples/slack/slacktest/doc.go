@@ -63,8 +63,11 @@
 //	  names and icons of shared files                                  D  reference/scopes/chat.write.customize
 //	  a permalink in a message shares the file, a moment later         R  python-slack-sdk#1500, java-slack-sdk#1475
 //	  it does not if the message has another name                      R  python-slack-sdk#1351, node-slack-sdk#1595
+//	  url_private of remote files is any host's, their size is 0        D  reference/methods/files.remote.info
 //	  downloads need the token and files:read, otherwise: a redirect
 //	  to a sign-in page with status 200                                R  deno-slack-sdk#285, bolt-js#2585
+//	users
+//	  user_not_found, user_not_visible                                 D  reference/methods/users.info
 //	messages
 //	  what members type: text with entities, a rich_text block         D  reference/block-kit/blocks/rich-text-block
 //	  only some emoji have names here                                  A  Slack names all

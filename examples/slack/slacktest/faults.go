@@ -1,6 +1,9 @@
 package slacktest
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // SetScopes grants the app these scopes and no others. Without any it has them all again.
 func (s *Slack) SetScopes(scopes ...string) {
@@ -60,6 +63,20 @@ func (s *Slack) LoseAnswer(method string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lose[method] = true
+}
+
+// Refuse answers calls of a method with an error, such as "restricted_action", until the error is empty.
+func (s *Slack) Refuse(method, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[method] = code
+}
+
+// Slow makes each call of the API take some time before it is done.
+func (s *Slack) Slow(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = d
 }
 
 // RateLimit refuses the next call of a method, and asks to wait.

@@ -20,6 +20,9 @@ type File struct {
 	Title       string
 	ContentType string
 	Data        []byte
+
+	// URL is where a file is that Slack does not host, but only links: any host's.
+	URL string
 }
 
 type file struct {
@@ -55,6 +58,10 @@ func (s *Slack) fileWire(f *file) wire {
 		"size": len(f.Data), "mode": "hosted", "is_external": false, "external_type": "", "is_public": len(f.shared) > 0,
 		"public_url_shared": false, "display_as_bot": false, "username": "", "url_private": private + name,
 		"url_private_download": private + "download/" + name, "permalink": s.permalink(f), "file_access": "visible",
+	}
+	if f.URL != "" {
+		w["mode"], w["is_external"], w["external_type"], w["url_private"] = "external", true, "app", f.URL
+		delete(w, "url_private_download")
 	}
 	return w
 }

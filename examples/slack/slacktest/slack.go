@@ -77,6 +77,8 @@ type Slack struct {
 	twice      bool
 	lose       map[string]bool
 	limited    map[string]int
+	refused    map[string]string
+	slow       time.Duration
 }
 
 // allScopes is what the app is granted at first.
@@ -101,7 +103,7 @@ func New(opts Options) *Slack {
 		TeamID: newID("T"), AppID: newID("A"), BotID: newID("B"), Channel: newID("C"),
 		opts: opts, client: opts.Client, wake: make(chan struct{}, 1),
 		users: map[string]*user{}, in: map[string]bool{}, scopes: slices.Clone(allScopes), files: map[string]*file{},
-		tickets: map[string]bool{}, acks: map[string]chan struct{}{}, buckets: map[string]*bucket{}, lose: map[string]bool{}, limited: map[string]int{},
+		tickets: map[string]bool{}, acks: map[string]chan struct{}{}, buckets: map[string]*bucket{}, lose: map[string]bool{}, limited: map[string]int{}, refused: map[string]string{},
 	}
 	if s.client == nil {
 		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}

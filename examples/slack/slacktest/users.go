@@ -23,6 +23,7 @@ type user struct {
 	guest    bool
 	stranger bool
 	inactive bool
+	hidden   bool
 }
 
 // NewMember adds a member to the workspace and to the channel.
@@ -48,6 +49,15 @@ func (s *Slack) Deactivate(m Member) {
 	if u := s.users[m.ID]; u != nil {
 		u.inactive = true
 		delete(s.in, u.ID)
+	}
+}
+
+// Hide keeps a member, as some of another workspace are, from the app: what they write is shown, but not who they are.
+func (s *Slack) Hide(m Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.users[m.ID]; u != nil {
+		u.hidden = true
 	}
 }
 
@@ -106,8 +116,11 @@ func (s *Slack) userWire(u *user) wire {
 
 func (s *Slack) usersInfo(c *call) (wire, error) {
 	u := s.users[c.arg("user")]
-	if u == nil {
+	switch {
+	case u == nil:
 		return nil, refusal("user_not_found")
+	case u.hidden:
+		return nil, refusal("user_not_visible")
 	}
 	return wire{"user": s.userWire(u)}, nil
 }
