@@ -86,7 +86,9 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	slow := s.slow
 	s.mu.Unlock()
-	_ = s.sleep(slow)
+	if slow > 0 { // In a bubble, many timers without a time make the race detector crash.
+		_ = s.sleep(slow)
+	}
 	status, header, body, hangUp := s.answer(c, err)
 	if hangUp {
 		panic(http.ErrAbortHandler)
