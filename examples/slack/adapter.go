@@ -15,9 +15,11 @@ import (
 	"github.com/hitl-go/sdk/message/media"
 )
 
+const longestName = 80 // Of who has written a message.
+
 // CreateUser makes nobody in Slack: messages are signed with the end user's name and picture.
 func (d *desk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
-	const longestName, longestTag = 80, 500
+	const longestTag = 500
 	tags := map[string]string{tagName: message.Title(r.Name, longestName, message.UTF16)}
 	if strings.HasPrefix(r.PictureURL, "https://") && len(r.PictureURL) <= longestTag {
 		tags[tagPicture] = r.PictureURL
@@ -41,7 +43,11 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 			if definition.TextUnit.Len(said) <= definition.MaxText {
 				return words(said), nil
 			}
-			return d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
+			shared, err := d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
+			if isFinal(err) {
+				return words(r.Transcript(ctx, &message.TranscriptOptions{Limit: definition.MaxText, Unit: definition.TextUnit})), nil
+			}
+			return shared, err
 		})
 	}
 	return hitl.Ref{ID: t.String()}, explain(err)
@@ -87,14 +93,17 @@ func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.Msg
 		icon = slack.MsgOptionIconURL(picture)
 	}
 	if r.UserID == "" {
-		name, icon = cmp.Or(r.BotName, "Bot"), slack.MsgOptionIconEmoji(":robot_face:")
+		name, icon = cmp.Or(message.Title(r.BotName, longestName, message.UTF16), "Bot"), slack.MsgOptionIconEmoji(":robot_face:")
 	}
 	if source, title, ok := message.Media(r.Message); ok {
 		file, err := media.Fetch(ctx, source, title, &d.files)
-		if err == nil && len(file.Data) > 0 { // Slack refuses empty ones.
-			return d.share(ctx, file, cmp.Or(title, file.Name)+" from "+name)
+		if err == nil && len(file.Data) > 0 { // Slack refuses empty ones, and what the administrators do not want.
+			var shared []slack.MsgOption
+			if shared, err = d.share(ctx, file, cmp.Or(title, file.Name)+" from "+name); !isFinal(err) {
+				return shared, err
+			}
 		}
-		d.in.Logger.WarnContext(ctx, "a file cannot be fetched, so Slack gets its address", "error", err)
+		d.in.Logger.WarnContext(ctx, "a file cannot be copied, so Slack gets its address", "error", err)
 	}
 	return append(words(message.PlainText(r.Message)), slack.MsgOptionUsername(name), icon), nil
 }

@@ -51,7 +51,8 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 // reply adds a message to the events if a member has written it to the end user.
 func (d *desk) reply(ctx context.Context, t thread, m slack.Msg, events []hitl.Event) ([]hitl.Event, error) {
 	written := []string{"", slack.MsgSubTypeFileShare, slack.MsgSubTypeThreadBroadcast, slack.MsgSubTypeMeMessage} // Others tell of things.
-	if m.BotID != "" || m.User == "" || isNote(&m) || !slices.Contains(written, m.SubType) {
+	const slackbot = "USLACKBOT"                                                                                   // It is no bot, says Slack.
+	if m.BotID != "" || m.User == "" || m.User == slackbot || isNote(&m) || !slices.Contains(written, m.SubType) {
 		return events, nil
 	}
 	author, err := d.author(ctx, m.User)

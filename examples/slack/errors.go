@@ -37,6 +37,12 @@ func explain(err error) error {
 	return &hitl.Error{Message: advice, Temporary: true, Err: err}
 }
 
+// isFinal tells that Slack will never do it.
+func isFinal(err error) bool {
+	var own *hitl.Error
+	return errors.As(explain(err), &own) && !own.Temporary
+}
+
 // isGone tells that there is no such thread any more.
 func isGone(err error) bool {
 	return errors.Is(err, errNoCard) || isRefusal(err, "thread_not_found", "message_not_found")

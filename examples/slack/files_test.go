@@ -73,6 +73,13 @@ func TestFiles(t *testing.T) {
 		t.Errorf("the end user gets %+v and %d bytes, %v", shown, len(data), err)
 	}
 
+	s.Refuse("files.getUploadURLExternal", "file_uploads_disabled")
+	jane.Send(message.Image{ImageURL: outside.URL + "/b.png"})
+	thread2 := s.Thread(thread)
+	if last := thread2[len(thread2)-1]; !strings.Contains(last.Text, outside.URL+"/b.png") || last.Author != "Jane Doe" {
+		t.Errorf("where no files are allowed, Slack has %+v", last)
+	}
+
 	// What the app may not read is named.
 	s.DropScope("files:read")
 	if _, err := s.ReplyWithFile(thread, rosa, "", "b.pdf", "application/pdf", []byte("%PDF-1.7 secret")); err != nil {

@@ -421,6 +421,22 @@ func TestBlankTitle(t *testing.T) {
 	}
 }
 
+// The administrators allow no files: the newest part of a long history is better than no session.
+func TestLongTranscriptWithoutFiles(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		w.slack.Refuse("files.getUploadURLExternal", "file_uploads_disabled")
+		u := w.in.NewEndUser(botpresstest.Profile{Name: "Jane Doe"})
+		for range 3 {
+			w.must(u.Say(t.Context(), message.Text{Text: strings.Repeat("Where is it? ", 150)}))
+		}
+		w.must(u.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+		w.pass(15 * time.Second)
+		if reply := w.slack.Messages()[1]; len(reply.Files) > 0 || strings.Count(reply.Text, "Where is it?") < 150 || len(reply.Text) > 4_000 {
+			t.Errorf("the first reply is %.200q of %d bytes with %d files", reply.Text, len(reply.Text), len(reply.Files))
+		}
+	})
+}
+
 // Botpress is down for a while: Slack repeats its events, and nothing is lost or comes twice.
 func TestBotpressIsDown(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {

@@ -31,10 +31,10 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 			}
 			return "@" + cmp.Or(label, target)
 		case kind == "#":
-			return "#" + label
+			return "#" + cmp.Or(label, target)
 		case kind == "!":
 			return "@" + strings.TrimPrefix(cmp.Or(label, target), "@")
-		case label == "" || strings.HasSuffix(target, label): // An address, perhaps without mailto: or https://.
+		case label == "" || label == target || label == bare(target):
 			return cmp.Or(label, target)
 		default:
 			return label + " &lt;" + target + "&gt;"
@@ -47,6 +47,12 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 	findEmoji(tree, emoji)
 	s = emojiName.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(emoji[name], name) })
 	return strings.TrimSpace(entities.Replace(s)), err
+}
+
+// bare is an address without https:// or mailto:, as people write it.
+func bare(address string) string {
+	_, rest, _ := strings.Cut(address, ":")
+	return strings.TrimPrefix(rest, "//")
 }
 
 // findEmoji finds the emoji in blocks, by their names in the text. They have their code points in hexadecimal digits, unless they are

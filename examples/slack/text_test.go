@@ -23,6 +23,8 @@ func TestText(t *testing.T) {
 		{"an address with its own label", `{"text":"see <https://example.com|example.com>"}`, "see example.com"},
 		{"an address with a label", `{"text":"see <https://example.com/a|our page>"}`, "see our page <https://example.com/a>"},
 		{"a label that is another address", `{"text":"<https://evil.example|https://good.example>"}`, "https://good.example <https://evil.example>"},
+		{"a label that ends an address", `{"text":"<https://example.com/shop|shop> <https://example.com|m>"}`, "shop <https://example.com/shop> m <https://example.com>"},
+		{"a channel without a label", `{"text":"in <#C0123456789|>"}`, "in #C0123456789"},
 		{"a mail address", `{"text":"<mailto:a@example.com|a@example.com>"}`, "a@example.com"},
 		{"a member", `{"text":"ask <@` + rosa.ID + `>"}`, "ask @Rosa Diaz"},
 		{"somebody who is hidden", `{"text":"ask <@U0000000ELSE> or <@U0000000ELSE|sam>"}`, "ask @U0000000ELSE or @sam"},
