@@ -57,7 +57,10 @@ func operator(tb testing.TB) func(operation [2]string) {
 	tb.Helper()
 	n := 0
 	desk := &fakeDesk{
-		sendMessage: func(context.Context, hitl.SendMessageRequest) (hitl.Ref, error) { n++; return hitl.Ref{ID: fmt.Sprintf("C-%d", n)}, nil },
+		sendMessage: func(context.Context, hitl.SendMessageRequest) (hitl.Ref, error) {
+			n++
+			return hitl.Ref{ID: fmt.Sprintf("C-%d", n)}, nil
+		},
 		handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
 			n++
 			return hitl.Webhook{Events: []hitl.Event{hitl.Replied{
