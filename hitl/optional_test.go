@@ -543,29 +543,29 @@ func TestReplyIsLoaded(t *testing.T) {
 // A receiver that may have missed something has all open sessions read back: soon, once, and after a sweep of another replica.
 func TestChangedOfNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		held, down := false, false // by another replica; Botpress
+		var held, down atomic.Bool // the lease, by another replica; Botpress
 		api := roundTrip(func(r *http.Request) (*http.Response, error) {
 			w := httptest.NewRecorder()
 			switch {
-			case down:
+			case down.Load():
 				w.WriteHeader(http.StatusServiceUnavailable)
 			case r.URL.Path == "/v1/chat/conversations" && r.URL.Query().Get("tags.phase") == "open":
 				_, _ = io.WriteString(w, `{"conversations":[{"id":"conv_1","channel":"hitl","updatedAt":"2026-01-01T00:00:00.000Z","tags":{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}}],"meta":{}}`)
-			case strings.HasSuffix(r.URL.Path, "/hitlSweep/get-or-set") && held:
+			case strings.HasSuffix(r.URL.Path, "/hitlSweep/get-or-set") && held.Load():
 				_, _ = fmt.Fprintf(w, `{"state":{"id":"state_1","payload":{"owner":"another","until":%q}}}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano))
 			default:
 				return conversationAPI{tags: `{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}`}.RoundTrip(r)
 			}
 			return w.Result(), nil
 		})
-		read := 0
+		var read atomic.Int64
 		desk := readableDesk{&fullDesk{}}
 		desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
 			return hitl.Webhook{Events: []hitl.Event{hitl.Changed{}}}, nil
 		}
 		desk.backfill = func(_ context.Context, r hitl.BackfillRequest) ([]hitl.Event, error) {
 			if r.ConversationID == "conv_1" {
-				read++
+				read.Add(1)
 			}
 			return nil, nil
 		}
@@ -577,26 +577,26 @@ func TestChangedOfNoSession(t *testing.T) {
 			}
 		}
 		<-time.After(6 * time.Second)
-		if read != 1 {
+		if read := read.Load(); read != 1 {
 			t.Errorf("the session was read back %d times, want once", read)
 		}
-		held = true
+		held.Store(true)
 		ask(s, request(webhook))
 		<-time.After(time.Minute)
-		if read != 1 {
+		if read := read.Load(); read != 1 {
 			t.Errorf("while another replica sweeps, the session was read back %d times more", read-1)
 		}
-		held = false
+		held.Store(false)
 		<-time.After(11 * time.Second)
-		if read != 2 {
+		if read := read.Load(); read != 2 {
 			t.Errorf("after another replica's sweep, the session was read back %d times in all, want twice", read)
 		}
-		down = true
+		down.Store(true)
 		ask(s, request(webhook))
 		<-time.After(2 * time.Minute)
-		down = false
+		down.Store(false)
 		<-time.After(6 * time.Minute)
-		if read != 3 {
+		if read := read.Load(); read != 3 {
 			t.Errorf("after Botpress was down, the session was read back %d times in all, want three times", read)
 		}
 	})
