@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -113,8 +114,19 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, args := range map[string][]string{"by default": {"--addr", "127.0.0.1:0"}, "by name": {"serve", "--addr=127.0.0.1:0"}} {
+	t.Cleanup(func() { debug.SetGCPercent(100) })
+	for name, tt := range map[string]struct {
+		args []string
+		env  map[string]string
+		gc   int // how much the heap grows, in percent
+	}{
+		"by default":                 {args: []string{"--addr", "127.0.0.1:0"}, gc: 300},
+		"by name":                    {args: []string{"serve", "--addr=127.0.0.1:0"}, gc: 300},
+		"with a heap of its own":     {args: []string{"--addr", "127.0.0.1:0"}, env: map[string]string{"GOGC": "100"}, gc: 100},
+		"with a limit on the memory": {args: []string{"--addr", "127.0.0.1:0"}, env: map[string]string{"GOMEMLIMIT": "64MiB"}, gc: 100},
+	} {
 		t.Run(name, func(t *testing.T) {
+			debug.SetGCPercent(100)
 			s, err := s.With(func(*hitl.Options) {}) // a server serves once
 			if err != nil {
 				t.Fatal(err)
@@ -124,7 +136,7 @@ func TestServe(t *testing.T) {
 			read, write := io.Pipe()
 			done := make(chan int, 1)
 			go func() {
-				app := cli.App{Server: s, Name: "acme", Args: args, Stdout: io.Discard, Stderr: write, Getenv: func(string) string { return "" }}
+				app := cli.App{Server: s, Name: "acme", Args: tt.args, Stdout: io.Discard, Stderr: write, Getenv: func(name string) string { return tt.env[name] }}
 				done <- app.Run(ctx)
 				_ = write.Close()
 			}()
@@ -138,6 +150,9 @@ func TestServe(t *testing.T) {
 			}
 			if status := get(t, "http://"+addr+"/health"); status != http.StatusOK {
 				t.Errorf("/health answers %d", status)
+			}
+			if gc := debug.SetGCPercent(100); gc != tt.gc {
+				t.Errorf("the heap grows by %d %%, want %d", gc, tt.gc)
 			}
 			cancel()
 			if code := <-done; code != 0 {
