@@ -120,7 +120,7 @@ func (w *world) testSession(t *testing.T) {
 	if diff := cmp.Diff(want, w.stored("1")); diff != "" {
 		t.Errorf("RT stores (-want +got):\n%s", diff)
 	}
-	path := "/botpress/request-tracker/" + w.in.WebhookID + "/16/whole.png"
+	path := "/botpress/hitl/" + w.in.WebhookID + "/16/whole.png"
 	want = []string{
 		escalated,
 		joined,
