@@ -157,6 +157,21 @@ func TestVoidAnswers(t *testing.T) {
 	}
 }
 
+// What is tagged is taken for done, so an answer that the API did not give is none.
+func TestTagsNeedAnAnswer(t *testing.T) {
+	body := ""
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, body) }))
+	for _, body = range []string{"", "<html>Please log in</html>", `{"message":7}`} {
+		if err := c.TagMessage(t.Context(), "m", botpress.Tags{"delivered": "1/1"}); err == nil {
+			t.Errorf("%q passed for a success", body)
+		}
+	}
+	body = `{"message":{"id":"m","tags":{"delivered":"1/1"}}}`
+	if err := c.TagMessage(t.Context(), "m", botpress.Tags{"delivered": "1/1"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // The token, the ids and the body stay with the host that was configured.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

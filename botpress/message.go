@@ -151,10 +151,14 @@ func (c *Client) UpdateMessage(ctx context.Context, id string, p UpdateMessagePa
 	return reply.Message, err
 }
 
-// TagMessage sets tags of a message; an empty value removes one. It is [Client.UpdateMessage] without an answer, which
-// costs time to read.
+// TagMessage sets tags of a message; an empty value removes one. It is [Client.UpdateMessage], but reads of the answer only
+// that it is one: the page of a proxy is none.
 func (c *Client) TagMessage(ctx context.Context, id string, tags Tags) error {
-	_, err := c.perform(ctx, put(UpdateMessageParams{Tags: tags}, "/v1/chat/messages/{id}", id))
+	_, err := do[struct {
+		Message struct {
+			ID string `json:"id"`
+		} `json:"message"`
+	}](ctx, c, put(UpdateMessageParams{Tags: tags}, "/v1/chat/messages/{id}", id))
 	return err
 }
 

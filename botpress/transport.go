@@ -20,11 +20,11 @@ const (
 	maxError    = 64 << 10 // an error needs far less
 )
 
-// transport sends single attempts. The API's go through net/http as directly as
-// they can: resty and http.Client take a third of what a call costs, for cookies,
-// redirects, retries and middleware, none of which may be used here. A redirect
-// would carry x-bot-id and the body to another host, and a retry would repeat a
-// POST after a broken connection. Uploads, which go elsewhere, are resty's.
+// transport sends single attempts. Calls of the API go to the http.RoundTripper
+// itself: resty and http.Client would add cookies, redirects, retries and
+// middleware, which cost time and must not be used here. A redirect would carry
+// x-bot-id and the body to another host, and a retry would repeat a POST after a
+// broken connection. Uploads go to other hosts, through resty.
 type transport struct {
 	base    string
 	rt      http.RoundTripper
@@ -73,10 +73,10 @@ type wireRequest struct {
 	method     string
 	name       string // stands for the address in errors
 	address    string
-	header     http.Header // of the API, with a place for what send adds
-	body       []byte      // nil means none
+	header     http.Header
+	body       []byte // nil means none
 	idempotent bool
-	upload     bool
+	upload     bool // to the file storage, which is not the API
 }
 
 // send makes one attempt and reads the response to its end.

@@ -53,7 +53,7 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 			}
 			return false, nil
 		}
-		if time.Now().Add(wait).After(until) || sleep(ctx, wait) != nil {
+		if left := time.Until(until); left <= 0 || sleep(ctx, min(wait, left)) != nil {
 			return false, Retryable(5*time.Second, errors.New("hitl: the reply may be the echo of a message that is being delivered"))
 		}
 	}

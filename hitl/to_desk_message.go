@@ -63,7 +63,7 @@ func (d *toDesk) deliver(ctx context.Context, b wire.Message, target outgoing) e
 		if !errors.Is(err, errInFlight) {
 			return err
 		}
-		if time.Now().Add(wait).After(until) || sleep(ctx, wait) != nil {
+		if left := time.Until(until); left <= 0 || sleep(ctx, min(wait, left)) != nil {
 			return Retryable(5*time.Second, err)
 		}
 	}

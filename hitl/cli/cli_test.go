@@ -120,8 +120,8 @@ func TestServe(t *testing.T) {
 		env  map[string]string
 		gc   int // how much the heap grows, in percent
 	}{
-		"by default":                 {args: []string{"--addr", "127.0.0.1:0"}, gc: 300},
-		"by name":                    {args: []string{"serve", "--addr=127.0.0.1:0"}, gc: 300},
+		"by default":                 {args: []string{"--addr", "127.0.0.1:0"}, gc: 200},
+		"by name":                    {args: []string{"serve", "--addr=127.0.0.1:0"}, gc: 200},
 		"with a heap of its own":     {args: []string{"--addr", "127.0.0.1:0"}, env: map[string]string{"GOGC": "100"}, gc: 100},
 		"with a limit on the memory": {args: []string{"--addr", "127.0.0.1:0"}, env: map[string]string{"GOMEMLIMIT": "64MiB"}, gc: 100},
 	} {

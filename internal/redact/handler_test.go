@@ -113,6 +113,30 @@ func TestHandler(t *testing.T) {
 }
 
 // Where nothing is logged, no masker is made.
+// A line is rewritten even if only one simple value in it, or its message, has a secret.
+func TestHandlerOfSimpleValues(t *testing.T) {
+	const secret = "246813579"
+	for name, write := range map[string]func(*slog.Logger){
+		"the message": func(l *slog.Logger) { l.Info("signed in with " + secret) },
+		"a text":      func(l *slog.Logger) { l.Info("signed in", slog.Int("n", 1), slog.String("token", secret)) },
+		"a number":    func(l *slog.Logger) { l.Info("signed in", slog.Int("token", 246813579), slog.Bool("new", true)) },
+		"an unsigned": func(l *slog.Logger) { l.Info("signed in", slog.Uint64("token", 246813579)) },
+		"an any":      func(l *slog.Logger) { l.Info("signed in", slog.Any("token", []byte(secret))) },
+		"a group":     func(l *slog.Logger) { l.Info("signed in", slog.Group("by", slog.String("token", secret))) },
+		"a valuer":    func(l *slog.Logger) { l.Info("signed in", slog.Any("token", valuer{secret})) },
+		"many of them": func(l *slog.Logger) {
+			l.Info("signed in", "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6, "token", secret)
+		},
+	} {
+		var out bytes.Buffer
+		mask := redact.New(secret)
+		write(slog.New(redact.Handler(slog.NewJSONHandler(&out, nil), func() *redact.Masker { return mask })))
+		if line := out.String(); strings.Contains(line, secret) || !strings.Contains(line, "[secret]") || !strings.Contains(line, "signed in") {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+}
+
 func TestHandlerIsLazy(t *testing.T) {
 	log := slog.New(redact.Handler(slog.DiscardHandler, func() *redact.Masker {
 		t.Error("the masker is asked for")
