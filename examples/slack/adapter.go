@@ -61,12 +61,7 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 		return nil
 	}
 	if err == nil {
-		_, err = d.once(ctx, t, "end", func() ([]slack.MsgOption, error) {
-			return words("The conversation is over. What is written here from now on reaches nobody."), nil
-		})
-	}
-	if err == nil {
-		err = d.redraw(ctx, t, c, map[string]any{closed: "bot"})
+		err = d.end(ctx, t, c, "bot")
 	}
 	return explain(err)
 }

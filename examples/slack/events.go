@@ -153,9 +153,9 @@ func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.B
 		return nil, nil
 	case err != nil || c.is[closed] != nil: // In a thread that is closed, there are no buttons any more.
 	case button.ActionID == actionTake:
-		err = d.redraw(ctx, t, c, map[string]any{takenBy: by, taken: button.ActionTs})
+		err = d.take(ctx, t, c, map[string]any{takenBy: by, taken: button.ActionTs})
 	case button.ActionID == actionClose:
-		return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, d.redraw(ctx, t, c, map[string]any{closed: by})
+		return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, d.end(ctx, t, c, by)
 	}
 	return []hitl.Event{hitl.Changed{SessionID: t.String()}}, err
 }

@@ -59,11 +59,11 @@ func TestChaos(t *testing.T) {
 // suiteCase is for the suite. The client is the suite's own: a button works in the desk only if the app hears of it.
 func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hitltest.Case[Config, Session] {
 	rosa := s.NewMember("Rosa Diaz")
-	app := &desk{api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"), slack.OptionHTTPClient(client))}
+	app := &desk{bot: s.BotID, api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"), slack.OptionHTTPClient(client))}
 	closes := func(session hitltest.Session) {
 		t := threadOf(session.ID)
 		if c, err := app.card(context.Background(), t); err == nil {
-			_ = app.redraw(context.Background(), t, c, map[string]any{closed: rosa.ID})
+			_ = app.end(context.Background(), t, c, rosa.ID)
 		}
 	}
 	says := func(mark string) func(hitltest.Session, string) *http.Request {

@@ -98,6 +98,7 @@ Bot:
 			"Rosa Diaz:  /note and twice",
 			"Jane Doe: Thanks! <!channel> *bold* & more",
 			"Rosa Diaz: It comes on Saturday.",
+			over,
 			"Rosa Diaz: One more thing",
 			"Support: ⚠️ The conversation with the bot has ended. The customer did not get this reply.")
 		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") || len(card.Buttons) > 0 {
@@ -149,7 +150,7 @@ func TestOutageOfTheSocket(t *testing.T) {
 		w.pass(5 * time.Second)
 		w.want(jane, "Rosa Diaz: one", "Rosa Diaz: two", "Rosa Diaz: three", "Rosa Diaz: four", goodbye)
 		w.want(joe, "Rosa Diaz: to joe")
-		w.wantThread(thread, "Rosa Diaz: one", "Rosa Diaz: two", "Jane Doe: Are you there?", "Rosa Diaz: three", "Rosa Diaz: four")
+		w.wantThread(thread, "Rosa Diaz: one", "Rosa Diaz: two", "Jane Doe: Are you there?", "Rosa Diaz: three", "Rosa Diaz: four", over)
 	})
 }
 
@@ -395,12 +396,15 @@ func TestCloseIsOverwritten(t *testing.T) {
 		w.slack.Slow(100 * time.Millisecond)
 		pressed := make(chan error)
 		go func() { pressed <- w.slack.Press(thread, w.rosa, actionClose) }()
-		w.pass(50 * time.Millisecond)
+		w.pass(270 * time.Millisecond) // Close has said that it is over, and not written it into the card yet.
 		w.must(w.slack.Press(thread, sam, actionTake))
 		w.must(<-pressed)
 		w.pass(5 * time.Second)
 		if jane.Active() {
 			t.Error("the session goes on")
+		}
+		if card := w.card(thread); len(card.Buttons) > 0 {
+			t.Errorf("the session is over, and the card is %q with %v", card.Text, card.Buttons)
 		}
 	})
 }

@@ -127,6 +127,35 @@ func (d *desk) redraw(ctx context.Context, t thread, c card, is map[string]any) 
 	return err
 }
 
+const endMessage = "end"
+
+// end closes a thread. The message comes first: whoever takes the session at the same time finds it after they have written.
+func (d *desk) end(ctx context.Context, t thread, c card, by string) error {
+	_, err := d.once(ctx, t, endMessage, func() ([]slack.MsgOption, error) {
+		return words("The conversation is over. What is written here from now on reaches nobody."), nil
+	})
+	if err == nil {
+		err = d.redraw(ctx, t, c, map[string]any{closed: by})
+	}
+	return err
+}
+
+// take writes down who has taken a session, and that it is over if it has been closed meanwhile.
+func (d *desk) take(ctx context.Context, t thread, c card, is map[string]any) error {
+	if err := d.redraw(ctx, t, c, is); err != nil {
+		return err
+	}
+	for m, err := range d.read(ctx, t, "") {
+		switch {
+		case err != nil:
+			return err
+		case m.BotID == d.bot && m.Metadata.EventPayload[key] == endMessage:
+			return d.redraw(ctx, t, c, map[string]any{closed: "bot"})
+		}
+	}
+	return nil
+}
+
 // begun finds the thread of a session that an earlier attempt has begun, which is among the newest.
 func (d *desk) begun(ctx context.Context, channel, conversationID string) (ts string, err error) {
 	const newest = 100
