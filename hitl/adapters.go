@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -33,20 +34,24 @@ type adapters struct {
 	connect connectFunc
 	start   func(*connection) // runs once the connection is live
 	timeout time.Duration     // of connecting
+	log     *slog.Logger
 
 	connecting singleflight.Group
 	work       sync.WaitGroup // connects and closes
 
 	mu      sync.Mutex // of what follows, and of the fields of connections that belong here
 	live    *simplelru.LRU[scope, *connection]
+	broken  map[scope]string // configurations of installations that are being reconnected; empty ones need it no more
 	stopped bool
+
+	stopping chan struct{} // closed when stopped is set
 }
 
 // connectFunc makes a connection. The masker hides the configuration's secrets, also in the error.
 type connectFunc func(context.Context, Installation, json.RawMessage) (*connection, *redact.Masker, error)
 
-func newAdapters(timeout time.Duration, connect connectFunc, start func(*connection)) *adapters {
-	a := &adapters{connect: connect, start: start, timeout: timeout}
+func newAdapters(timeout time.Duration, log *slog.Logger, connect connectFunc, start func(*connection)) *adapters {
+	a := &adapters{connect: connect, start: start, timeout: timeout, log: log, broken: map[scope]string{}, stopping: make(chan struct{})}
 	live, err := simplelru.NewLRU(maxConnections, func(_ scope, c *connection) { a.end(c) })
 	if err != nil {
 		panic(err) // only for a size below 1
@@ -142,6 +147,7 @@ func (a *adapters) enter(in scope, want fingerprint, c *connection) {
 	}
 	a.live.Remove(in) // Add would replace it without ending it
 	a.live.Add(in, c)
+	a.isMended(in)
 	c.background.begin = func() (end func(), ok bool) { return a.beginWork(c) }
 	if a.stopped {
 		a.live.Remove(in)
@@ -202,6 +208,9 @@ func closeAdapter(c io.Closer) (err error) {
 // shutdown retires all connections, and waits until their adapters are closed.
 func (a *adapters) shutdown(ctx context.Context) error {
 	a.mu.Lock()
+	if !a.stopped {
+		close(a.stopping)
+	}
 	a.stopped = true
 	a.live.Purge()
 	a.mu.Unlock()

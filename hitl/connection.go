@@ -42,12 +42,7 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	if err != nil {
 		return nil, mask, err
 	}
-	log := s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias)
-	in.Logger = redactedLogger(log, mask)
-	in.HTTPClient = s.opts.HTTPClient
-	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
-	leases := &leases{leases: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
-	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}
+	in = s.equip(in, mask)
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -57,9 +52,19 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 	if err != nil {
 		return nil, mask, err
 	}
-	c = s.assemble(in, adapter, leases)
+	c = s.assemble(in, adapter)
 	c.mask = mask
 	return c, mask, nil
+}
+
+// equip gives an installation what its adapter works with.
+func (s *Server) equip(in Installation, mask *redact.Masker) Installation {
+	in.Logger = redactedLogger(s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias), mask)
+	in.HTTPClient = s.opts.HTTPClient
+	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
+	leases := &leases{leases: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
+	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}
+	return in
 }
 
 // start begins what the connection does on its own initiative.
@@ -72,8 +77,8 @@ func (s *Server) start(c *connection) {
 }
 
 // assemble gives each part of a connection what it works with.
-func (s *Server) assemble(in Installation, adapter Integration[any], leases *leases) *connection {
-	def, api, log, scope := &s.def, in.Client, in.Logger, scopeOf(in)
+func (s *Server) assemble(in Installation, adapter Integration[any]) *connection {
+	def, api, log, scope, leases := &s.def, in.Client, in.Logger, scopeOf(in), in.State.leases
 	sessions := &sessions{
 		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
 		locks: &s.memory.conversations, starts: &s.memory.starts,

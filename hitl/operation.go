@@ -48,7 +48,7 @@ func (op operation) run(ctx context.Context, s *Server) (response, error) {
 	}
 	c, release, err := s.adapters.acquire(ctx, op.in, op.configuration)
 	if err != nil {
-		return response{}, err
+		return s.unconnected(ctx, op, err)
 	}
 	defer release()
 	observed(ctx).mask.Store(c.mask)

@@ -120,7 +120,8 @@ type connector func(context.Context, Installation) (Integration[any], error)
 //
 // The connect function is called once for each installation and configuration that shows up, and its result serves
 // all operations of that installation, concurrently. It should be cheap and check the configuration: its error, if made
-// with [Errorf], is what the bot's owner reads when saving a wrong one. Config is a struct: the installation's
+// with [Errorf], is what the bot's owner reads when saving a wrong one. After any other error it is called again, with the next
+// operation and with backoff for a day. Config is a struct: the installation's
 // configuration is decoded into it.
 //
 // A nil opts means [FromEnv]. An error names what is wrong with the definition or the types; whether the token and
@@ -189,7 +190,7 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.bulkhead.max, s.bulkhead.maxLarge = opts.MaxPerInstallation, opts.MaxBodyMemory/8
 	s.memory = newMemory(max(1, opts.MaxPerInstallation/2)) // so that one conversation cannot take all places of its installation
 	s.replica = rand.Text()[:8]
-	s.adapters = newAdapters(opts.Timeout, s.connect, s.start)
+	s.adapters = newAdapters(opts.Timeout, s.log, s.connect, s.start)
 	s.notReady = s.connectBotpress()
 	return s, nil
 }

@@ -59,6 +59,11 @@ func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options, options ...O
 		if c.APIURL == "" || c.APIToken == "" {
 			return nil, hitl.Errorf("Acme Desk needs apiUrl and apiToken in the configuration")
 		}
+		if desk.SignIn != nil {
+			if err := desk.SignIn(); err != nil {
+				return nil, err
+			}
+		}
 		a := &adapter{desk: desk}
 		for _, option := range options {
 			option(a)

@@ -36,6 +36,9 @@ type Desk struct {
 	// Webhooks gets what happens in tickets; nil tells nobody. A desk that has some must be closed.
 	Webhooks *Webhooks
 
+	// SignIn is called when an adapter is made; nil lets everybody in.
+	SignIn func() error
+
 	// Before and After are called around each method of the adapter, with its name; nil does nothing. An error of Before
 	// keeps the desk from working, one of After loses the desk's answer.
 	Before, After func(ctx context.Context, method string) error

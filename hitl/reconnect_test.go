@@ -1,0 +1,154 @@
+package hitl_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
+)
+
+// signIn is a desk that adapters may not be able to reach when they are made.
+type signIn struct {
+	err      atomic.Pointer[error]
+	attempts atomic.Int64
+}
+
+func (s *signIn) fails(err error) { s.err.Store(&err) }
+
+func (s *signIn) try() error {
+	s.attempts.Add(1)
+	if err := s.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// atSignIn runs a test whose desk has a sign-in. Replace puts another process in the place of the one that serves.
+func atSignIn(t *testing.T, test func(t *testing.T, w *world, jane *botpresstest.EndUser, s *signIn, replace func())) {
+	t.Helper()
+	s := &signIn{}
+	desk := &acme.Desk{SignIn: s.try, ReadBack: true}
+	var opts hitl.Options
+	once := setting{cloud: once, make: func(o *hitl.Options) (*hitl.Server, error) {
+		opts = *o
+		return acme.NewServer(acme.Definition(true), desk, o)
+	}}
+	inBubble(t, once, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk = desk
+		test(t, w, jane, s, func() {
+			server, err := acme.NewServer(acme.Definition(true), desk, &opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.replicas[0].(*hitl.Server).Shutdown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			shutDown(t, server)
+			w.replicas[0] = server
+		})
+	})
+}
+
+// A process begins while the desk is down, and Botpress sends each operation once. When the desk is back, the session ends, what was
+// said reaches both sides, and nobody has to ask for it.
+func TestDeskIsDownWhenAProcessBegins(t *testing.T) {
+	for name, down := range map[string]error{
+		"out of reach": errDown, "an error of any kind": errors.New("503 Service Unavailable"),
+		"signed out": &hitl.Error{Message: "connect the account again", Temporary: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atSignIn(t, func(t *testing.T, w *world, jane *botpresstest.EndUser, s *signIn, replace func()) {
+				joe := w.in.NewEndUser(botpresstest.Profile{Name: "Joe"})
+				w.escalate(jane, "Help")
+				w.escalate(joe, "Help, too")
+				replace()
+				s.fails(down)
+				w.must(joe.Say(t.Context(), message.Text{Text: "said 0"}))
+				w.must(joe.Say(t.Context(), message.Text{Text: "said 1"}))
+				if err := jane.StopHitl(t.Context()); err != nil {
+					t.Errorf("the session cannot be ended: %v", err)
+				}
+				w.pass(30 * time.Minute)
+				s.fails(nil)
+				w.pass(10 * time.Minute)
+				if ticket := w.desk.Tickets()[0]; ticket.Status != "closed" {
+					t.Errorf("the ticket is %s", ticket.Status)
+				}
+				w.wantLog("T-2", []string{"Joe: said 0", "Joe: said 1"})
+			})
+		})
+	}
+}
+
+// What cannot pass is not tried again, and neither is what Botpress asks for when an installation begins or ends: it says so to
+// its owner, who sees to it.
+func TestWhatIsNotReconnected(t *testing.T) {
+	refused := hitl.Errorf("the account has been closed")
+	for name, test := range map[string]struct {
+		err error
+		ask func(w *world, jane *botpresstest.EndUser) error
+	}{
+		"a refusal":     {refused, func(_ *world, jane *botpresstest.EndUser) error { return jane.StopHitl(context.Background()) }},
+		"a removal":     {errDown, func(w *world, _ *botpresstest.EndUser) error { return w.asks("unregister") }},
+		"a new account": {errDown, func(w *world, _ *botpresstest.EndUser) error { return w.asks("register") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atSignIn(t, func(t *testing.T, w *world, jane *botpresstest.EndUser, s *signIn, replace func()) {
+				w.escalate(jane, "Help")
+				replace()
+				s.fails(test.err)
+				if err := test.ask(w, jane); err == nil {
+					t.Error("it is answered with success")
+				}
+				w.pass(time.Second)
+				before := s.attempts.Load()
+				w.pass(30 * time.Minute)
+				if n := s.attempts.Load() - before; n != 0 {
+					t.Errorf("it was tried %d more times", n)
+				}
+			})
+		})
+	}
+}
+
+// An installation that is removed while it is reconnected is left alone.
+func TestRemovedWhileReconnecting(t *testing.T) {
+	atSignIn(t, func(t *testing.T, w *world, jane *botpresstest.EndUser, s *signIn, replace func()) {
+		w.escalate(jane, "Help")
+		replace()
+		s.fails(errDown)
+		w.sayMany(jane, 0, 1)
+		before := s.attempts.Load()
+		w.pass(30 * time.Minute)
+		if n := s.attempts.Load() - before; n < 8 || n > 20 {
+			t.Errorf("within half an hour, it was tried %d times", n)
+		}
+		_ = w.asks("unregister")
+		before = s.attempts.Load()
+		w.pass(20 * time.Minute)
+		if n := s.attempts.Load() - before; n != 0 {
+			t.Errorf("after its removal, it was tried %d times", n)
+		}
+	})
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) asks(operation string) error {
+	if a := w.operate(operation, `{"webhookUrl":"https://webhook.example.com/x"}`); a.status != http.StatusOK {
+		return errors.New(a.body)
+	}
+	return nil
+}
