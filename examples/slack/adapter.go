@@ -35,11 +35,12 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 	}
 	ts, err := d.begun(ctx, t.channel, r.ConversationID)
 	if ts == "" && err == nil {
-		_, ts, err = d.api.PostMessageContext(ctx, t.channel, newCard(r).options()...)
+		is := slack.SlackMetadata{EventType: eventCard, EventPayload: map[string]any{conversation: r.ConversationID}}
+		_, ts, err = d.api.PostMessageContext(ctx, t.channel, append(newCard(r).options(), slack.MsgOptionMetadata(is))...)
 	}
 	t.ts = ts
 	if said := r.Transcript(ctx, nil); said != "" && err == nil {
-		_, err = d.once(ctx, t, "transcript", func() ([]slack.MsgOption, error) {
+		_, err = d.once(ctx, t, "transcript", "", func() ([]slack.MsgOption, error) {
 			if definition.TextUnit.Len(said) <= definition.MaxText {
 				return words(said), nil
 			}
@@ -55,30 +56,24 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 
 // StopHitl says in the thread that it is over, and takes its buttons away.
 func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
-	t := threadOf(r.Session.ID)
-	c, err := d.card(ctx, t)
-	if isGone(err) || err == nil && c.is[closed] != nil {
+	err := d.end(ctx, threadOf(r.Session.ID), "")
+	if isGone(err) {
 		return nil
-	}
-	if err == nil {
-		err = d.end(ctx, t, c, "bot")
 	}
 	return explain(err)
 }
 
 // SendMessage writes in the thread, in the name of who speaks.
 func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	t := threadOf(r.Session.ID)
-	ts, err := d.once(ctx, t, fmt.Sprintf("%s/%d", r.MessageID, r.Part), func() ([]slack.MsgOption, error) {
+	ref, err := d.once(ctx, threadOf(r.Session.ID), fmt.Sprintf("%s/%d", r.MessageID, r.Part), "", func() ([]slack.MsgOption, error) {
 		return d.said(ctx, r)
 	})
-	return hitl.Ref{ID: thread{t.channel, ts}.String()}, explain(err)
+	return ref, explain(err)
 }
 
 // Notify tells the members what they would not know.
 func (d *desk) Notify(ctx context.Context, n hitl.Notice) error {
-	_, err := d.once(ctx, threadOf(n.Session.ID), "notice/"+n.MessageID, func() ([]slack.MsgOption, error) { return words("⚠️ " + n.Text), nil })
-	return explain(err)
+	return explain(d.write(ctx, threadOf(n.Session.ID), "notice/"+n.MessageID, "", words("⚠️ "+n.Text)...))
 }
 
 // said makes of a message what Slack shows. Files are copied, if they can be fetched: their addresses may not last.

@@ -17,15 +17,28 @@ import (
 	"github.com/hitl-go/sdk/message/media"
 )
 
-// Backfill reads what members have written in a thread, and what its first message says of who has it.
+// Backfill reads what members have written in a thread, and what has become of the session.
 func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
 	t := threadOf(r.Session.ID)
-	c := card{}
 	for m, err := range d.read(ctx, t, fmt.Sprintf("%d.%06d", r.Since.Unix(), r.Since.Nanosecond()/1000)) {
-		if err == nil && m.Timestamp == t.ts {
-			c, err = cardOf(m)
-		} else if err == nil {
-			events, err = d.reply(ctx, t, m, events)
+		what, by := d.markOf(m)
+		var author hitl.Author
+		switch {
+		case err != nil:
+		case m.Timestamp == t.ts && m.Metadata.EventType != eventCard:
+			err = errNoCard
+		case strings.HasPrefix(what, taken):
+			author, err = d.author(ctx, by)
+			agent, _ := author.(hitl.Agent)
+			events = append(events, hitl.Assigned{SessionID: t.String(), Agent: agent, ID: what})
+		case what == closed:
+			events = append(events, hitl.Stopped{SessionID: t.String()})
+		case isReply(&m):
+			author, err = d.author(ctx, m.User)
+			events = append(events, hitl.Replied{
+				SessionID: t.String(), ID: thread{t.channel, m.Timestamp}.String(), Author: author,
+				Load: func(ctx context.Context) (message.Message, error) { return d.content(ctx, &m) },
+			})
 		}
 		if isGone(err) {
 			return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, nil
@@ -34,32 +47,14 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 			return nil, explain(err)
 		}
 	}
-	if by, ok := c.is[takenBy].(string); ok {
-		agent, err := d.author(ctx, by)
-		if err != nil {
-			return nil, explain(err)
-		}
-		a, _ := agent.(hitl.Agent)
-		events = slices.Insert(events, 0, hitl.Event(hitl.Assigned{SessionID: t.String(), Agent: a, ID: fmt.Sprint(c.is[taken])}))
-	}
-	if c.is[closed] != nil {
-		events = append(events, hitl.Stopped{SessionID: t.String()})
-	}
 	return events, nil
 }
 
-// reply adds a message to the events if a member has written it to the end user.
-func (d *desk) reply(ctx context.Context, t thread, m slack.Msg, events []hitl.Event) ([]hitl.Event, error) {
-	written := []string{"", slack.MsgSubTypeFileShare, slack.MsgSubTypeThreadBroadcast, slack.MsgSubTypeMeMessage} // Others tell of things.
-	const slackbot = "USLACKBOT"                                                                                   // It is no bot, says Slack.
-	if m.BotID != "" || m.User == "" || m.User == slackbot || isNote(&m) || !slices.Contains(written, m.SubType) {
-		return events, nil
-	}
-	author, err := d.author(ctx, m.User)
-	return append(events, hitl.Replied{
-		SessionID: t.String(), ID: thread{t.channel, m.Timestamp}.String(), Author: author,
-		Load: func(ctx context.Context) (message.Message, error) { return d.content(ctx, &m) },
-	}), err
+// isReply tells that somebody has written a message to the end user. Slack tells of other things in messages, too.
+func isReply(m *slack.Msg) bool {
+	const slackbot = "USLACKBOT" // It is no bot, says Slack.
+	kinds := []string{"", slack.MsgSubTypeFileShare, slack.MsgSubTypeThreadBroadcast, slack.MsgSubTypeMeMessage}
+	return m.BotID == "" && m.User != "" && m.User != slackbot && m.ThreadTimestamp != m.Timestamp && slices.Contains(kinds, m.SubType) && !isNote(m)
 }
 
 // note is how a message begins that is for the members alone, perhaps in bold type, a quote or a list. Slack takes a slash for a

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,33 +34,29 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 		case <-ctx.Done():
 			return group.Wait()
 		case e := <-socket.Events:
-			group.Go(func() error {
-				if err := d.received(ctx, socket, e, deliver); err != nil {
-					d.in.Logger.WarnContext(ctx, "an event of Slack was not passed on, and is read back later", "error", err)
-				}
-				return nil
-			})
+			group.Go(func() error { d.received(ctx, socket, e, deliver); return nil })
 		}
 	}
 }
 
 // received passes on what has come through a socket, and acknowledges it.
-func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) error {
+func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) {
+	var err error
 	if e.Type == socketmode.EventTypeHello { // While there was no connection, something may have changed unheard.
 		d.members.Purge()
-		return deliver(ctx, hitl.Changed{})
+		err = deliver(ctx, hitl.Changed{})
+	} else if e.Request != nil && e.Request.EnvelopeID != "" {
+		var hook hitl.Webhook
+		if hook, err = d.heard(ctx, e.Request.Payload); err == nil {
+			err = deliver(ctx, hook.Events...)
+		}
+		if err == nil {
+			err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
+		}
 	}
-	if e.Request == nil || e.Type != socketmode.EventTypeEventsAPI && e.Type != socketmode.EventTypeInteractive {
-		return nil
+	if err != nil {
+		d.in.Logger.WarnContext(ctx, "an event of Slack was not passed on, and is read back later", "error", err)
 	}
-	hook, err := d.heard(ctx, e.Request.Payload)
-	if err == nil {
-		err = deliver(ctx, hook.Events...)
-	}
-	if err == nil {
-		err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
-	}
-	return err
 }
 
 // HandleWebhook reads what Slack sends to the app's request URL: what it would send through a socket, buttons in a form.
@@ -116,46 +111,47 @@ func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, er
 
 // wrote says what a message means: the thread has changed, and is read back. Of what was edited, the event alone knows what it was.
 func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.Event, error) {
-	m := e.Message
+	m, was := e.Message, e.PreviousMessage
 	if m == nil || m.ThreadTimestamp == "" || m.BotID != "" || cmp.Or(m.ParentUserId, d.me) != d.me {
 		return nil, nil
 	}
 	t := thread{e.Channel, m.ThreadTimestamp}
 	events := []hitl.Event{hitl.Changed{SessionID: t.String()}}
-	if e.SubType != slack.MsgSubTypeMessageChanged || m.Edited == nil || e.PreviousMessage == nil || isNote(m) || isNote(e.PreviousMessage) {
+	if e.SubType != slack.MsgSubTypeMessageChanged || m.Edited == nil || was == nil || was.Text == m.Text || !isReply(was) || !isReply(m) {
 		return events, nil
 	}
-	was, err := d.text(ctx, e.PreviousMessage)
-	is, err2 := d.text(ctx, m)
-	author, err3 := d.author(ctx, m.User)
-	if err = errors.Join(err, err2, err3); err != nil || is == was || author == nil {
-		return events, err
-	}
+	author, err := d.author(ctx, m.User)
 	return append(events, hitl.Replied{
 		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
 		Load: func(ctx context.Context) (message.Message, error) {
 			for now, err := range d.read(ctx, t, m.Timestamp) {
-				if err != nil || now.Timestamp == m.Timestamp && now.Text == m.Text {
-					return message.Text{Text: "Correction: " + is}, explain(err)
+				if err != nil {
+					return nil, explain(err)
+				}
+				if now.Timestamp == m.Timestamp && now.Text == m.Text {
+					words, err := d.text(ctx, m)
+					return message.Text{Text: "Correction: " + words}, explain(err)
 				}
 			}
 			return message.Text{}, nil // It has been deleted, or edited again, of which another event tells.
 		},
-	}), nil
+	}), err
 }
 
-// pressed writes down what a button means, from where it is read back. Whoever presses Take at the same time may overwrite that the
-// session is closed, so that is told as well.
+// pressed writes down what a button means, from where it is read back.
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
 	case isGone(err):
 		return nil, nil
-	case err != nil || c.is[closed] != nil: // In a thread that is closed, there are no buttons any more.
+	case err != nil || c.closed:
 	case button.ActionID == actionTake:
-		err = d.take(ctx, t, c, map[string]any{takenBy: by, taken: button.ActionTs})
+		err = d.write(ctx, t, taken+button.ActionTs, by, slack.MsgOptionText("<@"+by+"> has taken the conversation.", false))
 	case button.ActionID == actionClose:
-		return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, d.end(ctx, t, c, by)
+		err = d.end(ctx, t, by)
+	}
+	if err == nil {
+		err = d.draw(ctx, t)
 	}
 	return []hitl.Event{hitl.Changed{SessionID: t.String()}}, err
 }

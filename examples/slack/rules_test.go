@@ -61,10 +61,7 @@ func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hit
 	rosa := s.NewMember("Rosa Diaz")
 	app := &desk{bot: s.BotID, api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"), slack.OptionHTTPClient(client))}
 	closes := func(session hitltest.Session) {
-		t := threadOf(session.ID)
-		if c, err := app.card(context.Background(), t); err == nil {
-			_ = app.end(context.Background(), t, c, rosa.ID)
-		}
+		_ = app.end(context.Background(), threadOf(session.ID), rosa.ID)
 	}
 	says := func(mark string) func(hitltest.Session, string) *http.Request {
 		return func(session hitltest.Session, text string) *http.Request {
@@ -98,8 +95,8 @@ func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hit
 				}
 			},
 			Open: func(session hitltest.Session) bool {
-				m, ok := s.Message(threadOf(session.ID).ts)
-				return ok && !m.Deleted && len(m.Buttons) > 0
+				c, err := app.card(context.Background(), threadOf(session.ID))
+				return err == nil && !c.closed
 			},
 			Vanish: func(session hitltest.Session) { _ = s.DeleteAny(threadOf(session.ID).ts) },
 			Sign:   func(r *http.Request) { _ = s.SignRequest(r) },

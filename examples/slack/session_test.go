@@ -93,6 +93,7 @@ Bot:
 			"Rosa Diaz: Is that all?",
 			goodbye)
 		w.wantThread(thread,
+			"Support: @Rosa Diaz has taken the conversation.",
 			"Rosa Diaz: Hello Jane, see https://example.com/track?a=1&b=2 👍",
 			"Rosa Diaz: 🔒 she has called before",
 			"Rosa Diaz:  /note and twice",
@@ -222,7 +223,7 @@ func TestLostAnswers(t *testing.T) {
 		if !strings.Contains(shown, "shortly.\nJane Doe: one\nJane Doe: two\n") || strings.Count(shown, "Jane Doe: ") != 2 {
 			t.Errorf("the thread is %s", shown)
 		}
-		if roots := slices.DeleteFunc(w.slack.Messages(), isReply); len(roots) != 1 {
+		if roots := slices.DeleteFunc(w.slack.Messages(), isInThread); len(roots) != 1 {
 			t.Errorf("there are %d threads", len(roots))
 		}
 		if card := w.card(thread); len(card.Buttons) > 0 {
@@ -388,23 +389,55 @@ func TestLateEdit(t *testing.T) {
 	})
 }
 
-// Take is pressed while Close is being written down, and overwrites it: the session ends all the same.
-func TestCloseIsOverwritten(t *testing.T) {
+// Two members press the buttons at the same time, and what Take draws arrives after what Close has drawn.
+func TestTakeIsLate(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *world) {
 		sam := w.slack.NewMember("Sam Okafor")
 		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
-		w.slack.Slow(100 * time.Millisecond)
 		pressed := make(chan error)
-		go func() { pressed <- w.slack.Press(thread, w.rosa, actionClose) }()
-		w.pass(270 * time.Millisecond) // Close has said that it is over, and not written it into the card yet.
-		w.must(w.slack.Press(thread, sam, actionTake))
-		w.must(<-pressed)
+		w.slack.Slow(100 * time.Millisecond)
+		go func() { pressed <- w.slack.Press(thread, sam, actionTake) }()
+		w.pass(350 * time.Millisecond) // Take has been written down, and is read back.
+		w.slack.Slow(time.Second)
+		w.pass(100 * time.Millisecond) // The card is on its way.
+		w.slack.Slow(0)
+		w.must(w.slack.Press(thread, w.rosa, actionClose))
+		w.pass(100 * time.Millisecond)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") {
+			t.Errorf("after Close, the card is %q", card.Text)
+		}
 		w.pass(5 * time.Second)
+		w.must(<-pressed)
 		if jane.Active() {
 			t.Error("the session goes on")
 		}
-		if card := w.card(thread); len(card.Buttons) > 0 {
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") || len(card.Buttons) > 0 {
 			t.Errorf("the session is over, and the card is %q with %v", card.Text, card.Buttons)
+		}
+	})
+}
+
+// Slack fails before the card of a closed thread is drawn: whoever presses a button that is still there brings it up to date.
+func TestStaleCard(t *testing.T) {
+	inBubble(t, false, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Refuse("chat.update", "internal_error")
+		if err := w.slack.Press(thread, w.rosa, actionClose); err == nil {
+			t.Error("the member is not told that the button has failed")
+		}
+		w.pass(time.Second)
+		if card := w.card(thread); len(card.Buttons) == 0 {
+			t.Fatal("the card was drawn")
+		}
+		w.slack.Refuse("chat.update", "")
+		w.pass(20 * time.Minute) // The sweep reads that it is over.
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+		w.must(w.slack.Press(thread, w.rosa, actionTake))
+		w.pass(time.Second)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") || len(card.Buttons) > 0 {
+			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
 		}
 	})
 }

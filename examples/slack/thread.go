@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"maps"
 	"strings"
 
 	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/slackutilsx"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
@@ -24,23 +24,27 @@ func threadOf(id string) thread {
 	return thread{channel, ts}
 }
 
-// Slack keeps metadata with each of our messages: with the first one of a thread what has become of the session, with the others
-// what they are. What a lost event has said can be read there.
+// Slack keeps metadata with each of our messages: with the first one of a thread, the card, its conversation in Botpress; with the
+// others what they are. What becomes of a session is a message of its own, since two members can write at the same time, and one
+// would overwrite what the other one has written in the card.
 const (
 	eventCard    = "hitl_session"
-	conversation = "conversation" // The session in Botpress.
-	taken        = "taken"        // When somebody took it.
-	takenBy      = "taken_by"     // Who it was: their ID.
-	closed       = "closed"       // Who closed it: their ID, or "bot" if it ended on the other side.
+	conversation = "conversation"
 
 	eventMessage = "hitl_message"
 	key          = "key"
+	member       = "member" // Who has taken or closed it: their ID, or nothing if it ended on the other side.
+
+	taken  = "taken/" // The beginning of a key.
+	closed = "closed"
 )
 
-// card is a thread's first message: what it is about, who has it, and the buttons.
+// card is a thread's first message: what it is about, what has become of it, and the buttons.
 type card struct {
-	intro []slack.Block
-	is    map[string]any // Its metadata: strings.
+	title  string // As Slack has it, with entities.
+	about  []slack.Block
+	status string // Empty: nobody has taken it.
+	closed bool
 }
 
 const (
@@ -52,15 +56,15 @@ const (
 
 func newCard(r hitl.StartHitlRequest[Session]) card {
 	const longestTitle, longestSection = 150, 3_000
-	c := card{is: map[string]any{conversation: r.ConversationID}}
 	title := cmp.Or(message.Title(r.Title, 0, message.UTF16), "A conversation with "+r.UserName) // Slack refuses a title of blanks.
 	mark := map[string]string{"high": "🔴 ", "low": "⚪ "}[r.Session.Urgency]
-	c.intro = append(c.intro, slack.NewHeaderBlock(plain(message.Title(mark+title, longestTitle, message.UTF16))))
+	title = message.Title(mark+title, longestTitle, message.UTF16)
+	c := card{title: slackutilsx.EscapeMessage(title), about: []slack.Block{slack.NewHeaderBlock(plain(title))}}
 	if parts := message.Split(r.Description, longestSection, message.UTF16); len(parts) > 0 { // Slack takes some 13,000 characters in all.
-		c.intro = append(c.intro, slack.NewSectionBlock(plain(parts[0]), nil, nil))
+		c.about = append(c.about, slack.NewSectionBlock(plain(parts[0]), nil, nil))
 	}
 	if who := strings.Trim(r.UserName+" · "+r.UserEmail, " ·"); who != "" {
-		c.intro = append(c.intro, slack.NewContextBlock("who", plain(message.Title("From "+who, longestSection, message.UTF16))))
+		c.about = append(c.about, slack.NewContextBlock("who", plain(message.Title("From "+who, longestSection, message.UTF16))))
 	}
 	return c
 }
@@ -71,89 +75,70 @@ func plain(text string) *slack.TextBlockObject {
 
 // options are the card as it is posted.
 func (c card) options() []slack.MsgOption {
-	by := func(key string) string { id, _ := c.is[key].(string); return "<@" + id + ">" }
-	status, take := "Waiting for somebody to take it", "Take"
-	switch {
-	case c.is[closed] == "bot":
-		status = "Closed by the end user or the bot"
-	case c.is[closed] != nil:
-		status = "Closed by " + by(closed)
-	case c.is[takenBy] != nil:
-		status, take = "Taken by "+by(takenBy), "Take over"
-	}
-	blocks := append(c.intro[:len(c.intro):len(c.intro)], slack.NewContextBlock(blockStatus, slack.NewTextBlockObject(slack.MarkdownType, status, false, false)))
-	if c.is[closed] == nil {
-		blocks = append(blocks, slack.NewActionBlock(blockButtons,
-			slack.NewButtonBlockElement(actionTake, "", plain(take)).WithStyle(slack.StylePrimary),
+	status := slack.NewTextBlockObject(slack.MarkdownType, cmp.Or(c.status, "Waiting for somebody to take it"), false, false)
+	blocks := append(c.about, slack.NewContextBlock(blockStatus, status))
+	if !c.closed {
+		take := slack.NewButtonBlockElement(actionTake, "", plain("Take")).WithStyle(slack.StylePrimary)
+		if c.status != "" {
+			take.Text = plain("Take over")
+		}
+		blocks = append(blocks, slack.NewActionBlock(blockButtons, take,
 			slack.NewButtonBlockElement(actionClose, "", plain("Close")).WithStyle(slack.StyleDanger)))
 	}
-	header, _ := c.intro[0].(*slack.HeaderBlock)
-	return []slack.MsgOption{
-		slack.MsgOptionText(header.Text.Text, true), slack.MsgOptionBlocks(blocks...),
-		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventCard, EventPayload: c.is}),
-	}
+	return []slack.MsgOption{slack.MsgOptionText(c.title, false), slack.MsgOptionBlocks(blocks...)}
 }
 
-var errNoCard = errors.New("slack: the thread does not begin with a card")
+var errNoCard = errors.New("slack: the thread does not begin with a card") // It has been deleted, for instance.
 
-func cardOf(m slack.Msg) (card, error) {
-	c := card{is: m.Metadata.EventPayload}
-	for _, b := range m.Blocks.BlockSet {
-		if b.ID() != blockStatus && b.ID() != blockButtons {
-			c.intro = append(c.intro, b)
+// card reads a thread: what it is about in its first message, what has become of it in the others.
+func (d *desk) card(ctx context.Context, t thread) (c card, err error) {
+	for m, err := range d.read(ctx, t, "") {
+		what, by := d.markOf(m)
+		switch {
+		case err != nil:
+			return card{}, err
+		case m.Timestamp == t.ts && m.Metadata.EventType != eventCard:
+			return card{}, errNoCard
+		case m.Timestamp == t.ts:
+			c.title = m.Text
+			for _, b := range m.Blocks.BlockSet {
+				if b.ID() != blockStatus && b.ID() != blockButtons {
+					c.about = append(c.about, b)
+				}
+			}
+		case what == closed && by == "":
+			c.status, c.closed = "Closed by the end user or the bot", true
+		case what == closed:
+			c.status, c.closed = "Closed by <@"+by+">", true
+		case strings.HasPrefix(what, taken) && !c.closed:
+			c.status = "Taken by <@" + by + ">"
 		}
-	}
-	if m.Metadata.EventType != eventCard || len(c.intro) == 0 || c.intro[0].BlockType() != slack.MBTHeader {
-		return card{}, errNoCard // It has been deleted, for instance.
 	}
 	return c, nil
 }
 
-// card reads a thread's first message.
-func (d *desk) card(ctx context.Context, t thread) (card, error) {
-	for m, err := range d.read(ctx, t, "") {
-		if err != nil {
-			return card{}, err
-		}
-		return cardOf(m)
-	}
-	return card{}, errNoCard
-}
-
-// redraw writes down what has become of a session, and shows it.
-func (d *desk) redraw(ctx context.Context, t thread, c card, is map[string]any) error {
-	maps.Copy(c.is, is)
-	_, _, _, err := d.api.UpdateMessageContext(ctx, t.channel, t.ts, c.options()...)
-	return err
-}
-
-const endMessage = "end"
-
-// end closes a thread. The message comes first: whoever takes the session at the same time finds it after they have written.
-func (d *desk) end(ctx context.Context, t thread, c card, by string) error {
-	_, err := d.once(ctx, t, endMessage, func() ([]slack.MsgOption, error) {
-		return words("The conversation is over. What is written here from now on reaches nobody."), nil
-	})
-	if err == nil {
-		err = d.redraw(ctx, t, c, map[string]any{closed: by})
-	}
-	return err
-}
-
-// take writes down who has taken a session, and that it is over if it has been closed meanwhile.
-func (d *desk) take(ctx context.Context, t thread, c card, is map[string]any) error {
-	if err := d.redraw(ctx, t, c, is); err != nil {
-		return err
-	}
-	for m, err := range d.read(ctx, t, "") {
-		switch {
-		case err != nil:
+// draw brings the card up to date. Whoever writes it last may have read too early, and reads again.
+func (d *desk) draw(ctx context.Context, t thread) error {
+	for drawn := (card{}); ; {
+		c, err := d.card(ctx, t)
+		if err != nil || c.status == drawn.status {
 			return err
-		case m.BotID == d.bot && m.Metadata.EventPayload[key] == endMessage:
-			return d.redraw(ctx, t, c, map[string]any{closed: "bot"})
 		}
+		if _, _, _, err = d.api.UpdateMessageContext(ctx, t.channel, t.ts, c.options()...); err != nil || c.closed {
+			return err
+		}
+		drawn = c
 	}
-	return nil
+}
+
+// end closes a thread.
+func (d *desk) end(ctx context.Context, t thread, by string) error {
+	const over = "The conversation is over. What is written here from now on reaches nobody."
+	err := d.write(ctx, t, closed, by, words(over)...)
+	if err == nil {
+		err = d.draw(ctx, t)
+	}
+	return err
 }
 
 // begun finds the thread of a session that an earlier attempt has begun, which is among the newest.
@@ -171,21 +156,36 @@ func (d *desk) begun(ctx context.Context, channel, conversationID string) (ts st
 	return "", nil
 }
 
-// once posts a message, unless it is there already, and says when it was posted. Nobody knows for sure that an attempt is the first:
+// once posts a message, unless it is there already, and returns its name. Nobody knows for sure that an attempt is the first:
 // another process may have died after it had posted.
-func (d *desk) once(ctx context.Context, t thread, what string, say func() ([]slack.MsgOption, error)) (ts string, err error) {
+func (d *desk) once(ctx context.Context, t thread, what, by string, say func() ([]slack.MsgOption, error)) (hitl.Ref, error) {
 	for m, err := range d.read(ctx, t, "") {
-		if err != nil || m.BotID == d.bot && m.Metadata.EventType == eventMessage && m.Metadata.EventPayload[key] == what {
-			return m.Timestamp, err
+		if is, _ := d.markOf(m); err != nil || is == what {
+			return hitl.Ref{ID: thread{t.channel, m.Timestamp}.String()}, err
 		}
 	}
 	options, err := say()
 	if err != nil {
-		return "", err
+		return hitl.Ref{}, err
 	}
-	mark := slack.SlackMetadata{EventType: eventMessage, EventPayload: map[string]any{key: what}}
-	_, ts, err = d.api.PostMessageContext(ctx, t.channel, append(options, slack.MsgOptionTS(t.ts), slack.MsgOptionMetadata(mark))...)
-	return ts, err
+	mark := slack.SlackMetadata{EventType: eventMessage, EventPayload: map[string]any{key: what, member: by}}
+	_, ts, err := d.api.PostMessageContext(ctx, t.channel, append(options, slack.MsgOptionTS(t.ts), slack.MsgOptionMetadata(mark))...)
+	return hitl.Ref{ID: thread{t.channel, ts}.String()}, err
+}
+
+// write posts a message that is known already, once.
+func (d *desk) write(ctx context.Context, t thread, what, by string, message ...slack.MsgOption) error {
+	_, err := d.once(ctx, t, what, by, func() ([]slack.MsgOption, error) { return message, nil })
+	return err
+}
+
+// markOf tells what one of our messages in a thread is. Those of others have no mark.
+func (d *desk) markOf(m slack.Msg) (what, by string) {
+	if m.BotID == d.bot && m.Metadata.EventType == eventMessage {
+		what, _ = m.Metadata.EventPayload[key].(string)
+		by, _ = m.Metadata.EventPayload[member].(string)
+	}
+	return what, by
 }
 
 // read ranges over the messages of a thread from a time on, oldest first.

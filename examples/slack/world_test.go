@@ -205,7 +205,7 @@ func (w *world) card(thread string) slacktest.Message {
 	return m
 }
 
-func isReply(m slacktest.Message) bool { return m.ThreadTS != "" }
+func isInThread(m slacktest.Message) bool { return m.ThreadTS != "" }
 
 // calls counts the calls of Botpress' API.
 func (w *world) calls() (n int) {
