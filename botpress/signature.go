@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -43,7 +45,7 @@ type Verifier struct {
 	// Now returns the current time. Nil means time.Now.
 	Now func() time.Time
 
-	keys [][]byte
+	keys []*signer
 }
 
 // NewVerifier returns a verifier that accepts requests signed with any of the
@@ -59,7 +61,7 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("signing secret %d of %d: %w", i+1, len(secrets), err)
 		}
-		v.keys = append(v.keys, key)
+		v.keys = append(v.keys, newSigner(key))
 	}
 	return v, nil
 }
@@ -94,7 +96,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) error {
 	}
 	matches := false
 	for _, key := range v.keys {
-		want := mac(key, stamp.text, body)
+		want := key.sign(stamp.text, body)
 		for _, got := range sums {
 			if hmac.Equal(got, want) {
 				matches = true
@@ -115,13 +117,21 @@ func Sign(secret string, at time.Time, body []byte) (string, error) {
 		return "", err
 	}
 	stamp := strconv.FormatInt(at.UnixMilli(), 10)
-	return stamp + "," + base64.RawURLEncoding.EncodeToString(mac(key, stamp, body)), nil
+	return stamp + "," + base64.RawURLEncoding.EncodeToString(newSigner(key).sign(stamp, body)), nil
 }
 
-func mac(key []byte, stamp string, body []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(stamp))
-	h.Write([]byte("."))
+// signer makes signatures with one key. It keeps what it has prepared of the key.
+type signer struct{ hashes sync.Pool }
+
+func newSigner(key []byte) *signer {
+	return &signer{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (s *signer) sign(stamp string, body []byte) []byte {
+	h, _ := s.hashes.Get().(hash.Hash)
+	defer s.hashes.Put(h)
+	h.Reset()
+	h.Write([]byte(stamp + "."))
 	h.Write(body)
 	return h.Sum(nil)
 }

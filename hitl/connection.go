@@ -86,8 +86,9 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		activationDelay: s.opts.ActivationDelay,
 	}
 	identities := &identities{
-		api: api, def: def, log: log, scope: scope, locks: &s.memory.users,
-		refs: cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
+		api: api, def: def, log: log, scope: scope, locks: &s.memory.users, clock: &s.clock,
+		linked: cache[linkedUser]{s.memory.linked, scope},
+		refs:   cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
 	}
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[whose]{s.memory.seenMessages, scope}

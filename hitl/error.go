@@ -140,9 +140,9 @@ func (f failure) response() response {
 	if err != nil {
 		panic(err) // only metadata that is no JSON could get us here
 	}
-	res := response{status: f.status, header: jsonHeader(), body: body}
+	res := response{status: f.status, json: true, body: body}
 	if f.retryAfter > 0 {
-		res.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(min(f.retryAfter, maxRetryAfter).Seconds()))))
+		res.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(min(f.retryAfter, maxRetryAfter).Seconds())))}}
 	}
 	return res
 }

@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -22,9 +23,20 @@ type identities struct {
 	log    *slog.Logger
 	scope  scope
 	locks  *keyed.Mutex[memoryKey]
+	clock  *clock
 	refs   cache[Ref]
+	linked cache[linkedUser]
 	agents cache[string]
 }
+
+// linkedUser is an end user as Botpress had them when they were linked with the desk.
+type linkedUser struct {
+	user botpress.User
+	at   time.Time
+}
+
+// justLinked is how long after createUser a session begins as a rule. Until then, the user is not read again.
+const justLinked = 5 * time.Second
 
 // End users.
 
@@ -63,12 +75,13 @@ func (i *identities) link(ctx context.Context, userID string, ref Ref, name, pic
 	if err != nil {
 		return err
 	}
-	_, err = i.api.UpdateUser(ctx, userID, botpress.UpdateUserParams{
+	user, err := i.api.UpdateUser(ctx, userID, botpress.UpdateUserParams{
 		Tags: tags, Name: change(userName(name)), PictureURL: change(pictureURL(picture)),
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: link user %s with the desk's %s: %w", userID, ref.ID, err)
 	}
+	i.linked.put(linkedUser{user, i.clock.now()}, userID)
 	return nil
 }
 
@@ -86,6 +99,9 @@ func (i *identities) ref(ctx context.Context, conversationID, userID string) (Re
 }
 
 func (i *identities) readUser(ctx context.Context, userID string) (botpress.User, Ref, error) {
+	if l, ok := i.linked.get(userID); ok && i.clock.since(l.at) < justLinked {
+		return l.user, i.def.userRef(l.user.Tags), nil
+	}
 	user, err := i.api.GetUser(ctx, userID)
 	if err != nil && !unknownID(err) {
 		return user, Ref{}, fmt.Errorf("hitl: read user %s: %w", userID, err)

@@ -292,12 +292,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 type response struct {
 	status int
 	header http.Header
+	json   bool // the Content-Type, unless the header has one
 	body   []byte
 }
 
 func (res response) write(w http.ResponseWriter) {
 	header := w.Header()
 	header["Content-Type"] = nil // not to be guessed
+	if res.json {
+		header["Content-Type"] = []string{"application/json"}
+	}
 	for name, values := range res.header {
 		header[http.CanonicalHeaderKey(name)] = values
 	}
@@ -313,7 +317,5 @@ func encodeResponse(status int, v any) (response, error) {
 	if err != nil {
 		return response{}, fmt.Errorf("hitl: encode the answer: %w", err)
 	}
-	return response{status: status, header: jsonHeader(), body: body}, nil
+	return response{status: status, json: true, body: body}, nil
 }
-
-func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json"}} }

@@ -17,6 +17,7 @@ type memory struct {
 	starts        inflightStarts
 
 	refs         *lru.Cache[memoryKey, Ref]
+	linked       *lru.Cache[memoryKey, linkedUser]
 	sessions     *lru.Cache[memoryKey, *session]
 	agents       *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
 	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
@@ -37,6 +38,7 @@ const (
 
 const (
 	maxRefs     = 10_000 // users
+	maxLinked   = 1_000  // users, for some seconds
 	maxSessions = 20_000 // names of sessions; each has two
 	maxMessages = 10_000
 )
@@ -45,6 +47,7 @@ const (
 func newMemory(maxWaiting int) *memory {
 	m := &memory{
 		refs:         newLRU[Ref](maxRefs),
+		linked:       newLRU[linkedUser](maxLinked),
 		sessions:     newLRU[*session](maxSessions),
 		agents:       newLRU[string](maxRefs),
 		seenMessages: newLRU[whose](maxMessages),

@@ -139,7 +139,7 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 	k := seen.on()
 	done.ConversationID, done.SessionID = k.conversationID, k.sessionID
 	done.Err = seen.mask.Load().Error(s.mask.Error(done.Err))
-	attrs := []slog.Attr{slog.String("operation", done.Name)}
+	attrs := append(make([]slog.Attr, 0, 10), slog.String("operation", done.Name))
 	if done.Action != "" {
 		attrs = append(attrs, slog.String("action", done.Action))
 	}

@@ -57,7 +57,10 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 
 // progress reads how many parts of a message the desk has, of how many.
 func progress(tags map[string]string) (delivered, parts int) {
-	a, b, _ := strings.Cut(tags[tagDelivered], "/")
+	a, b, ok := strings.Cut(tags[tagDelivered], "/")
+	if !ok {
+		return 0, 0
+	}
 	delivered, err1 := strconv.Atoi(a)
 	parts, err2 := strconv.Atoi(b)
 	if err1 != nil || err2 != nil || delivered < 0 || parts < 0 {

@@ -93,7 +93,7 @@ func (hook Webhook) reply() (response, error) {
 		return response{}, fmt.Errorf("hitl: HandleWebhook replied with the status %d, which is none", out.status)
 	}
 	if out.body == nil && out.status != http.StatusNoContent && out.status != http.StatusNotModified {
-		out.header, out.body = jsonHeader(), []byte("{}")
+		out.json, out.body = true, []byte("{}")
 	}
 	for name, values := range hook.Header {
 		if name = http.CanonicalHeaderKey(name); name != "Content-Length" && name != "Transfer-Encoding" { // they are our own

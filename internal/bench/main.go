@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	p := plan{connections: 32, latency: 20 * time.Millisecond, replicas: 3, sessions: 50}
 	flags.IntVar(&p.rounds, "rounds", 5, "how often everything is measured")
 	flags.IntVar(&p.requests, "requests", 20_000, "how many requests of each kind are sent in a round")
-	flags.IntVar(&p.messages, "messages", 20, "how many messages each way a whole session has")
+	flags.IntVar(&p.messages, "messages", 10, "how many messages each way a whole session has")
 	flags.IntVar(&p.longRun, "long", 10_000, "how many sessions are played in a row at the end")
 	short := flags.Bool("short", false, "a few requests only, to check that all is well; nothing is written")
 	docs := flags.String("out", "docs", "the folder of performance.md and performance.svg; empty writes nothing")
