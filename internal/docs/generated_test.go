@@ -60,7 +60,7 @@ func commandPage(t *testing.T) string {
 
 func commandNames(t *testing.T) (names []string) {
 	t.Helper()
-	_, list, _ := strings.Cut(run(t, "help"), "Available Commands:\n")
+	_, list, _ := strings.Cut(run(t, "help"), "Commands:\n")
 	list, _, _ = strings.Cut(list, "\n\n")
 	for _, m := range commands.FindAllStringSubmatch(list, -1) {
 		if m[1] != "help" {
