@@ -55,7 +55,12 @@ func Via(way func(ctx context.Context, method string, call func() error) error) 
 
 // NewServer serves the desk to Botpress.
 func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options, options ...Option) (*hitl.Server, error) {
-	connect := func(_ context.Context, _ hitl.Installation, c Config) (hitl.Integration[Session], error) {
+	return hitl.NewServer(def, Connect(desk, options...), opts)
+}
+
+// Connect makes adapters of the desk.
+func Connect(desk *Desk, options ...Option) func(context.Context, hitl.Installation, Config) (hitl.Integration[Session], error) {
+	return func(_ context.Context, _ hitl.Installation, c Config) (hitl.Integration[Session], error) {
 		if c.APIURL == "" || c.APIToken == "" {
 			return nil, hitl.Errorf("Acme Desk needs apiUrl and apiToken in the configuration")
 		}
@@ -70,7 +75,6 @@ func NewServer(def hitl.Definition, desk *Desk, opts *hitl.Options, options ...O
 		}
 		return optionally(a), nil
 	}
-	return hitl.NewServer(def, connect, opts)
 }
 
 type adapter struct {
