@@ -95,8 +95,8 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	return err
 }
 
-// HandleWebhook says only that something has happened in a ticket. The server reads the ticket then: so it does not matter
-// whether webhooks come late, twice, in another order or never.
+// HandleWebhook says only that something has happened in a ticket, and the server calls Backfill. So webhooks may come late,
+// twice or in another order, and what a lost one was about is found later.
 func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {
 	if err := a.genuine(r); err != nil {
 		return hitl.Webhook{}, err
@@ -110,7 +110,7 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 	return hitl.Webhook{Events: []hitl.Event{hitl.Changed{SessionID: hook.Ticket}}}, nil
 }
 
-// Backfill returns what agents have done. Notes, and what we have written, are nobody's business but theirs.
+// Backfill returns what agents have done. It leaves out notes, and what end user and bot have said.
 //
 // Decide: which states of a ticket are the end? In one that is pending, somebody waits for the end user.
 func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
