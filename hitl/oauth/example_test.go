@@ -21,6 +21,6 @@ func Example() {
 	}
 	_ = connect
 	definition := hitl.Definition{Name: "acme", Version: "1.0.0", States: []hitl.StateDefinition{oauth.State()}}
-	fmt.Println(len(definition.States), "state")
-	// Output: 1 state
+	fmt.Println(definition.Name, definition.Version, len(definition.States))
+	// Output: acme 1.0.0 1
 }
