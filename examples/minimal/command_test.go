@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/cli"
@@ -50,11 +52,12 @@ func TestPlayground(t *testing.T) {
 	}
 	out, in := io.Pipe()
 	ended := make(chan int, 1)
-	ctx := t.Context() // It ends before the cleanup.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	go func() {
 		ended <- cli.App{Server: server, Args: []string{"playground", "--addr", "127.0.0.1:0"}, Stderr: in}.Run(ctx)
 	}()
 	t.Cleanup(func() {
+		cancel()
 		if code := <-ended; code != 0 {
 			t.Errorf("the exit code is %d", code)
 		}
@@ -68,14 +71,14 @@ func TestPlayground(t *testing.T) {
 	_, page, _ := strings.Cut(strings.TrimSpace(line), ": ")
 
 	var about struct{ Webhooks []map[string]any }
-	body := send(t, http.MethodGet, page+"/api/about", nil)
+	body := send(ctx, t, http.MethodGet, page+"/api/about", nil)
 	if err := json.NewDecoder(body).Decode(&about); err != nil || len(about.Webhooks) == 0 {
 		t.Fatalf("the page offers no webhook: %v", err)
 	}
 	webhook := about.Webhooks[0]
 	webhook["header"].(map[string]any)["Agent-Key"] = key
 
-	events := bufio.NewScanner(send(t, http.MethodGet, page+"/api/events", nil))
+	events := bufio.NewScanner(send(ctx, t, http.MethodGet, page+"/api/events", nil))
 	until := func(parts ...string) {
 		t.Helper()
 		for events.Scan() {
@@ -85,20 +88,20 @@ func TestPlayground(t *testing.T) {
 		}
 		t.Fatalf("no event has %q: %v", parts, events.Err())
 	}
-	send(t, http.MethodPost, page+"/api/escalate", map[string]any{"title": "Help"})
+	send(ctx, t, http.MethodPost, page+"/api/escalate", map[string]any{"title": "Help"})
 	until(`"active":true`)
-	send(t, http.MethodPost, page+"/api/webhook", webhook)
+	send(ctx, t, http.MethodPost, page+"/api/webhook", webhook)
 	until(`"from":"agent"`, `"Hello"`)
 }
 
 // send sends something to the page, and returns the answer.
-func send(t *testing.T, method, url string, body any) io.Reader {
+func send(ctx context.Context, t *testing.T, method, url string, body any) io.Reader {
 	t.Helper()
 	b, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(b))
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
