@@ -1,6 +1,6 @@
 // Minimal makes a help desk of what every developer has: end users are heard on the terminal and answered with curl.
 //
-//	BP_TOKEN=… BP_SIGNING_SECRET=… AGENT_KEY=… go run ./examples/minimal
+//	BP_TOKEN=… BP_SIGNING_SECRET=… AGENT_KEY=… go run ./examples/minimal # serves
 package main
 
 import (
@@ -72,5 +72,8 @@ func (d desk) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, e
 }
 
 func main() {
+	if os.Getenv("AGENT_KEY") == "" {
+		fmt.Fprintln(os.Stderr, "AGENT_KEY is not set. Nothing works where the integration is served without it; any secret will do, which the agent's reports come with.")
+	}
 	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0", SendOnce: true}, connect, nil))
 }

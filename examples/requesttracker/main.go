@@ -1,4 +1,5 @@
-// Command requesttracker connects Request Tracker 5 to Botpress. README.md tells how to prepare RT.
+// Command requesttracker connects Request Tracker 5 to Botpress. Run without a word, it serves; the word help lists what else it can
+// do. README.md tells how to prepare RT.
 package main
 
 import (

@@ -32,11 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "slack:", err)
 		return 1
 	}
-	if len(args) == 0 {
-		args = []string{"playground"}
-	}
 	return cli.App{
-		Server: server, Name: "slack", Args: args, Stdout: stdout, Stderr: stderr,
+		Server: server, Name: "slack", Default: "playground", Args: args, Stdout: stdout, Stderr: stderr,
 		Commands: []cli.Command{playgroundCommand(stdout, stderr)},
 	}.Run(ctx)
 }

@@ -33,11 +33,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "zendesk:", err)
 		return 1
 	}
-	if len(args) == 0 {
-		args = []string{"playground"}
-	}
 	return cli.App{
-		Server: server, Name: "zendesk", Args: args, Stdout: stdout, Stderr: stderr,
+		Server: server, Name: "zendesk", Default: "playground", Args: args, Stdout: stdout, Stderr: stderr,
 		Commands: []cli.Command{demoCommand(stdout), playgroundCommand(stdout, stderr)},
 	}.Run(ctx)
 }

@@ -64,6 +64,9 @@ func restarts(ctx context.Context) (<-chan os.Signal, func()) {
 type App struct {
 	Server *hitl.Server
 
+	// Default is the command that runs without a command. Empty means serve.
+	Default string
+
 	// Commands are added to the app's own, and replace those of the same name.
 	Commands []Command
 
@@ -130,25 +133,23 @@ func (a App) withDefaults() App {
 
 func (a App) root() *cobra.Command {
 	body := a.Server.Describe()
-	serve := a.serve()
+	byDefault := cmp.Or(a.Default, "serve")
 	root := &cobra.Command{
 		Use:   a.Name,
 		Short: body.Title + " for Botpress",
 		Long: fmt.Sprintf(`%s %s connects Botpress with a help desk.
 
-Without a command it serves. To deploy it for the first time:
+Without a command it runs '%s'. To deploy it for the first time:
 
   export BP_TOKEN=…         your personal access token, from the Botpress dashboard
   export BP_WORKSPACE_ID=…  the id of the workspace
   %s deploy --url https://where-this-will-run.example.com --access-key
 
-The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.Name),
+The command prints the environment variables that the adapter needs.`, body.Name, body.Version, byDefault, a.Name),
 		Args:          noArgs,
 		SilenceErrors: true, // Run prints them.
 		SilenceUsage:  true,
-		RunE:          serve.RunE,
 	}
-	root.Flags().AddFlagSet(serve.Flags())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(a.Args)
 	root.SetIn(a.Stdin)
@@ -156,7 +157,7 @@ The command prints the environment variables that the adapter needs.`, body.Name
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SetHelpCommand(help())
-	for _, own := range []*cobra.Command{serve, a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
+	for _, own := range []*cobra.Command{a.serve(), a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
 		replaced := func(c Command) bool { return c.Name == own.Name() }
 		if !slices.ContainsFunc(a.Commands, replaced) {
 			root.AddCommand(own)
@@ -164,6 +165,16 @@ The command prints the environment variables that the adapter needs.`, body.Name
 	}
 	for _, c := range a.Commands {
 		root.AddCommand(c.cobra())
+	}
+	root.RunE = func(*cobra.Command, []string) error {
+		return fmt.Errorf("App.Default is %q, and there is no such command", byDefault)
+	}
+	for _, c := range root.Commands() {
+		if c.Name() == byDefault {
+			c.Short += " (the default)"
+			root.RunE = c.RunE
+			root.Flags().AddFlagSet(c.Flags())
+		}
 	}
 	return root
 }

@@ -16,6 +16,7 @@ import (
 
 func TestCommands(t *testing.T) {
 	for name, tc := range map[string]struct {
+		byDefault      string
 		args           []string
 		code           int
 		stdout, stderr string // what they contain
@@ -28,6 +29,12 @@ func TestCommands(t *testing.T) {
 		"wrong flag":              {args: []string{"export", "--force"}, code: 2, stderr: "acme: unknown flag: --force\nSee 'acme export --help'.\n"},
 		"unwanted argument":       {args: []string{"playground", "T-1"}, code: 2, stderr: "acme: acme playground takes no arguments, and \"T-1\" is one\n"},
 		"instead of the app's":    {args: []string{"playground"}, stdout: "own playground\n"},
+		"the default":             {byDefault: "export", args: []string{"--dir", "out"}, stdout: "[] to out\n"},
+		"help about the default":  {byDefault: "export", args: []string{"--help"}, stdout: "Without a command it runs 'export'."},
+		"the default in the list": {byDefault: "export", args: []string{"--help"}, stdout: "Export tickets (the default)\n"},
+		"without a default":       {args: []string{"--help"}, stdout: "Serve the integration (the default)\n"},
+		"unknown, with a default": {byDefault: "export", args: []string{"exprot", "--help"}, code: 2, stderr: "acme: there is no command \"exprot\"\n"},
+		"one that does not exist": {byDefault: "exprot", code: 1, stderr: "acme: App.Default is \"exprot\", and there is no such command\n"},
 		"the app's are there too": {args: []string{"version"}, stdout: "acme-desk 1.0.0\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,9 +47,9 @@ func TestCommands(t *testing.T) {
 			dir := flags.String("dir", ".", "`directory` to write to")
 			export := func(_ context.Context, args []string) error {
 				switch {
-				case !strings.HasPrefix(args[0], "T-"):
+				case len(args) > 0 && !strings.HasPrefix(args[0], "T-"):
 					return cli.Usagef("%q is not the id of a ticket", args[0])
-				case args[0] == "T-3":
+				case len(args) > 0 && args[0] == "T-3":
 					return errors.New("the desk is down")
 				}
 				fmt.Fprintln(&stdout, args, "to", *dir)
@@ -52,7 +59,7 @@ func TestCommands(t *testing.T) {
 				fmt.Fprintln(&stdout, "own playground")
 				return ctx.Err()
 			}
-			app := cli.App{Server: s, Name: "acme", Args: tc.args, Stdout: &stdout, Stderr: &stderr, Commands: []cli.Command{
+			app := cli.App{Server: s, Name: "acme", Default: tc.byDefault, Args: append([]string{}, tc.args...), Stdout: &stdout, Stderr: &stderr, Commands: []cli.Command{
 				{Name: "export", Short: "Export tickets", Args: "TICKET…", Flags: flags, Run: export},
 				{Name: "playground", Run: playground},
 			}}

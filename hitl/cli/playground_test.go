@@ -77,7 +77,7 @@ func TestPlayground(t *testing.T) {
 	want := []playground.Webhook{
 		{Name: "Reply", Header: map[string]string{"X-Desk": "1"}, Body: "{\n  \"ticketId\": \"{{session}}\"\n}"}, {Name: "Raw", Body: "a=b"},
 	}
-	if diff := cmp.Diff(want, about.Webhooks); diff != "" {
+	if diff := cmp.Diff(want, about.Webhooks[:min(2, len(about.Webhooks))]); diff != "" { // After them come those of the page.
 		t.Errorf("the webhooks (-want +got):\n%s", diff)
 	}
 	cancel()

@@ -17,7 +17,7 @@ func (a App) serve() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the integration (the default)",
+		Short: "Serve the integration",
 		Long: `Serves the integration until the process is interrupted or terminated. It completes the requests in flight first.
 
 Environment:

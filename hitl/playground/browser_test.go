@@ -43,10 +43,17 @@ func TestByHandInBrowser(t *testing.T) {
 	w := newWorld(t)
 	v := visit(t, w.url)
 	v.Sees("desk-empty", "Play the desk with the webhooks below")
-	v.Types("#chat-text", "Show me a carousel")
+	v.Sees("simulation", "This program simulates Botpress.")
+	v.Clicks("#chat-suggestions button:nth-of-type(2)")
 	v.Sees("chat-log", "Parcel 4712")
+	v.Picture("by-hand-0")
+	v.Clicks("#chat-suggestions button:nth-of-type(3)") // They are still there.
+	v.Sees("chat-log", "Where shall we leave it?")
 	v.Types("#chat-text", "Can I talk to a human?")
-	v.Sees("ticket-subject", "Session T-1")
+	v.Sees("ticket-subject", "Show me a carousel (T-1)")
+	v.Sees("ticket-log", "Where shall we leave it?")
+	v.Finds(`document.querySelector("#ticket-log .entry").textContent.includes("Show me a carousel")`) // What was said before comes first.
+	v.Finds(`document.getElementById("chat-suggestions").hidden`)                                      // The agent does not know them.
 	v.Clicks("#hand .primary")
 	v.Sees("chat-log", "A human agent has joined")
 	v.Eval(`document.getElementById("hand-template").focus()`, nil)
@@ -60,12 +67,49 @@ func TestByHandInBrowser(t *testing.T) {
 	v.Eval(`document.getElementById("hand-body").value = "no JSON"`, nil)
 	v.Clicks("#hand .primary")
 	v.Sees("hand-answer", "Answered 400: Acme Desk sent a webhook that is no JSON")
+	countsHeaders(w, v)
+	readsRowsInOrder(v)
+	for name, height := range map[string]int{"upright": 1180, "flat": 600} { // On a tablet, end user and desk are next to each other.
+		v.Shows(chromium.Screen{Width: 800, Height: height})
+		v.Eval(`document.querySelector(".back").click()`, nil)
+		v.Picture("by-hand-2-tablet-" + name)
+		v.Finds(`document.getElementById("chat").offsetWidth > 280 && document.getElementById("desk").offsetWidth > 280`)
+	}
 	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
 	v.Clicks("nav [data-tab=desk]")
-	v.Picture("by-hand-2-phone")
+	v.Picture("by-hand-3-phone-desk")
+	v.Clicks("nav [data-tab=wire]")
+	v.Finds(`document.getElementById("fault-outage-tip").offsetHeight > 0`) // Nothing hovers over a phone.
+	v.Picture("by-hand-3-phone-requests")
 	v.Shows(chromium.Screen{Width: 1440, Height: 900})
 	for _, problem := range v.Complaints(w.url) {
 		t.Error(problem)
+	}
+}
+
+// countsHeaders looks at a request with one header, and one with more.
+func countsHeaders(w *world, v *chromium.Visitor) {
+	v.T.Helper()
+	for n, want := range []string{"0 headers", "1 header", "2 headers"} {
+		header := http.Header{}
+		for i := range n {
+			header.Set(fmt.Sprintf("X-%d", i), "x")
+		}
+		seq := w.view.begin(exchange{row: row{From: atDesk, To: atBotpress, Operation: want}, header: header})
+		w.view.end(seq, outcome{status: http.StatusOK})
+		v.Sees("rows", want)
+		v.Clicks("#rows [role=option]:last-of-type")
+		v.Finds(fmt.Sprintf(`document.querySelector("#detail summary")?.textContent === %q && document.querySelector("#detail h3").textContent.includes(%[1]q)`, want))
+	}
+}
+
+// readsRowsInOrder makes sure that the elements of the list are in the order of time, whichever way somebody has scrolled.
+func readsRowsInOrder(v *chromium.Visitor) {
+	v.T.Helper()
+	for _, top := range []int{0, 300, 120, 10_000} {
+		v.Eval(fmt.Sprintf(`document.getElementById("rows").scrollTop = %d; new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`, top), nil)
+		v.Finds(`((seqs) => seqs.length > 5 && seqs.every((seq, i) => i === 0 || seq === seqs[i - 1] + 1))(` +
+			`[...document.querySelectorAll("#rows [role=option]")].map((row) => Number(row.dataset.seq)))`)
 	}
 }
 
@@ -74,10 +118,10 @@ func TestFullPageInBrowser(t *testing.T) {
 	w := newWorld(t)
 	v := visit(t, w.url)
 	fill(w, maxMessages, maxRows)
-	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows))
+	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d in all", maxRows))
 	v.SeesWithin(10*time.Second, "chat-log", fmt.Sprintf("Message %d ", maxMessages-1))
 	v.Eval(`document.getElementById("wire-count").textContent = "", location.reload()`, nil)
-	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d requests", maxRows)) // The whole state at once.
+	v.SeesWithin(10*time.Second, "wire-count", fmt.Sprintf("%d in all", maxRows)) // The whole state at once.
 	v.Picture("full")
 
 	// The delay of a new message: from its time until a frame with it has been drawn.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/message"
@@ -116,12 +117,16 @@ func (p *playground) doWebhook(ctx context.Context, body *json.Decoder) (any, er
 	fill := p.placeholders(command.Ticket)
 	header := http.Header{}
 	for name, value := range command.Header {
-		header.Set(name, fill(value))
+		header.Set(name, fill(value, jsonEscaped))
+	}
+	escaped := jsonEscaped
+	if kind, _, _ := mime.ParseMediaType(header.Get("Content-Type")); kind == formType {
+		escaped = url.QueryEscape
 	}
 	if command.Method == "" {
 		command.Method = http.MethodPost
 	}
-	return p.webhook(ctx, command.Method, fill(command.Path), header, []byte(fill(command.Body)))
+	return p.webhook(ctx, command.Method, fill(command.Path, jsonEscaped), header, []byte(fill(command.Body, escaped)))
 }
 
 func (p *playground) doAgain(ctx context.Context, body *json.Decoder) (any, error) {

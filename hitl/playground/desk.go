@@ -49,7 +49,7 @@ type Entry struct {
 	By      Role
 	Note    bool // The end user does not see it.
 	Message message.Message
-	At      time.Time
+	At      time.Time // Zero if it is not known.
 }
 
 // Role is the role of an [Entry]'s author in the session.
@@ -66,23 +66,36 @@ const (
 // errNoDesk is the error of an agent's actions without [Options.Desk].
 var errNoDesk = errors.New("the playground has no access to this desk; send its webhooks instead")
 
-// refreshPause is the shortest time between two reads of the desk.
+// refreshPause is the shortest time between two reads of the desk or the session.
 const refreshPause = 30 * time.Millisecond
 
-// watch updates the page with the state of desk and session after each exchange on the wire.
+// watch updates the page with the state of the session and of the desk after each exchange on the wire. Each has a goroutine: a
+// slow desk does not delay the session.
 func (p *playground) watch() {
+	p.work.Go(func() {
+		p.follow(p.view.sessionTouched, func(context.Context) { p.view.setSession(p.session()) })
+	})
+	p.work.Go(func() {
+		p.follow(p.view.deskTouched, func(ctx context.Context) {
+			problem := ""
+			if err := p.refresh(ctx); err != nil {
+				problem = "Reading the desk failed: " + err.Error()
+			}
+			p.view.report(problem)
+		})
+	})
+}
+
+// follow reads something each time it may have changed, until the playground is closed.
+func (p *playground) follow(touched <-chan struct{}, read func(context.Context)) {
 	ctx := p.running
 	for {
 		select {
-		case <-p.view.touched:
+		case <-touched:
 		case <-ctx.Done():
 			return
 		}
-		problem := ""
-		if err := p.refresh(ctx); err != nil {
-			problem = "Reading the desk failed: " + err.Error()
-		}
-		p.view.report(problem)
+		read(ctx)
 		select {
 		case <-time.After(refreshPause):
 		case <-ctx.Done():
@@ -91,9 +104,8 @@ func (p *playground) watch() {
 	}
 }
 
-// refresh reads desk and session. Only watch calls it: concurrent calls would show entries twice.
+// refresh reads the desk. Only watch calls it: concurrent calls would show entries twice.
 func (p *playground) refresh(ctx context.Context) error {
-	p.view.setSession(p.session())
 	tickets, err := p.desk.Tickets(ctx)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -69,6 +70,8 @@ func describe(d botpress.CreateIntegrationParams, opts Options) about {
 	a := about{Title: cmp.Or(d.Title, d.Name), Webhooks: opts.Webhooks, Messages: maxMessages, Rows: maxRows}
 	if opts.Desk != nil {
 		a.Agents = opts.Desk.Agents()
+	} else {
+		a.Webhooks = append(slices.Clip(a.Webhooks), byHand()...)
 	}
 	for _, i := range d.Interfaces {
 		if e := d.Entities[i.Entities["hitlSession"].Name]; e != nil {
@@ -127,6 +130,7 @@ func (p *playground) routes() http.Handler {
 	} {
 		mux.HandleFunc("POST /api/"+name, func(w http.ResponseWriter, r *http.Request) { serveCommand(w, r, do) })
 	}
+	mux.HandleFunc("GET /api/picture", p.servePicture)
 	return mux
 }
 

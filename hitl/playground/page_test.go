@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +305,74 @@ func TestWebhookByHand(t *testing.T) {
 	want := "desk→botpress webhook GET /tickets?open=1 200, botpress→integration webhook_received GET /tickets 200"
 	if got := strings.Join(seen, ", "); got != want {
 		t.Errorf("the wire has %s", got)
+	}
+}
+
+// The placeholders of a webhook are escaped as its content type wants it.
+func TestPlaceholders(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Desk = slowDesk{} })
+	var sent []string
+	for _, template := range byHand() {
+		w.must("webhook", map[string]any{"ticket": `a&"b`, "header": template.Header, "body": strings.ReplaceAll(template.Body, "{{new}}", "1")})
+		rows := w.state().Rows
+		x, _ := w.view.exchange(rows[len(rows)-2].Seq) // The integration's is the last one.
+		sent = append(sent, string(x.body))
+	}
+	want := []string{"session=a%26%22b&id=1&text=Hello", "{\n  \"session\": \"a\\u0026\\\"b\",\n  \"id\": \"1\",\n  \"text\": \"Hello\"\n}"}
+	if !slices.Equal(sent, want) {
+		t.Errorf("the webhooks are %q, want %q", sent, want)
+	}
+}
+
+// A picture of a desk on this computer is served by the page, and nothing else is.
+func TestPicture(t *testing.T) {
+	w := newWorld(t)
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/picture":
+			w.Header().Set("Content-Type", "image/png")
+		case "/elsewhere":
+			http.Redirect(w, r, "https://desk.example.com/picture", http.StatusFound)
+			return
+		case "/gone":
+			w.Header().Set("Content-Type", "image/png")
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.Header().Set("Content-Type", "application/octet-stream")
+		}
+		_, _ = io.WriteString(w, "lines and colours")
+	}))
+	defer desk.Close()
+	for name, tt := range map[string]struct {
+		url, name string
+		status    int
+		kind      string
+	}{
+		"a picture":                   {desk.URL + "/picture", "", 200, "image/png"},
+		"one that only its name says": {desk.URL + "/file", "Door.SVG", 200, "image/svg+xml"},
+		"a file":                      {desk.URL + "/file", "door.html", 502, "application/json"},
+		"none":                        {desk.URL + "/gone", "door.png", 502, "application/json"},
+		"one that is elsewhere":       {desk.URL + "/elsewhere", "door.png", 502, "application/json"},
+		"another computer's":          {"https://desk.example.com/picture", "door.png", 400, "application/json"},
+		"a file of this computer":     {"file://localhost/door.png", "door.png", 400, "application/json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			query := url.Values{"url": {tt.url}, "name": {tt.name}}.Encode()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/api/picture?"+query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := w.http.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if kind := res.Header.Get("Content-Type"); err != nil || res.StatusCode != tt.status || kind != tt.kind ||
+				(string(body) == "lines and colours") != (tt.status == http.StatusOK) {
+				t.Errorf("it is answered %s as %s: %s, %v", res.Status, kind, body, err)
+			}
+		})
 	}
 }
 

@@ -136,6 +136,8 @@ type playground struct {
 	desk   Desk // Never nil.
 	client *http.Client
 
+	openings openings
+
 	dispatches http.RoundTripper // From Botpress to the integration.
 
 	running context.Context //nolint:containedctx // For background work. It ends with close.
@@ -201,17 +203,18 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 		return nil, errors.Join(fmt.Errorf("playground: the integration was not installed: %w", err), p.close(ctx))
 	}
 	if p.desk = opts.Desk; p.desk == nil {
-		p.desk = &downstream{cloud: p.cloud, in: p.in}
+		p.desk = &downstream{cloud: p.cloud, in: p.in, openings: &p.openings}
 	}
 	p.nextEndUser() //nolint:contextcheck // The end user outlives the start.
-	p.work.Go(p.watch)
+	p.watch()
 	return p, nil
 }
 
 // cloudOptions are those that were given, with the page's own ways to and from Botpress around them.
 func (p *playground) cloudOptions() *botpresstest.Options {
 	o := p.opts.Cloud
-	o.Client, o.Bot = clientOf(o.Client, p.wire.dispatches), p.answer
+	dispatches := func(base http.RoundTripper) http.RoundTripper { return noter{&p.openings, p.wire.dispatches(base)} }
+	o.Client, o.Bot = clientOf(o.Client, dispatches), p.answer
 	p.dispatches = o.Client.Transport
 	o.Attempts, o.RetryDelay = cmp.Or(o.Attempts, attempts), cmp.Or(o.RetryDelay, retryDelay)
 	o.Middleware = p.wire.botpress

@@ -33,12 +33,21 @@ func TestSessionByHand(t *testing.T) {
 	w.says("It is lost.")
 	w.contains(w.transcript, "Jane Miller: It is lost.")
 	w.contains(w.transcript, "Alice Agent: How can I help?")
+	if before, want := w.transcript(), "Jane Miller: Where is my parcel?\nBot: Which parcel is it?"; !strings.HasPrefix(before, want) {
+		t.Errorf("what was said before the session does not come first:\n%s", before)
+	}
+	if now := w.state().Tickets[0]; now.Subject != "Where is my parcel? (T-1)" || now.From != "Jane Miller" {
+		t.Errorf("the session is shown as %+v", now)
+	}
 	w.reports(2)
 	w.contains(w.chat, "bot: The human agent closed the conversation.")
 	w.eventually(func() bool { s := w.state(); return !s.Session.Active && s.Tickets[0].Over })
 
-	w.must("escalate", map[string]any{"title": "Again", "session": acme.Session{Priority: "high"}})
+	w.must("escalate", map[string]any{"title": "Again", "description": "It is urgent.", "session": acme.Session{Priority: "high"}})
 	w.eventually(func() bool { return len(w.state().Tickets) == 2 && w.state().Session.Active })
+	w.eventually(func() bool {
+		return strings.HasPrefix(w.transcript(), "Description: It is urgent.\nJane Miller: Where is my parcel?\n")
+	})
 	if status, answer := w.post("escalate", map[string]any{}); status != http.StatusBadRequest || !strings.Contains(answer, "active already") {
 		t.Errorf("a second hand-over was answered %d %s", status, answer)
 	}
@@ -141,6 +150,32 @@ func TestOutage(t *testing.T) {
 			return r.Done && r.Operation == "updateMessage" && r.Status == http.StatusOK
 		})
 	})
+}
+
+// slowDesk is a desk that answers when it is allowed to.
+type slowDesk struct {
+	Desk
+
+	allowed chan struct{}
+}
+
+func (slowDesk) Agents() []string { return []string{"Rosa"} }
+
+func (d slowDesk) Tickets(ctx context.Context) ([]Ticket, error) {
+	select {
+	case <-d.allowed:
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
+}
+
+// The chat says that the session is active although the desk has not said yet what tickets there are.
+func TestDeskThatHangs(t *testing.T) {
+	desk := slowDesk{allowed: make(chan struct{})}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	w.must("escalate", map[string]any{"title": "Help"})
+	w.eventually(func() bool { return w.state().Session.Active })
+	close(desk.allowed)
 }
 
 func TestSlowDesk(t *testing.T) {

@@ -215,7 +215,7 @@ func TestLiveInBrowser(t *testing.T) {
 	w := newLiveWorld(t)
 	v := visit(t, w.url+"/")
 	v.Sees("played", "Live")
-	v.Sees("wire-count", "3 requests")
+	v.Sees("wire-count", "3 in all")
 	v.Sees("rows", "createMessage")
 	v.Clicks("#rows [role=option]")
 	v.Sees("detail", "startHitl")
@@ -234,7 +234,7 @@ func TestLiveInBrowser(t *testing.T) {
 	if err != nil || string(output) != "{}" {
 		t.Errorf("the command says %q, %v:\n%s", output, err, command)
 	}
-	v.Sees("wire-count", "6 requests")
+	v.Sees("wire-count", "6 in all")
 	v.Picture("live")
 	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
 	v.Picture("live-phone")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"net/http"
 	"strings"
 )
 
@@ -18,18 +19,33 @@ type Webhook struct {
 	Body   string            `json:"body"`
 }
 
-// placeholders returns a function that replaces the placeholders of a [Webhook] for a ticket. The values are escaped for
-// JSON.
-func (p *playground) placeholders(ticket string) func(string) string {
+const formType = "application/x-www-form-urlencoded"
+
+// byHand are templates for desks of which nothing is known. The form is what examples/minimal understands, but for its key.
+func byHand() []Webhook {
+	return []Webhook{
+		{
+			Name: "By hand, as a form", Method: http.MethodPost, Header: map[string]string{"Content-Type": formType},
+			Body: "session={{session}}&id={{new}}&text=Hello",
+		},
+		{
+			Name: "By hand, as JSON", Method: http.MethodPost, Header: map[string]string{"Content-Type": "application/json"},
+			Body: "{\n  \"session\": \"{{session}}\",\n  \"id\": \"{{new}}\",\n  \"text\": \"Hello\"\n}",
+		},
+	}
+}
+
+// placeholders returns a function that replaces the placeholders of a [Webhook] for a ticket, and escapes their values.
+func (p *playground) placeholders(ticket string) func(text string, escaped func(string) string) string {
 	conversation, id := p.session().Conversation, ticket
 	if d, ok := p.desk.(*downstream); ok {
 		conversation = cmp.Or(ticket, conversation)
 		id = d.idOf(conversation)
 	}
-	return func(text string) string {
+	return func(text string, escaped func(string) string) string {
 		return strings.NewReplacer(
-			"{{session}}", jsonEscaped(id), "{{conversation}}", jsonEscaped(conversation),
-			"{{user}}", jsonEscaped(p.currentUser().DownstreamUserID()), "{{new}}", rand.Text(),
+			"{{session}}", escaped(id), "{{conversation}}", escaped(conversation),
+			"{{user}}", escaped(p.currentUser().DownstreamUserID()), "{{new}}", rand.Text(),
 		).Replace(text)
 	}
 }

@@ -19,7 +19,8 @@ const (
 
 // view is the state of the page. It sends changes to all open pages.
 type view struct {
-	touched chan struct{} // Holds a value when desk or session may have changed.
+	deskTouched    chan struct{} // Holds a value when the desk may have changed.
+	sessionTouched chan struct{} // The same for the session.
 
 	mu       sync.Mutex // Guards what follows.
 	session  session
@@ -55,20 +56,23 @@ type entryView struct {
 	By      Role             `json:"by"`
 	Note    bool             `json:"note,omitempty"`
 	Message message.Envelope `json:"message"`
-	At      time.Time        `json:"at"`
+	At      time.Time        `json:"at,omitzero"`
 }
 
 func newView() *view {
 	return &view{
-		touched: make(chan struct{}, 1), rows: newRing(maxRows), faults: map[string]bool{}, watchers: map[*watcher]struct{}{},
+		deskTouched: make(chan struct{}, 1), sessionTouched: make(chan struct{}, 1),
+		rows: newRing(maxRows), faults: map[string]bool{}, watchers: map[*watcher]struct{}{},
 	}
 }
 
 // touch has desk and session read again, which do not report changes.
 func (v *view) touch() {
-	select {
-	case v.touched <- struct{}{}:
-	default:
+	for _, touched := range []chan struct{}{v.deskTouched, v.sessionTouched} {
+		select {
+		case touched <- struct{}{}:
+		default:
+		}
 	}
 }
 

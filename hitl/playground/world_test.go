@@ -126,7 +126,7 @@ func (w *world) reports(template int) {
 		}
 		latest := tickets[len(tickets)-1]
 		ticket = latest.ID
-		return strings.HasPrefix(latest.Subject, "Session T-")
+		return strings.HasSuffix(latest.Subject, ")") // Of the session's id in the desk.
 	})
 	t := w.opts.Webhooks[template]
 	w.must("webhook", map[string]any{"ticket": ticket, "header": t.Header, "body": t.Body})

@@ -17,9 +17,8 @@ if (about.live) {
   byId('kind').textContent = 'requests';
   byId('played').textContent = 'Live';
 }
-byId('simulation').textContent = about.live ? `${about.live} runs in a real bot. These are its requests.` : about.agents?.length
-  ? `Botpress and ${about.title} are played by this process. No account is involved.`
-  : 'Botpress is played by this process; the integration is the real one.';
+byId('simulation').textContent = about.live ? `${about.live} runs in a real bot. These are its requests.`
+  : 'This program simulates Botpress. No account is involved on that side; the integration is the real one.';
 
 const chat = new Chat(about);
 const desk = new Desk(about);

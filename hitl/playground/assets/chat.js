@@ -53,10 +53,7 @@ export class Chat {
     if (from === 'user' && message.type === 'text') this.#topic ||= message.payload.text.slice(0, 80);
   }
 
-  #welcome(empty) {
-    byId('chat-welcome').hidden = !empty;
-    byId('chat-suggestions').hidden = !empty;
-  }
+  #welcome(empty) { byId('chat-welcome').hidden = !empty; }
 
   session(session) {
     this.#session = session;
@@ -69,6 +66,7 @@ export class Chat {
     shown.dataset.state = state;
     if (shown.textContent !== text) shown.textContent = text;
     byId('handover-open').hidden = session.active || session.waiting;
+    byId('chat-suggestions').hidden = session.active || session.waiting; // They are for the bot.
     byId('chat-end').hidden = !session.active;
   }
 
@@ -112,7 +110,7 @@ export class Chat {
         : [h('label', {}, 'Payload, as JSON ', h('textarea', { name: 'json', rows: 9, spellcheck: false, value: JSON.stringify(example, null, 2) }))]));
     };
     for (const type of Object.keys(examples)) {
-      types.append(h('label', {}, h('input', { type: 'radio', name: 'type', value: type, checked: type === 'image', change: () => choose(type) }), type === 'poll' ? 'an unknown one' : type));
+      types.append(h('label', {}, h('input', { type: 'radio', name: 'type', value: type, checked: type === 'image', change: () => choose(type) }), kinds[type] ?? type));
     }
     byId('chat-attach').addEventListener('click', () => {
       choose(types.querySelector(':checked').value);
@@ -133,6 +131,8 @@ export class Chat {
     });
   }
 }
+
+const kinds = { bloc: 'bloc: several at once', poll: 'an unknown one' };
 
 const labels = { imageUrl: 'URL of the image', audioUrl: 'URL of the recording', videoUrl: 'URL of the video', fileUrl: 'URL of the file', title: 'Title', markdown: 'Markdown' };
 

@@ -10,6 +10,7 @@ export class Desk {
   #limit;
   #tickets = new Map();
   #entries = new Map();
+  #drafts = new Map(); // What is written and not sent, by ticket.
   #current = null;
   #known;
 
@@ -18,7 +19,7 @@ export class Desk {
     this.#limit = about.messages;
     this.#log = new Log(byId('ticket-log'), about.messages, draw);
     byId('desk-name').textContent = this.#known ? about.title : 'Sessions';
-    byId('desk-kind').textContent = this.#known ? 'The agent’s desk, in memory' : `What ${about.title} is sent`;
+    byId('desk-kind').textContent = this.#known ? 'The agent’s side' : `What ${about.title} is sent`;
     byId('desk-face').textContent = initials(about.title);
     byId('desk-agent-label').hidden = !this.#known;
     byId('desk-agent').append(...(about.agents ?? []).map((name) => h('option', {}, name)));
@@ -43,20 +44,44 @@ export class Desk {
     const form = byId('reply-form');
     const text = byId('reply-text');
     submitOnEnter(text);
-    form.addEventListener('change', () => {
-      const note = form.elements.kind.value === 'note';
-      form.classList.toggle('note', note);
-      text.placeholder = note ? 'Write a note that the end user does not see' : 'Reply to the end user';
-      text.setAttribute('aria-label', text.placeholder);
-    });
+    form.addEventListener('change', () => this.#kind());
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
-      const said = text.value.trim();
-      if (!said || !this.#current) return;
+      const draft = { text: text.value.trim(), kind: form.elements.kind.value };
+      const ticket = this.#current;
+      if (!draft.text || !ticket) return;
       text.value = '';
       grow(text);
-      if (!await this.#do(form.elements.kind.value, said)) text.value ||= said;
+      if (await this.#do(draft.kind, draft.text)) return;
+      if (ticket !== this.#current) this.#drafts.set(ticket, draft); // Another one was opened meanwhile.
+      else text.value ||= draft.text;
     });
+  }
+
+  /** What is written goes to the end user, or to nobody but agents. */
+  #kind() {
+    const form = byId('reply-form');
+    const text = byId('reply-text');
+    const note = form.elements.kind.value === 'note';
+    form.classList.toggle('note', note);
+    text.placeholder = note ? 'Write a note that the end user does not see' : 'Reply to the end user';
+    text.setAttribute('aria-label', text.placeholder);
+  }
+
+  /** Each ticket has a draft of its own: it is put away when another ticket is opened, and comes back with its own. */
+  #putAway() {
+    if (!this.#current) return;
+    const text = byId('reply-text').value;
+    if (text.trim()) this.#drafts.set(this.#current, { text, kind: byId('reply-form').elements.kind.value });
+    else this.#drafts.delete(this.#current);
+  }
+
+  #bringBack() {
+    const { text = '', kind = 'reply' } = this.#drafts.get(this.#current) ?? {};
+    byId('reply-text').value = text;
+    byId('reply-form').elements.kind.value = kind;
+    this.#kind();
+    grow(byId('reply-text'));
   }
 
   reset(tickets, entries) {
@@ -65,6 +90,7 @@ export class Desk {
     byId('tickets').replaceChildren();
     for (const t of tickets) this.#list(t);
     const current = this.#tickets.has(this.#current) ? this.#current : tickets.at(-1)?.id;
+    this.#putAway();
     this.#current = null;
     if (current) this.#open(current);
     this.#empty();
@@ -76,7 +102,8 @@ export class Desk {
     this.#list(t);
     if (isNew) {
       this.#entries.set(t.id, []);
-      this.#open(t.id); // The newest is what somebody waits for.
+      if (byId('reply-text').value.trim()) this.#mark(t.id); // Somebody is writing.
+      else this.#open(t.id); // The newest is what somebody waits for.
     } else if (t.id === this.#current) this.#show();
     this.#empty();
   }
@@ -121,7 +148,9 @@ export class Desk {
 
   #open(id) {
     if (this.#current === id) return;
+    this.#putAway();
     this.#current = id;
+    this.#bringBack();
     for (const item of byId('tickets').children) item.setAttribute('aria-selected', String(item.dataset.id === id));
     const item = this.#item(id);
     item.classList.remove('unread');
@@ -135,9 +164,12 @@ export class Desk {
     const t = this.#tickets.get(this.#current);
     if (!t) return;
     byId('ticket-subject').textContent = t.subject;
+    byId('ticket-subject').title = t.subject;
+    const over = t.over ? 'The session is over. The end user does not see what is written here.' : '';
+    if (byId('ticket-over').textContent !== over) byId('ticket-over').textContent = over;
     byId('ticket-facts').replaceChildren(
       h('span', { class: `pill${t.over ? ' over' : ''}` }, t.status),
-      ...[this.#known && `#${t.id}`, t.from && `from ${t.from}`, t.priority && `${t.priority} priority`, t.assignee ? `taken by ${t.assignee}` : 'not assigned']
+      ...[this.#known && /^\d+$/.test(t.id) && `#${t.id}`, t.from && `from ${t.from}`, t.priority && `${t.priority} priority`, t.assignee ? `taken by ${t.assignee}` : 'not assigned']
         .filter(Boolean).map((fact) => h('span', {}, fact)));
     const mine = t.assignee === byId('desk-agent').value;
     byId('ticket-assign').disabled = mine || t.over;
@@ -148,7 +180,7 @@ export class Desk {
 const long = 700; // Characters of an entry that are shown at once.
 
 function draw(e, before) {
-  const follows = before && before.author === e.author && before.note === e.note && new Date(e.at) - new Date(before.at) < 120_000;
+  const follows = before && before.author === e.author && before.note === e.note && (e.at ? new Date(e.at) - new Date(before.at) < 120_000 : !before.at);
   const body = h('div', { class: 'body' }, content(e.message));
   if (e.message?.type === 'text' && e.message.payload.text.length > long) {
     body.classList.add('folded');
@@ -157,6 +189,6 @@ function draw(e, before) {
   return h('article', { class: `note-or-reply ${e.by}${e.note ? ' internal' : ''}${follows ? ' follows' : ''}` },
     h('span', { class: `face ${e.by}`, 'aria-hidden': 'true' }, initials(e.author)),
     h('div', {},
-      h('p', { class: 'by' }, h('b', {}, e.author), e.note ? h('span', { class: 'tag' }, 'internal note') : null, ' ', h('time', { dateTime: e.at }, timeOf(e.at))),
+      h('p', { class: 'by' }, h('b', {}, e.author), e.note ? h('span', { class: 'tag' }, 'internal note') : null, ' ', e.at ? h('time', { dateTime: e.at }, timeOf(e.at)) : null),
       body));
 }

@@ -6,8 +6,8 @@ const title = (name, schema) => schema['x-zui']?.title || schema.title || name;
 
 /** fields are the inputs of an object's schema. */
 export function fields(schema) {
-  return Object.entries(schema?.properties ?? {}).map(([name, s]) => h('label', { title: s.description },
-    `${title(name, s)} `, input(name, s, schema.required?.includes(name))));
+  return Object.entries(schema?.properties ?? {}).map(([name, s]) => h('label', {},
+    `${title(name, s)} `, input(name, s, schema.required?.includes(name)), s.description ? h('small', {}, s.description) : null));
 }
 
 function input(name, schema, required) {

@@ -23,12 +23,10 @@ export function content(message, say) {
 const drawers = {
   text: ({ text }) => words(text),
   markdown: ({ markdown }) => formatted(markdown),
-  image: ({ imageUrl, title }) => (ours(imageUrl)
-    ? h('figure', {}, h('img', { src: imageUrl, alt: title ?? 'Image', loading: 'lazy' }), title ? h('figcaption', {}, title) : null)
-    : media('image', imageUrl, title)),
+  image: ({ imageUrl, title }) => picture('image', imageUrl, title),
   audio: ({ audioUrl, title }) => media('audio', audioUrl, title),
   video: ({ videoUrl, title }) => media('video', videoUrl, title),
-  file: ({ fileUrl, title }) => media('file', fileUrl, title),
+  file: ({ fileUrl, title }) => (/\.(png|jpe?g|gif|webp|svg)$/i.test(title ?? '') ? picture('file', fileUrl, title) : media('file', fileUrl, title)),
   location: ({ latitude, longitude, title, address }) => tile('location', title || 'Location',
     address || `${latitude.toFixed(4)}, ${longitude.toFixed(4)}`),
   card: card,
@@ -59,6 +57,15 @@ function card({ title, subtitle, imageUrl, actions }, say) {
       : h('button', { type: 'button', disabled: !say, click: () => press(a) }, a.label)))));
 }
 
+/** picture shows one that is on this computer, through the page's server if it is another's; else a link. */
+function picture(kind, url, title) {
+  if (!near(url)) return media(kind, url, title);
+  const src = new URL(url).origin === location.origin ? url : `api/picture?${new URLSearchParams({ url, name: title ?? '' })}`;
+  const link = () => media(kind, url, title);
+  const figure = h('figure', {}, h('img', { src, alt: title ?? 'Image', loading: 'lazy', error: () => figure.replaceWith(link()) }), title ? h('figcaption', {}, title) : null);
+  return figure;
+}
+
 /** media is a link: the page loads nothing from elsewhere. */
 function media(kind, url, title) {
   const name = title || String(url).split(/[?#]/)[0].split('/').filter(Boolean).at(-1) || kind;
@@ -77,10 +84,11 @@ function safe(url) {
   }
 }
 
-/** ours are pictures that this page may load. */
-function ours(url) {
+/** near are addresses on this computer. */
+function near(url) {
   try {
-    return new URL(url).origin === location.origin;
+    const { hostname } = new URL(url);
+    return safe(url) && (hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname));
   } catch {
     return false;
   }

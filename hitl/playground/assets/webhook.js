@@ -1,9 +1,7 @@
-// Playing a desk by hand: its webhooks, from templates, from the wire, or made up.
+// Playing a desk by hand: its webhooks, from templates or made up.
 
 import { order } from './api.js';
 import { byId, h } from './dom.js';
-
-const blank = { name: 'Written by hand', method: 'POST', path: '', header: { 'Content-Type': 'application/json' }, body: '{\n  "session": "{{session}}"\n}' };
 
 export class Hand {
   #templates;
@@ -11,7 +9,7 @@ export class Hand {
 
   /** The function current returns the session that is open in the desk. */
   constructor(about, current) {
-    this.#templates = [...(about.webhooks ?? []), blank];
+    this.#templates = about.webhooks;
     this.#current = current;
     const select = byId('hand-template');
     select.append(...this.#templates.map((t, i) => h('option', { value: i }, t.name)));
@@ -31,6 +29,7 @@ export class Hand {
       const answer = byId('hand-answer');
       answer.dataset.good = String(sent.status < 300);
       answer.textContent = `Answered ${sent.status}${meaning(sent.body)}`;
+      if (sent.status === 401 || sent.status === 403) byId('hand-more').open = true; // A header is missing.
     });
   }
 

@@ -12,7 +12,6 @@ export class Wire {
   #shown = []; // Those that fit the filter: the rows themselves if there is none.
   #filter = '';
   #pool = new Map(); // Elements by sequence number.
-  #spare = [];
   #height = 28;
   #follow = true;
   #selected = 0;
@@ -80,7 +79,7 @@ export class Wire {
   #render() {
     const { length } = this.#shown;
     const total = this.#rows.length;
-    byId('wire-count').textContent = this.#filter ? `${length} of ${total} requests` : `${total} request${total === 1 ? '' : 's'}`;
+    byId('wire-count').textContent = this.#filter ? `${length} of ${total}` : `${total} in all`;
     if (!this.#box.clientHeight) return; // Another tab is open.
     this.#height = parseFloat(getComputedStyle(this.#box).getPropertyValue('--row')) || 28;
     this.#space.style.height = `${length * this.#height}px`;
@@ -91,23 +90,32 @@ export class Wire {
     const to = Math.min(length, Math.ceil((this.#box.scrollTop + this.#box.clientHeight) / this.#height) + overscan);
     const inSight = new Set();
     for (let i = from; i < to; i++) inSight.add(this.#shown[i].seq);
+    const spare = new Set();
     for (const [seq, element] of this.#pool) {
       if (inSight.has(seq)) continue;
       this.#pool.delete(seq);
-      this.#spare.push(element);
+      spare.add(element);
     }
     const trace = this.#rows[this.#selected - (this.#rows[0]?.seq ?? 0)]?.trace;
-    for (let i = from; i < to; i++) this.#place(this.#shown[i], i, length, trace);
-    for (const element of this.#spare.splice(0)) element.remove();
+    let next = this.#space.firstElementChild; // The elements stay in the order of the rows: assistive software reads them in it.
+    for (let i = from; i < to; i++) {
+      const row = this.#shown[i];
+      let element = this.#pool.get(row.seq);
+      if (element) {
+        while (spare.has(next)) next = next.nextElementSibling;
+      } else {
+        element = spare.has(next) ? next : spare.values().next().value ?? blankRow();
+        spare.delete(element);
+        this.#pool.set(row.seq, element);
+      }
+      if (element === next) next = next.nextElementSibling;
+      else this.#space.insertBefore(element, next);
+      this.#place(element, row, i, length, trace);
+    }
+    for (const element of spare) element.remove();
   }
 
-  #place(row, i, length, trace) {
-    let element = this.#pool.get(row.seq);
-    if (!element) {
-      element = this.#spare.pop() ?? blankRow();
-      if (!element.isConnected) this.#space.append(element);
-      this.#pool.set(row.seq, element);
-    }
+  #place(element, row, i, length, trace) {
     if (element.row !== row) fill(element, row);
     const selected = row.seq === this.#selected;
     element.style.transform = `translateY(${i * this.#height}px)`;
@@ -153,7 +161,7 @@ export class Wire {
     return [
       h('header', {},
         h('button', { type: 'button', class: 'back', click: () => document.body.classList.remove('reading') }, '← All requests'),
-        h('h3', {}, row.operation, ' ', h('span', {}, row.detail.split('?')[0])),
+        h('h3', { title: row.detail }, row.operation, ' ', h('span', {}, row.detail.split('?')[0])),
         h('p', {}, `${names[row.from]} → ${names[row.to]}, ${took}`, row.again ? ', sent before' : '', row.fault ? `, ${row.fault}` : ''),
         h('div', { class: 'actions' },
           h('button', { type: 'button', click: () => copy(curl(x)) }, 'Copy as curl'),
@@ -199,7 +207,7 @@ function fill(element, row) {
 function half(name, { header, body, missing }) {
   return [
     h('h4', {}, name, missing ? h('span', {}, ` ${missing}`) : !body ? h('span', {}, ' without a body') : null),
-    h('details', {}, h('summary', {}, `${header.length} headers`),
+    h('details', {}, h('summary', {}, `${header.length} header${header.length === 1 ? '' : 's'}`),
       h('dl', {}, header.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)]))),
     body ? h('pre', { class: 'json', tabIndex: 0, role: 'group', 'aria-label': `${name} body` }, pretty(body)) : '',
   ];
