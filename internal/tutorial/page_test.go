@@ -157,7 +157,7 @@ func TestMissing(t *testing.T) {
 	if line, ok := missing([]string{"ok \tdesk\t…s", "PASS"}, printed); ok {
 		t.Errorf("%q is missing", line)
 	}
-	for _, promised := range [][]string{{"PASS", "ok \tdesk\t…"}, {"PAS"}, {"…FAIL"}} {
+	for _, promised := range [][]string{{"PASS", "ok \tdesk\t…"}, {"PAS"}, {"ASS"}, {"…FAIL"}} {
 		if _, ok := missing(promised, printed); !ok {
 			t.Errorf("%q is not missing", promised)
 		}
