@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,8 +18,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"github.com/spf13/cobra"
+	"text/tabwriter"
 
 	"github.com/hitl-go/sdk/hitl"
 )
@@ -82,23 +82,13 @@ type App struct {
 // success, 1 for failure, 2 for a command line that is wrong. An error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
-	root := a.root() //nolint:contextcheck // Commands have the context from cobra.
-	var wrong error
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		// Cobra shows the help of the app for "bogus --help", and reports success.
-		if wrong = noArgs(root, root.Flags().Args()); wrong == nil {
-			help(c, args)
-		}
-	})
-	command, err := root.ExecuteContextC(ctx)
-	err = cmp.Or(err, wrong)
+	called, err := a.run(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), command.CommandPath())
+		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), called)
 		return exitUsage
 	default:
 		fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(err))
@@ -128,13 +118,35 @@ func (a App) withDefaults() App {
 	return a
 }
 
-func (a App) root() *cobra.Command {
+// run runs the command and returns how it is called.
+func (a App) run(ctx context.Context) (called string, err error) {
+	c, args := a.root(), a.Args
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if c, err = a.find(args[0]); err != nil {
+			return a.Name, err
+		}
+		args = args[1:]
+	}
+	called = a.called(c)
+	args, err = c.parse(called, args)
+	if errors.Is(err, flag.ErrHelp) {
+		a.printHelp(c)
+		return called, nil
+	}
+	if err != nil {
+		return called, err
+	}
+	return called, c.Run(ctx, args)
+}
+
+func (a App) called(c *command) string { return strings.TrimSpace(a.Name + " " + c.Name) }
+
+// root is what runs without the name of a command: it serves.
+func (a App) root() *command {
 	body := a.Server.Describe()
-	serve := a.serve()
-	root := &cobra.Command{
-		Use:   a.Name,
-		Short: body.Title + " for Botpress",
-		Long: fmt.Sprintf(`%s %s connects Botpress with a help desk.
+	root := a.serve()
+	root.Name = ""
+	root.long = fmt.Sprintf(`%s %s connects Botpress with a help desk.
 
 Without a command it serves. To deploy it for the first time:
 
@@ -142,30 +154,82 @@ Without a command it serves. To deploy it for the first time:
   export BP_WORKSPACE_ID=…  the id of the workspace
   %s deploy --url https://where-this-will-run.example.com --access-key
 
-The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.Name),
-		Args:          noArgs,
-		SilenceErrors: true, // Run prints them.
-		SilenceUsage:  true,
-		RunE:          serve.RunE,
+The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.Name)
+	return root
+}
+
+// commands are the app's own and the adapter's, sorted by name.
+func (a App) commands() []*command {
+	own := []*command{a.serve(), a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version(), a.help()}
+	all := slices.DeleteFunc(own, func(c *command) bool {
+		return slices.ContainsFunc(a.Commands, func(other Command) bool { return other.Name == c.Name })
+	})
+	for _, c := range a.Commands {
+		if c.Flags == nil {
+			c.Flags = &flag.FlagSet{}
+		}
+		all = append(all, &command{Command: c})
 	}
-	root.Flags().AddFlagSet(serve.Flags())
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetArgs(a.Args)
-	root.SetIn(a.Stdin)
-	root.SetOut(a.Stdout)
-	root.SetErr(a.Stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.SetHelpCommand(help())
-	for _, own := range []*cobra.Command{serve, a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
-		replaced := func(c Command) bool { return c.Name == own.Name() }
-		if !slices.ContainsFunc(a.Commands, replaced) {
-			root.AddCommand(own)
+	slices.SortFunc(all, func(a, b *command) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (a App) find(name string) (*command, error) {
+	for _, c := range a.commands() {
+		if c.Name == name {
+			return c, nil
 		}
 	}
-	for _, c := range a.Commands {
-		root.AddCommand(c.cobra())
+	return nil, Usagef("there is no command %q", name)
+}
+
+func (a App) help() *command {
+	c := newCommand("help", "Print help about a command", "")
+	c.Args = "[command]"
+	c.Run = func(_ context.Context, args []string) error {
+		about := a.root()
+		switch len(args) {
+		case 0:
+		case 1:
+			var err error
+			if about, err = a.find(args[0]); err != nil {
+				return err
+			}
+		default:
+			return Usagef("help takes the name of one command, and %q is another argument", args[1])
+		}
+		a.printHelp(about)
+		return nil
 	}
-	return root
+	return c
+}
+
+// printHelp prints the help about a command.
+func (a App) printHelp(c *command) {
+	called := a.called(c)
+	if about := cmp.Or(c.long, c.Short); about != "" {
+		fmt.Fprintln(a.Stdout, about+"\n")
+	}
+	usage := []string{called}
+	if c.Args != "" {
+		usage = append(usage, c.Args)
+	}
+	if hasFlags(c.Flags) {
+		usage = append(usage, "[flags]")
+	}
+	fmt.Fprintf(a.Stdout, "Usage:\n  %s\n", strings.Join(usage, " "))
+	if c.Name == "" {
+		fmt.Fprintf(a.Stdout, "  %s [command]\n\nCommands:\n", called)
+		w := tabwriter.NewWriter(a.Stdout, 0, 0, 1, ' ', 0)
+		for _, one := range a.commands() {
+			fmt.Fprintf(w, "  %s\t%s\n", one.Name, one.Short)
+		}
+		_ = w.Flush() // Help that cannot be written has nowhere to be reported.
+	}
+	printFlags(a.Stdout, c.Flags)
+	if c.Name == "" {
+		fmt.Fprintf(a.Stdout, "\n%s [command] --help says more about a command.\n", called)
+	}
 }
 
 // oneLine removes the line breaks that errors.Join puts between errors.
