@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,8 +18,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"github.com/spf13/cobra"
+	"text/tabwriter"
 
 	"github.com/hitl-go/sdk/hitl"
 )
@@ -85,23 +85,13 @@ type App struct {
 // success, 1 for failure, 2 for a command line that is wrong. An error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
-	root := a.root() //nolint:contextcheck // Commands have the context from cobra.
-	var wrong error
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		// Cobra shows the help of the app for "bogus --help", and reports success.
-		if wrong = noArgs(root, root.Flags().Args()); wrong == nil {
-			help(c, args)
-		}
-	})
-	command, err := root.ExecuteContextC(ctx)
-	err = cmp.Or(err, wrong)
+	called, err := a.run(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), command.CommandPath())
+		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), called)
 		return exitUsage
 	default:
 		fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(err))
@@ -131,13 +121,41 @@ func (a App) withDefaults() App {
 	return a
 }
 
-func (a App) root() *cobra.Command {
+// run runs the command and returns how it is called.
+func (a App) run(ctx context.Context) (called string, err error) {
+	c, args := a.root(), a.Args
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if c, err = a.find(args[0]); err != nil {
+			return a.Name, err
+		}
+		args = args[1:]
+	}
+	called = a.called(c)
+	args, err = c.parse(called, args)
+	if errors.Is(err, flag.ErrHelp) {
+		a.printHelp(c)
+		return called, nil
+	}
+	if err != nil {
+		return called, err
+	}
+	return called, c.Run(ctx, args)
+}
+
+func (a App) called(c *command) string { return strings.TrimSpace(a.Name + " " + c.Name) }
+
+// root is what runs without the name of a command: the default one.
+func (a App) root() *command {
 	body := a.Server.Describe()
-	byDefault := cmp.Or(a.Default, "serve")
-	root := &cobra.Command{
-		Use:   a.Name,
-		Short: body.Title + " for Botpress",
-		Long: fmt.Sprintf(`%s %s connects Botpress with a help desk.
+	root, err := a.find(a.byDefault())
+	if err != nil {
+		root = newCommand("", "", "")
+		root.Run = func(context.Context, []string) error {
+			return fmt.Errorf("App.Default is %q, and there is no such command", a.Default)
+		}
+	}
+	root.Name = ""
+	root.long = fmt.Sprintf(`%s %s connects Botpress with a help desk.
 
 Without a command it runs '%s'. To deploy it for the first time:
 
@@ -145,38 +163,89 @@ Without a command it runs '%s'. To deploy it for the first time:
   export BP_WORKSPACE_ID=…  the id of the workspace
   %s deploy --url https://where-this-will-run.example.com --access-key
 
-The command prints the environment variables that the adapter needs.`, body.Name, body.Version, byDefault, a.Name),
-		Args:          noArgs,
-		SilenceErrors: true, // Run prints them.
-		SilenceUsage:  true,
-	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetArgs(a.Args)
-	root.SetIn(a.Stdin)
-	root.SetOut(a.Stdout)
-	root.SetErr(a.Stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.SetHelpCommand(help())
-	for _, own := range []*cobra.Command{a.serve(), a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version()} {
-		replaced := func(c Command) bool { return c.Name == own.Name() }
-		if !slices.ContainsFunc(a.Commands, replaced) {
-			root.AddCommand(own)
-		}
-	}
-	for _, c := range a.Commands {
-		root.AddCommand(c.cobra())
-	}
-	root.RunE = func(*cobra.Command, []string) error {
-		return fmt.Errorf("App.Default is %q, and there is no such command", byDefault)
-	}
-	for _, c := range root.Commands() {
-		if c.Name() == byDefault {
-			c.Short += " (the default)"
-			root.RunE = c.RunE
-			root.Flags().AddFlagSet(c.Flags())
-		}
-	}
+The command prints the environment variables that the adapter needs.`, body.Name, body.Version, a.byDefault(), a.Name)
 	return root
+}
+
+func (a App) byDefault() string { return cmp.Or(a.Default, "serve") }
+
+// commands are the app's own and the adapter's, sorted by name.
+func (a App) commands() []*command {
+	own := []*command{a.serve(), a.dev(), a.playground(), a.definition(), a.deploy(), a.rotate(), a.sessions(), a.session(), a.version(), a.help()}
+	all := slices.DeleteFunc(own, func(c *command) bool {
+		return slices.ContainsFunc(a.Commands, func(other Command) bool { return other.Name == c.Name })
+	})
+	for _, c := range a.Commands {
+		if c.Flags == nil {
+			c.Flags = &flag.FlagSet{}
+		}
+		all = append(all, &command{Command: c})
+	}
+	for _, c := range all {
+		if c.Name == a.byDefault() {
+			c.Short += " (the default)"
+		}
+	}
+	slices.SortFunc(all, func(a, b *command) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (a App) find(name string) (*command, error) {
+	for _, c := range a.commands() {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return nil, Usagef("there is no command %q", name)
+}
+
+func (a App) help() *command {
+	c := newCommand("help", "Print help about a command", "")
+	c.Args = "[command]"
+	c.Run = func(_ context.Context, args []string) error {
+		about := a.root()
+		switch len(args) {
+		case 0:
+		case 1:
+			var err error
+			if about, err = a.find(args[0]); err != nil {
+				return err
+			}
+		default:
+			return Usagef("help takes the name of one command, and %q is another argument", args[1])
+		}
+		a.printHelp(about)
+		return nil
+	}
+	return c
+}
+
+// printHelp prints the help about a command.
+func (a App) printHelp(c *command) {
+	called := a.called(c)
+	if about := cmp.Or(c.long, c.Short); about != "" {
+		fmt.Fprintln(a.Stdout, about+"\n")
+	}
+	usage := []string{called}
+	if c.Args != "" {
+		usage = append(usage, c.Args)
+	}
+	if hasFlags(c.Flags) {
+		usage = append(usage, "[flags]")
+	}
+	fmt.Fprintf(a.Stdout, "Usage:\n  %s\n", strings.Join(usage, " "))
+	if c.Name == "" {
+		fmt.Fprintf(a.Stdout, "  %s [command]\n\nCommands:\n", called)
+		w := tabwriter.NewWriter(a.Stdout, 0, 0, 1, ' ', 0)
+		for _, one := range a.commands() {
+			fmt.Fprintf(w, "  %s\t%s\n", one.Name, one.Short)
+		}
+		_ = w.Flush() // Help that cannot be written has nowhere to be reported.
+	}
+	printFlags(a.Stdout, c.Flags)
+	if c.Name == "" {
+		fmt.Fprintf(a.Stdout, "\n%s [command] --help says more about a command.\n", called)
+	}
 }
 
 // oneLine removes the line breaks that errors.Join puts between errors.

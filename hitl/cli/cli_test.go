@@ -46,7 +46,7 @@ func TestWrongCommandLine(t *testing.T) {
 		"unknown command":           {[]string{"depoly"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
 		"unknown command, and help": {[]string{"depoly", "--help"}, "acme: there is no command \"depoly\"\nSee 'acme --help'.\n"},
 		"help about it":             {[]string{"help", "depoly"}, "acme: there is no command \"depoly\"\nSee 'acme help --help'.\n"},
-		"unknown flag":              {[]string{"deploy", "--force"}, "acme: unknown flag: --force\nSee 'acme deploy --help'.\n"},
+		"unknown flag":              {[]string{"deploy", "--force"}, "acme: flag provided but not defined: -force\nSee 'acme deploy --help'.\n"},
 		"argument":                  {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
 		"visibility":                {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\"; it must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
 		"URL":                       {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an http or https address like https://desk.example.com, without a user name\nSee 'acme deploy --help'.\n"},

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-
-	"github.com/spf13/cobra"
+	"io"
+	"text/tabwriter"
 )
 
 // Command is a command that an adapter adds to its [App]. Name and Run are required.
@@ -19,18 +20,77 @@ type Command struct {
 	Run func(ctx context.Context, args []string) error
 }
 
-func (c Command) cobra() *cobra.Command {
-	command := &cobra.Command{
-		Use: c.Name, Short: c.Short, Args: noArgs,
-		RunE: func(command *cobra.Command, args []string) error { return c.Run(command.Context(), args) },
+// command is a command with its whole help. The app itself is one without a name.
+type command struct {
+	Command
+
+	long string // empty means that Short is all
+}
+
+// newCommand makes a command whose flags and Run are still to come.
+func newCommand(name, short, long string) *command {
+	return &command{Command{Name: name, Short: short, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}, long}
+}
+
+// parse parses the flags, which may stand anywhere before --, and returns the arguments. The error is [flag.ErrHelp] if the
+// help is asked for.
+func (c *command) parse(path string, args []string) (rest []string, err error) {
+	c.Flags.Init(c.Name, flag.ContinueOnError)
+	c.Flags.SetOutput(io.Discard) // Run prints the error.
+	c.Flags.Usage = func() {}
+	for {
+		if err := c.Flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, &usageError{err}
+		}
+		parsed := len(args) - c.Flags.NArg()
+		if c.Flags.NArg() == 0 || parsed > 0 && args[parsed-1] == "--" {
+			rest = append(rest, c.Flags.Args()...)
+			break
+		}
+		rest, args = append(rest, c.Flags.Arg(0)), c.Flags.Args()[1:]
 	}
-	if c.Args != "" {
-		command.Use, command.Args = c.Name+" "+c.Args, cobra.ArbitraryArgs
+	if c.Args == "" && len(rest) > 0 {
+		return nil, Usagef("%s takes no arguments, and %q is one", path, rest[0])
 	}
-	if c.Flags != nil {
-		command.Flags().AddGoFlagSet(c.Flags)
-	}
-	return command
+	return rest, nil
+}
+
+func hasFlags(flags *flag.FlagSet) (yes bool) {
+	flags.VisitAll(func(*flag.Flag) { yes = true })
+	return yes
+}
+
+// printFlags prints the help about flags.
+func printFlags(out io.Writer, flags *flag.FlagSet) {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	head := "\nFlags:\n"
+	flags.VisitAll(func(f *flag.Flag) {
+		dashes := "      --"
+		if len(f.Name) == 1 {
+			dashes = "  -"
+		}
+		value, usage := flag.UnquoteUsage(f)
+		if value != "" {
+			value = " " + value
+		}
+		switch f.DefValue {
+		case "", "false", "0", "0s":
+		default:
+			format := " (default %s)"
+			if getter, ok := f.Value.(flag.Getter); ok {
+				if _, isText := getter.Get().(string); isText {
+					format = " (default %q)"
+				}
+			}
+			usage += fmt.Sprintf(format, f.DefValue)
+		}
+		fmt.Fprintf(w, "%s%s%s%s\t%s\n", head, dashes, f.Name, value, usage)
+		head = ""
+	})
+	_ = w.Flush() // Help that cannot be written has nowhere to be reported.
 }
 
 // Usagef returns an error about the command line. It makes the exit code 2.
@@ -40,33 +100,3 @@ type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
-
-// noArgs rejects arguments, which at the root are names of unknown commands.
-func noArgs(c *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return nil
-	case c.HasSubCommands():
-		return Usagef("there is no command %q", args[0])
-	}
-	return Usagef("%s takes no arguments, and %q is one", c.CommandPath(), args[0])
-}
-
-// help replaces cobra's command, which exits 0 when the command does not exist.
-func help() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [command]",
-		Short: "Print help about a command",
-		RunE: func(c *cobra.Command, args []string) error {
-			about, rest, err := c.Root().Find(args)
-			if err != nil {
-				return err
-			}
-			if err := noArgs(about, rest); err != nil {
-				return err
-			}
-			about.InitDefaultHelpFlag()
-			return about.Help()
-		},
-	}
-}

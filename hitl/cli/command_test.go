@@ -22,11 +22,15 @@ func TestCommands(t *testing.T) {
 		stdout, stderr string // what they contain
 	}{
 		"arguments and flags":     {args: []string{"export", "--dir", "out", "T-1", "T-2"}, stdout: "[T-1 T-2] to out\n"},
+		"flags after arguments":   {args: []string{"export", "T-1", "--dir=out", "T-2"}, stdout: "[T-1 T-2] to out\n"},
+		"nothing but arguments":   {args: []string{"export", "--dir", "out", "--", "T-1", "--dir"}, stdout: "[T-1 --dir] to out\n"},
+		"flags of the app only":   {args: []string{"--addr", ":0", "version"}, code: 2, stderr: "acme: acme takes no arguments, and \"version\" is one\nSee 'acme --help'.\n"},
+		"help without flags":      {args: []string{"help", "version"}, stdout: "Print versions\n\nUsage:\n  acme version\n"},
 		"help of the app":         {args: []string{"--help"}, stdout: "export        Export tickets\n"},
 		"help of the command":     {args: []string{"export", "--help"}, stdout: "acme export TICKET… [flags]\n\nFlags:\n      --dir directory   directory to write to (default \".\")\n"},
 		"failure":                 {args: []string{"export", "T-3"}, code: 1, stderr: "acme: the desk is down\n"},
 		"wrong argument":          {args: []string{"export", "3"}, code: 2, stderr: "acme: \"3\" is not the id of a ticket\nSee 'acme export --help'.\n"},
-		"wrong flag":              {args: []string{"export", "--force"}, code: 2, stderr: "acme: unknown flag: --force\nSee 'acme export --help'.\n"},
+		"wrong flag":              {args: []string{"export", "--force"}, code: 2, stderr: "acme: flag provided but not defined: -force\nSee 'acme export --help'.\n"},
 		"unwanted argument":       {args: []string{"playground", "T-1"}, code: 2, stderr: "acme: acme playground takes no arguments, and \"T-1\" is one\n"},
 		"instead of the app's":    {args: []string{"playground"}, stdout: "own playground\n"},
 		"the default":             {byDefault: "export", args: []string{"--dir", "out"}, stdout: "[] to out\n"},

@@ -1,24 +1,19 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
-
-	"github.com/spf13/cobra"
 
 	"github.com/hitl-go/sdk/internal/hitlinterface"
 )
 
-func (a App) definition() *cobra.Command {
+func (a App) definition() *command {
 	var iface bool
-	c := &cobra.Command{
-		Use:   "definition",
-		Short: "Print the definition of the integration",
-		Long: `Prints the JSON that 'deploy' sends to create the integration, without the URL, the values of secrets and the id of
-the interface: 'deploy' adds them.`,
-		Args: noArgs,
-	}
-	c.Flags().BoolVar(&iface, "interface", false, "print only the HITL interface")
-	c.RunE = func(*cobra.Command, []string) error {
+	c := newCommand("definition", "Print the definition of the integration",
+		`Prints the JSON that 'deploy' sends to create the integration, without the URL, the values of secrets and the id of
+the interface: 'deploy' adds them.`)
+	c.Flags.BoolVar(&iface, "interface", false, "print only the HITL interface")
+	c.Run = func(context.Context, []string) error {
 		body := a.Server.Describe()
 		if !iface {
 			return a.print(body)

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/deployment"
 )
@@ -28,12 +26,10 @@ type deploy struct {
 	bypass      bool
 }
 
-func (a App) deploy() *cobra.Command {
+func (a App) deploy() *command {
 	d := deploy{App: a}
-	c := &cobra.Command{
-		Use:   "deploy",
-		Short: "Create or update the integration in a workspace",
-		Long: `Creates the integration in a Botpress workspace, or updates it if this version is deployed already. It shows the
+	c := newCommand("deploy", "Create or update the integration in a workspace",
+		`Creates the integration in a Botpress workspace, or updates it if this version is deployed already. It shows the
 changes and asks before it makes them.
 
 The signing secret is printed once, when the integration is created; Botpress does not show it again. The environment
@@ -42,19 +38,21 @@ error:
 
   deploy --url https://desk.example.com --access-key --yes --env-file adapter.env
 
-` + environment,
-		Args: noArgs,
-	}
+`+environment)
 	workspaceID := a.workspaceFlags(c)
-	c.Flags().StringVar(&d.url, "url", "", "public `address` of the adapter; required to create the integration, unchanged by an update without it")
-	c.Flags().StringVar(&d.visibility, "visibility", "", "who can install it: private, unlisted or public; a new integration is private by default, an update without it changes nothing")
-	c.Flags().StringArrayVar(&d.secrets, "secret", nil, "`name=value` of a secret that the definition declares, or its name to take the value from the environment")
-	c.Flags().BoolVar(&d.accessKey, "access-key", false, "create an integration access key and print it: the adapter's BP_TOKEN")
-	c.Flags().BoolVar(&d.dryRun, "dry-run", false, "validate with Botpress, and change nothing")
-	c.Flags().BoolVar(&d.bypass, "bypass-breaking-changes", false, "update even if it breaks bots that have this version installed")
-	c.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask for confirmation")
+	c.Flags.StringVar(&d.url, "url", "", "public `address` of the adapter; required to create the integration, unchanged by an update without it")
+	c.Flags.StringVar(&d.visibility, "visibility", "", "who can install it: private, unlisted or public; a new integration is private by default, an update without it changes nothing")
+	c.Flags.Func("secret", "`name=value` of a secret that the definition declares, or its name to take the value from the environment", func(s string) error {
+		d.secrets = append(d.secrets, s)
+		return nil
+	})
+	c.Flags.BoolVar(&d.accessKey, "access-key", false, "create an integration access key and print it: the adapter's BP_TOKEN")
+	c.Flags.BoolVar(&d.dryRun, "dry-run", false, "validate with Botpress, and change nothing")
+	c.Flags.BoolVar(&d.bypass, "bypass-breaking-changes", false, "update even if it breaks bots that have this version installed")
+	c.Flags.BoolVar(&d.yes, "yes", false, "do not ask for confirmation")
+	c.Flags.BoolVar(&d.yes, "y", false, "short for --yes")
 	envFile := envFileFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.Run = func(ctx context.Context, _ []string) (err error) {
 		d.workspaceID = *workspaceID
 		if err := d.check(); err != nil {
 			return Usagef("%w", err)
@@ -62,7 +60,7 @@ error:
 		if d.made, err = d.openSecrets(*envFile); err != nil {
 			return err
 		}
-		return errors.Join(d.run(c.Context()), d.made.close())
+		return errors.Join(d.run(ctx), d.made.close())
 	}
 	return c
 }

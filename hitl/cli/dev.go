@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -35,17 +34,15 @@ type dev struct {
 	open        bool
 }
 
-func (a App) dev() *cobra.Command {
+func (a App) dev() *command {
 	d := dev{App: a}
-	c := &cobra.Command{
-		Use:   "dev",
-		Short: "Run the integration on this machine, live in a real bot",
-		Long: `Deploys a development version of the integration, which only its owner sees, and answers Botpress from this machine. It needs no
+	c := newCommand("dev", "Run the integration on this machine, live in a real bot",
+		`Deploys a development version of the integration, which only its owner sees, and answers Botpress from this machine. It needs no
 public address: requests come through Botpress' development tunnel. Install the version in a bot, under "dev" in its list of
 integrations. Each request is shown as it happens.
 
 The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
-` + devFolder + `, which git ignores. The signal USR1 restarts the adapter and keeps the tunnel.
+`+devFolder+`, which git ignores. The signal USR1 restarts the adapter and keeps the tunnel.
 
 Environment:
 
@@ -54,20 +51,19 @@ Environment:
   BP_API_URL       address of the API; default https://api.botpress.cloud
   BP_TUNNEL_URL    address of the tunnel, unless --tunnel is set; default https://tunnel.botpress.cloud
 
-What is not set is taken from the profile of Botpress' own command line, in ~/.botpress/profiles.json.`,
-		Args: noArgs,
-	}
+What is not set is taken from the profile of Botpress' own command line, in ~/.botpress/profiles.json.`)
 	workspaceID := a.workspaceFlags(c)
-	c.Flags().StringVar(&d.profile, "profile", "", "`name` of the profile to use; the default is the one that 'bp profiles use' has chosen, or else default")
-	c.Flags().StringVar(&d.tunnel, "tunnel", cmp.Or(a.Getenv("BP_TUNNEL_URL"), defaultTunnel), "`address` of the development tunnel")
-	c.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the bodies of requests and responses, with secrets masked")
-	c.Flags().BoolVar(&d.remove, "delete", false, "delete the development version and what is kept of it, and exit")
-	c.Flags().BoolVar(&d.page, "playground", false, "show every request on a page, as the playground does")
-	c.Flags().StringVar(&d.addr, "addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
-	c.Flags().BoolVar(&d.open, "open", false, "open the page in the browser")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.Flags.StringVar(&d.profile, "profile", "", "`name` of the profile to use; the default is the one that 'bp profiles use' has chosen, or else default")
+	c.Flags.StringVar(&d.tunnel, "tunnel", cmp.Or(a.Getenv("BP_TUNNEL_URL"), defaultTunnel), "`address` of the development tunnel")
+	c.Flags.BoolVar(&d.verbose, "verbose", false, "show the bodies of requests and responses, with secrets masked")
+	c.Flags.BoolVar(&d.verbose, "v", false, "short for --verbose")
+	c.Flags.BoolVar(&d.remove, "delete", false, "delete the development version and what is kept of it, and exit")
+	c.Flags.BoolVar(&d.page, "playground", false, "show every request on a page, as the playground does")
+	c.Flags.StringVar(&d.addr, "addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
+	c.Flags.BoolVar(&d.open, "open", false, "open the page in the browser")
+	c.Run = func(ctx context.Context, _ []string) error {
 		d.workspaceID = *workspaceID
-		return d.run(c.Context())
+		return d.run(ctx)
 	}
 	return c
 }

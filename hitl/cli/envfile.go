@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-
-	"github.com/spf13/cobra"
 )
 
 // secrets is where secrets are written as environment variables, which Botpress shows once: standard output, or a new file that
@@ -18,8 +16,8 @@ type secrets struct {
 	written bool
 }
 
-func envFileFlag(c *cobra.Command) *string {
-	return c.Flags().String("env-file", "", "write the secrets to this new `file`, which only its owner can read, instead of standard output")
+func envFileFlag(c *command) *string {
+	return c.Flags.String("env-file", "", "write the secrets to this new `file`, which only its owner can read, instead of standard output")
 }
 
 func (a App) openSecrets(path string) (*secrets, error) {

@@ -2,22 +2,19 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/hitl-go/sdk/hitl/playground"
 )
 
-func (a App) playground() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "playground",
-		Short: "Try it in the browser, without Botpress",
-		Long: `Serves a web page on this computer: an end user's chat with a bot on the left, the messages to the integration on
+func (a App) playground() *command {
+	c := newCommand("playground", "Try it in the browser, without Botpress",
+		`Serves a web page on this computer: an end user's chat with a bot on the left, the messages to the integration on
 the right, and every HTTP request below. The integration is the real one; this process simulates Botpress, so it
 needs neither an account nor environment variables.
 
@@ -28,16 +25,14 @@ sends them instead. --webhooks names a file with templates for them, a JSON arra
    "body": {"ticket": "{{session}}", "id": "{{new}}", "text": "Hello"}}
 
 method (default POST) and path are optional. {{session}} is replaced by the session's id in the desk,
-{{conversation}} and {{user}} by the ids of conversation and end user in Botpress, {{new}} by a new id.`,
-		Args: noArgs,
-	}
+{{conversation}} and {{user}} by the ids of conversation and end user in Botpress, {{new}} by a new id.`)
 	var config, webhooks string
 	opts := playground.Options{Server: a.Server, Output: a.Stderr}
-	c.Flags().StringVar(&config, "config", "", "configuration of the integration: a JSON `object`, or @ and the name of a file with one")
-	c.Flags().StringVar(&webhooks, "webhooks", "", "`file` with templates for webhooks")
-	c.Flags().StringVar(&opts.Addr, "addr", "", "`address` to listen on, on this computer (default 127.0.0.1:8072, or a free port)")
-	c.Flags().BoolVar(&opts.Open, "open", false, "open the page in the browser")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.Flags.StringVar(&config, "config", "", "configuration of the integration: a JSON `object`, or @ and the name of a file with one")
+	c.Flags.StringVar(&webhooks, "webhooks", "", "`file` with templates for webhooks")
+	c.Flags.StringVar(&opts.Addr, "addr", "", "`address` to listen on, on this computer (default 127.0.0.1:8072, or a free port)")
+	c.Flags.BoolVar(&opts.Open, "open", false, "open the page in the browser")
+	c.Run = func(ctx context.Context, _ []string) error {
 		opts.Logger = slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		var err error
 		if opts.Configuration, err = configuration(config); err != nil {
@@ -46,7 +41,7 @@ method (default POST) and path are optional. {{session}} is replaced by the sess
 		if opts.Webhooks, err = templates(webhooks); err != nil {
 			return err
 		}
-		return playground.Run(c.Context(), opts)
+		return playground.Run(ctx, opts)
 	}
 	return c
 }

@@ -4,32 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/spf13/cobra"
 )
 
-func (a App) rotate() *cobra.Command {
+func (a App) rotate() *command {
 	var yes bool
-	c := &cobra.Command{
-		Use:   "rotate-secret",
-		Short: "Make a new signing secret",
-		Long: `Makes a new signing secret for this version of the integration and prints it. Botpress does not show it again.
+	c := newCommand("rotate-secret", "Make a new signing secret",
+		`Makes a new signing secret for this version of the integration and prints it. Botpress does not show it again.
 
 The old secret stays valid for 24 hours. Set BP_SIGNING_SECRET to new,old and restart the adapter. Remove the old one
 after that.
 
-` + environment,
-		Args: noArgs,
-	}
+`+environment)
 	workspaceID := a.workspaceFlags(c)
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	c.Flags.BoolVar(&yes, "yes", false, "do not ask for confirmation")
+	c.Flags.BoolVar(&yes, "y", false, "short for --yes")
 	envFile := envFileFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.Run = func(ctx context.Context, _ []string) error {
 		made, err := a.openSecrets(*envFile)
 		if err != nil {
 			return err
 		}
-		return errors.Join(a.rotateSecret(c.Context(), *workspaceID, yes, made), made.close())
+		return errors.Join(a.rotateSecret(ctx, *workspaceID, yes, made), made.close())
 	}
 	return c
 }

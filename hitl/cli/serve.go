@@ -1,24 +1,21 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
-
-	"github.com/spf13/cobra"
 )
 
-func (a App) serve() *cobra.Command {
+func (a App) serve() *command {
 	addr := ":8072"
 	if port := a.Getenv("PORT"); port != "" {
 		addr = ":" + port
 	}
-	c := &cobra.Command{
-		Use:   "serve",
-		Short: "Serve the integration",
-		Long: `Serves the integration until the process is interrupted or terminated. It completes the requests in flight first.
+	c := newCommand("serve", "Serve the integration",
+		`Serves the integration until the process is interrupted or terminated. It completes the requests in flight first.
 
 Environment:
 
@@ -27,22 +24,20 @@ Environment:
   BP_API_URL         address of the API; default https://api.botpress.cloud
   BP_LOG_FORMAT      json for a JSON log on standard error; LOG_LEVEL sets its lowest level
 
-GET /health answers 200 while the process runs, GET /ready while it accepts requests.`,
-		Args: noArgs,
-	}
-	c.Flags().StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+GET /health answers 200 while the process runs, GET /ready while it accepts requests.`)
+	c.Flags.StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")
+	c.Run = func(ctx context.Context, _ []string) error {
 		if err := errors.Join(a.checkLog(), a.Server.Ready()); err != nil {
 			return err
 		}
-		listener, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", addr)
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 		if err != nil {
 			return fmt.Errorf("cannot listen on %s; choose another address with --addr or PORT: %w", addr, err)
 		}
 		a.relaxGC()
 		body := a.Server.Describe()
 		fmt.Fprintf(a.Stderr, "%s %s is listening on %s\n", body.Name, body.Version, listener.Addr())
-		return a.Server.Serve(c.Context(), listener)
+		return a.Server.Serve(ctx, listener)
 	}
 	return c
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
@@ -20,11 +20,11 @@ type installation struct {
 	hitl.Installation
 }
 
-func (a App) installationFlags(c *cobra.Command) *installation {
+func (a App) installationFlags(c *command) *installation {
 	in := &installation{App: a}
-	c.Flags().StringVar(&in.BotID, "bot", a.Getenv("BP_BOT_ID"), "`id` of the bot; the default is BP_BOT_ID in the environment")
-	c.Flags().StringVar(&in.IntegrationID, "integration", a.Getenv("BP_INTEGRATION_ID"), "`id` of the integration; the default is BP_INTEGRATION_ID in the environment")
-	c.Flags().StringVar(&in.Alias, "alias", "", "`alias` of the installation; required if the integration is installed more than once in the bot")
+	c.Flags.StringVar(&in.BotID, "bot", a.Getenv("BP_BOT_ID"), "`id` of the bot; the default is BP_BOT_ID in the environment")
+	c.Flags.StringVar(&in.IntegrationID, "integration", a.Getenv("BP_INTEGRATION_ID"), "`id` of the integration; the default is BP_INTEGRATION_ID in the environment")
+	c.Flags.StringVar(&in.Alias, "alias", "", "`alias` of the installation; required if the integration is installed more than once in the bot")
 	return in
 }
 
@@ -89,26 +89,22 @@ func (in *installation) explain(doing string, err error) error {
 	return fmt.Errorf("could not %s: %s: %w", doing, advice, err)
 }
 
-func (a App) sessions() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "sessions",
-		Short: "List the sessions that are not over",
-		Long: `Lists the sessions of an installation that are being opened, open or closing, and those of which messages are known to
+func (a App) sessions() *command {
+	c := newCommand("sessions", "List the sessions that are not over",
+		`Lists the sessions of an installation that are being opened, open or closing, and those of which messages are known to
 be undelivered. A closing session has ended for the end user, and the help desk is still to be told. What needs
 attention comes first.
 
-` + installationEnvironment,
-		Args: noArgs,
-	}
+`+installationEnvironment)
 	var asJSON bool
 	in := a.installationFlags(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.Flags.BoolVar(&asJSON, "json", false, "print JSON")
+	c.Run = func(ctx context.Context, _ []string) error {
 		r, err := in.reader()
 		if err != nil {
 			return err
 		}
-		all, more, err := r.List(c.Context())
+		all, more, err := r.List(ctx)
 		if err != nil {
 			return in.explain("list the sessions", err)
 		}
@@ -132,38 +128,37 @@ type session struct {
 	config string
 }
 
-func (a App) session() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "session ID",
-		Short: "Show a session, or put it in order",
-		Long: `Shows what Botpress knows of a session: its phase, who takes part, what is undelivered, the latest messages and
+func (a App) session() *command {
+	c := newCommand("session", "Show a session, or put it in order",
+		`Shows what Botpress knows of a session: its phase, who takes part, what is undelivered, the latest messages and
 events, and which leases are held. ID is the conversation's in Botpress, or the session's in the help desk.
 
 --flush puts it in order first: it delivers what is undelivered, ends it in the help desk if it is closing, and reads it back
 if the adapter can. The server does so by itself, every quarter of an hour unless it is set otherwise. For that this process
 connects to the help desk, with the configuration of the installation in --config: Botpress does not show it.
 
-` + installationEnvironment,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return Usagef("session needs one argument, the id of a session: the conversation's in Botpress, or the help desk's")
-			}
-			return nil
-		},
-	}
+`+installationEnvironment)
+	c.Args = "ID"
 	s := session{installation: a.installationFlags(c)}
-	c.Flags().BoolVar(&s.asJSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&s.flush, "flush", false, "put the session in order before it is shown")
-	c.Flags().StringVar(&s.config, "config", "", "with --flush, configuration of the installation: a JSON `object`, or @ and the name of a file with one")
-	c.Flags().StringVar(&s.ConfigurationType, "config-type", "", "with --flush, `name` of the alternative configuration, if it is one")
-	c.Flags().StringVar(&s.WebhookID, "webhook", "", "with --flush, `id` of the installation's webhook, if the adapter needs it")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		for _, name := range []string{"config", "config-type", "webhook"} {
-			if c.Flags().Changed(name) && !s.flush {
-				return Usagef("--%s is only for --flush", name)
-			}
+	c.Flags.BoolVar(&s.asJSON, "json", false, "print JSON")
+	c.Flags.BoolVar(&s.flush, "flush", false, "put the session in order before it is shown")
+	c.Flags.StringVar(&s.config, "config", "", "with --flush, configuration of the installation: a JSON `object`, or @ and the name of a file with one")
+	c.Flags.StringVar(&s.ConfigurationType, "config-type", "", "with --flush, `name` of the alternative configuration, if it is one")
+	c.Flags.StringVar(&s.WebhookID, "webhook", "", "with --flush, `id` of the installation's webhook, if the adapter needs it")
+	c.Run = func(ctx context.Context, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return Usagef("session needs one argument, the id of a session: the conversation's in Botpress, or the help desk's")
 		}
-		return s.run(c.Context(), args[0])
+		var wrong error
+		c.Flags.Visit(func(f *flag.Flag) {
+			if slices.Contains([]string{"config", "config-type", "webhook"}, f.Name) && !s.flush {
+				wrong = Usagef("--%s is only for --flush", f.Name)
+			}
+		})
+		if wrong != nil {
+			return wrong
+		}
+		return s.run(ctx, args[0])
 	}
 	return c
 }

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/hitl-go/sdk/botpress"
 )
 
@@ -19,8 +17,8 @@ type workspace struct {
 }
 
 // workspaceFlags adds the flags of the commands that change a workspace.
-func (a App) workspaceFlags(c *cobra.Command) (id *string) {
-	return c.Flags().String("workspace", a.Getenv("BP_WORKSPACE_ID"), "`id` of the workspace; the default is BP_WORKSPACE_ID in the environment")
+func (a App) workspaceFlags(c *command) (id *string) {
+	return c.Flags.String("workspace", a.Getenv("BP_WORKSPACE_ID"), "`id` of the workspace; the default is BP_WORKSPACE_ID in the environment")
 }
 
 // environment is the help about the environment of those commands.
