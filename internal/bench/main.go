@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	flags.IntVar(&p.rounds, "rounds", 5, "how often everything is measured")
 	flags.IntVar(&p.requests, "requests", 20_000, "how many requests of each kind are sent in a round")
 	flags.IntVar(&p.messages, "messages", 10, "how many messages each way a whole session has")
-	flags.IntVar(&p.longRun, "long", 10_000, "how many sessions are played in a row at the end")
+	flags.IntVar(&p.longRun, "long", 20_000, "how many sessions are played in a row at the end")
 	short := flags.Bool("short", false, "a few requests only, to check that all is well; nothing is written")
 	docs := flags.String("out", "docs", "the folder of performance.md and performance.svg; empty writes nothing")
 	profiles := flags.String("profile", "", "a folder for profiles of the servers that are written in Go, for go tool pprof; they cost time, so no document is written")

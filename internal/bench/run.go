@@ -31,7 +31,7 @@ type plan struct {
 func (p plan) pool() int { return min(max(p.requests/5, 10*p.connections), 4000) }
 
 // longMessages is how many messages each way a session of the long run has.
-const longMessages = 2
+const longMessages = 3
 
 // Names of what is measured besides the workloads.
 const (
