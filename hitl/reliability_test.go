@@ -442,56 +442,6 @@ func TestHandoverWindow(t *testing.T) {
 	})
 }
 
-// Once the plugin is ready, which one replica hears of, all of them send at once, and look once.
-func TestReadyPlugin(t *testing.T) {
-	for name, test := range map[string]struct {
-		before []string      // What the agent says before.
-		wait   time.Duration // How long after the start the end user says something.
-		looks  int
-	}{
-		"nothing is scheduled":           {nil, time.Second, 1 + 3 + 3}, // Who does not know yet finds the state, takes a time, and gives it back.
-		"what was scheduled has arrived": {[]string{"one", "two", "three"}, 9 * time.Second, 3},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, setting{replicas: 3}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
-				w.must(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
-				said := 0
-				report := func(text string) { // Each at another replica.
-					said++
-					w.report(comment(fmt.Sprintf("A-%d", said), text))
-				}
-				for _, text := range test.before {
-					report(text)
-				}
-				w.pass(test.wait)
-				w.must(jane.Say(t.Context(), message.Text{Text: "Hello?"}))
-				w.settle()
-				for range len(w.replicas) - 1 { // The next reply comes to the replica that has seen the end user's message.
-					w.dispatch("ping", "{}")
-				}
-				looks := func() (n int) {
-					for _, c := range w.cloud.Calls() {
-						if strings.Contains(c.Path, "/hitlActivation") {
-							n++
-						}
-					}
-					return n
-				}
-				before := looks()
-				for _, text := range []string{"four", "five", "six", "seven", "eight", "nine"} {
-					report(text)
-					if lines := seen(jane); lines[len(lines)-1] != "Alice Agent: "+text {
-						t.Errorf("after %q, the end user has %q", text, lines)
-					}
-				}
-				if n := looks() - before; n != test.looks {
-					t.Errorf("for six replies at three replicas, they looked %d times, want %d", n, test.looks)
-				}
-			})
-		})
-	}
-}
-
 // Replies of one instant keep their order: no two of them are due at the same time.
 func TestRepliesOfOneInstant(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

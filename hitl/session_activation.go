@@ -17,8 +17,7 @@ import (
 //
 // Botpress' scheduler may be late, by up to schedulerJitter. So events are scheduled further apart than that, on whichever
 // replica they come: each replica writes into a state of the conversation for when it has scheduled its latest event, and the
-// same call shows it those of the others. What does not fit into the window waits for its end. The state also says that the plugin
-// is ready, once any replica knows. From then on nobody schedules anything, so that one look that finds nothing scheduled is enough.
+// same call shows it those of the others. What does not fit into the window waits for its end.
 
 const (
 	schedulerJitter = time.Second
@@ -31,7 +30,6 @@ type activationClock struct {
 	last   time.Time // when our latest event is due
 	ready  bool      // the plugin has sent a message to the desk: it takes events at once
 	shared bool      // the state is there
-	over   bool      // all replicas know that the plugin is ready, and nothing is scheduled any more
 }
 
 func (c *activationClock) markReady() {
@@ -47,32 +45,22 @@ func (c *activationClock) markReady() {
 func (c *activationClock) reserve(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last, c.over = latest(c.last, last), false
-}
-
-func (c *activationClock) isOver() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.over
+	c.last = latest(c.last, last)
 }
 
 // activationRecord is the state of an activating session: when the latest event of each replica is due, when the session has
-// started again, for which start all earlier events are scheduled again, and whether the plugin is ready. The times are Botpress'.
+// started again, and for which start all earlier events are scheduled again. The times are Botpress'.
 type activationRecord map[string]string
 
 const (
 	startedAgain = "started"
 	repeated     = "repeated"
-	pluginReady  = "ready"
 )
 
 // lastDue is when the latest event of all replicas but one is due.
 func (r activationRecord) lastDue(but string) (last time.Time) {
 	for replica, at := range r {
-		if replica != but && replica != startedAgain && replica != repeated && replica != pluginReady {
+		if replica != but && replica != startedAgain && replica != repeated {
 			last = latest(last, parseTimestamp(at))
 		}
 	}
@@ -85,8 +73,6 @@ func (r activationRecord) lastDue(but string) (last time.Time) {
 func (s *sessions) activating(ses *session) bool {
 	age := s.clock.since(ses.startedAt)
 	switch {
-	case ses.activation.isOver():
-		return false
 	case age < 2*s.activationDelay || s.clock.now().Before(ses.repeatedUntil):
 		return true
 	case age > activationWatch*s.activationDelay || ses.activation == nil:
@@ -105,7 +91,7 @@ const (
 )
 
 // slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
-// activation window. It costs a call while the session is activating, and one when the plugin is ready.
+// activation window. It costs a call while the session is activating.
 func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, error) {
 	if !s.activating(ses) {
 		return nil, nil
@@ -113,7 +99,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	own := ses.activation
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	startedAt, last, written := ses.startedAt, own.last, false
+	startedAt, last := ses.startedAt, own.last
 	for {
 		now := s.clock.now()
 		end := startedAt.Add(2 * s.activationDelay)
@@ -137,25 +123,12 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		// What is sent at once is over when others read the record. If it were in it, replicas that send at the same moment would
 		// make way for each other for ever.
 		mine := activationRecord{}
-		switch {
-		case due.After(now):
+		if due.After(now) {
 			mine[s.replica] = timestamp(due)
-			written = true
-		case written: // what does not come
-			mine[s.replica] = timestamp(own.last)
-		}
-		if own.ready {
-			mine[pluginReady] = "true"
 		}
 		record, err := s.shareActivation(ctx, ses, mine)
 		if err != nil {
 			return nil, err
-		}
-		if !own.ready && record[pluginReady] != "" {
-			own.ready = true
-			if due.After(now) { // Others send at once now, and would overtake it.
-				continue
-			}
 		}
 		others, again := record.lastDue(s.replica), parseTimestamp(record[startedAgain])
 		if record[repeated] != record[startedAgain] && now.Before(again.Add(repeatWait*s.activationDelay)) {
@@ -166,7 +139,6 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		}
 		if !again.After(startedAt) && (others.IsZero() || !due.Before(others.Add(scheduleGap))) {
 			if !due.After(now) {
-				own.over = own.ready
 				return nil, nil // nothing is scheduled that it could overtake
 			}
 			own.last = due
