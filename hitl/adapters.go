@@ -147,7 +147,7 @@ func (a *adapters) enter(in scope, want fingerprint, c *connection) {
 	}
 	a.live.Remove(in) // Add would replace it without ending it
 	a.live.Add(in, c)
-	a.isMended(in)
+	a.stopReconnecting(in)
 	c.background.begin = func() (end func(), ok bool) { return a.beginWork(c) }
 	if a.stopped {
 		a.live.Remove(in)

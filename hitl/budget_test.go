@@ -1,9 +1,11 @@
 package hitl_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,4 +154,38 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// The end user who was just linked is not read again, and one who was linked a while ago is: they may have another name by now.
+func TestLinkedUserIsReadAgain(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, _ *botpresstest.EndUser) {
+		reads := func() (n int) {
+			for _, c := range w.cloud.Calls() {
+				if c.Operation == "getUser" {
+					n++
+				}
+			}
+			return n
+		}
+		var created struct {
+			Output struct {
+				UserID string `json:"userId"`
+			} `json:"output"`
+		}
+		w.must(json.Unmarshal([]byte(w.act(`{"type":"createUser","input":{"name":"Jane","email":"jane@example.com"}}`)), &created))
+		for _, step := range []struct {
+			later time.Duration
+			reads int
+		}{{time.Second, 0}, {3 * time.Second, 0}, {2 * time.Second, 1}} {
+			w.pass(step.later)
+			before := reads()
+			start := fmt.Sprintf(`{"type":"createTicket","input":{"userId":%q,"title":%q,"messageHistory":[]}}`, created.Output.UserID, step.later)
+			if body := w.act(start); !strings.Contains(body, `"conversationId"`) {
+				t.Fatal(body)
+			}
+			if n := reads() - before; n != step.reads {
+				t.Errorf("%v later, the user was read %d times, want %d", step.later, n, step.reads)
+			}
+		}
+	})
 }

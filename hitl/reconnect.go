@@ -33,10 +33,16 @@ func (s *Server) unconnected(ctx context.Context, op operation, cause error) (re
 	}
 	c := s.assemble(s.equip(op.in, observed(ctx).mask.Load()), noAdapter{cause})
 	c.background.stop() // There is nothing to retry with.
-	if closing, err := c.toDesk.stopOnce(ctx, in.ConversationID); err != nil && !closing {
+	// A desk that does not answer may have used up the operation's time.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
+	defer cancel()
+	closing, err := c.toDesk.stopOnce(ctx, in.ConversationID)
+	if err != nil && !closing {
 		return response{}, cause
 	}
-	c.toDesk.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", cause)
+	if closing {
+		c.toDesk.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", cause)
+	}
 	return jsonResponse(wire.Output{Output: struct{}{}})
 }
 
@@ -107,11 +113,11 @@ func (a *adapters) reconnect(ctx context.Context, in Installation, configuration
 func (a *adapters) giveUp(in scope) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.isMended(in)
+	a.stopReconnecting(in)
 }
 
-// isMended says that an installation needs no attempts to connect it any more. Hold a.mu.
-func (a *adapters) isMended(in scope) {
+// stopReconnecting ends the attempts to connect an installation with their next one. Hold a.mu.
+func (a *adapters) stopReconnecting(in scope) {
 	if _, trying := a.broken[in]; trying {
 		a.broken[in] = ""
 	}

@@ -22,9 +22,15 @@ type signIn struct {
 
 func (s *signIn) fails(err error) { s.err.Store(&err) }
 
+// errHangs is a desk that takes a connection and answers after all patience is over.
+var errHangs = errors.New("no answer")
+
 func (s *signIn) try() error {
 	s.attempts.Add(1)
 	if err := s.err.Load(); err != nil {
+		if errors.Is(*err, errHangs) {
+			<-time.After(2 * time.Minute)
+		}
 		return *err
 	}
 	return nil
@@ -61,7 +67,7 @@ func atSignIn(t *testing.T, test func(t *testing.T, w *world, jane *botpresstest
 func TestDeskIsDownWhenAProcessBegins(t *testing.T) {
 	for name, down := range map[string]error{
 		"out of reach": errDown, "an error of any kind": errors.New("503 Service Unavailable"),
-		"signed out": &hitl.Error{Message: "connect the account again", Temporary: true},
+		"no answer": errHangs, "signed out": &hitl.Error{Message: "connect the account again", Temporary: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			atSignIn(t, func(t *testing.T, w *world, jane *botpresstest.EndUser, s *signIn, replace func()) {

@@ -73,7 +73,7 @@ func (d desk) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, e
 
 func main() {
 	if os.Getenv("AGENT_KEY") == "" {
-		fmt.Fprintln(os.Stderr, "AGENT_KEY is not set. Nothing works where the integration is served without it; any secret will do, which the agent's reports come with.")
+		fmt.Fprintln(os.Stderr, "AGENT_KEY is not set. Set it to a secret of your choice, which the agent's reports must have: without it, nobody can be served.")
 	}
 	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0", SendOnce: true}, connect, nil))
 }

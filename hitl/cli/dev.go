@@ -42,7 +42,7 @@ public address: requests come through Botpress' development tunnel. Install the 
 integrations. Each request is shown as it happens.
 
 The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
-`+devFolder+`, which git ignores. The signal USR1 restarts the adapter and keeps the tunnel.
+`+devFolder+`, which git ignores. If it says so, the signal USR1 restarts the adapter and keeps the tunnel.
 
 Environment:
 
@@ -219,7 +219,11 @@ func (d *dev) serveTunnel(ctx context.Context, kept *devState, a *devAdapter) er
 		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient, Handler: a.handler(),
 		Connected: func() {
 			broken = false
-			d.say("Live. Ctrl+C ends it%s.", restartHint())
+			hint := ""
+			if restarts != nil { // Without Main, the signal would end the process.
+				hint = restartHint()
+			}
+			d.say("Live. Ctrl+C ends it%s.", hint)
 		},
 		Broken: func(err error) {
 			if !broken {
