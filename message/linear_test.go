@@ -11,6 +11,9 @@ import (
 
 // A megabyte of the worst that is known takes less than a second to write.
 func TestLinearTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a megabyte of each takes 12 s: the whole run has the time")
+	}
 	writers := map[string]func(string){
 		"HTML":     func(s string) { message.ToHTML(message.Text{Text: s}) },
 		"Markdown": func(s string) { message.ToMarkdown(message.Text{Text: s}) },

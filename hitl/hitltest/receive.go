@@ -137,7 +137,7 @@ func (t *trial) mustArrive(u *EndUser, words []string, when string) {
 		return slices.DeleteFunc(slices.Clone(words), func(word string) bool { return count(lines, word) > 0 })
 	}
 	all := func(botpresstest.Received) bool { return len(lost()) == 0 }
-	if !all(botpresstest.Received{}) && !u.sees(all) {
+	if !all(botpresstest.Received{}) && !u.seesWithin(t.suite.times.arrival, all) {
 		t.Errorf("The agent wrote %q in the desk %s, and the end user did not receive it: %q", lost(), when, u.lines())
 	}
 }
@@ -146,7 +146,7 @@ func (t *trial) mustArrive(u *EndUser, words []string, when string) {
 // need a moment to connect.
 func (t *trial) mustHear(u *EndUser) (words []string) {
 	t.Helper()
-	for range shortTimeout / time.Second {
+	for range t.suite.times.arrival / time.Second {
 		word := unique("acted")
 		words = append(words, word)
 		t.suite.desk.Act(u.Session(), word)
@@ -155,7 +155,7 @@ func (t *trial) mustHear(u *EndUser) (words []string) {
 		}
 	}
 	t.Fatalf("The agent wrote %q in the desk, of which Receive should hear, and nothing has reached the end user within %s. The end user received: %q",
-		words, shortTimeout, u.lines())
+		words, t.suite.times.arrival, u.lines())
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 )
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	t.Run("wire in front of the desk", func(t *testing.T) {
 		wire := &Wire{}
 		desk, url := newDesk(t, wire.Handler)
@@ -52,10 +53,11 @@ func TestRun(t *testing.T) {
 }
 
 // quick is for fake desks.
-var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond}
+var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond, arrival: 4 * time.Second}
 
 // TestBroken runs the suite on adapters that break one rule each. Only that rule must fail.
 func TestBroken(t *testing.T) {
+	t.Parallel()
 	texts := map[string]string{
 		"refs":               `the tag "priority"`,
 		"user-twice":         "in the desk, and then, called with the same request, on another replica,",
@@ -96,7 +98,7 @@ func TestBroken(t *testing.T) {
 	}
 	watched := make([]*recorder, len(rules))
 	var all errgroup.Group
-	all.SetLimit(6) // They wait most of the time.
+	all.SetLimit(16) // They wait most of the time.
 	for i, r := range rules {
 		all.Go(func() error {
 			wire := &Wire{}
@@ -135,7 +137,8 @@ func TestBroken(t *testing.T) {
 
 // TestBrokenOtherwise: a rule that checks several things finds each.
 func TestBrokenOtherwise(t *testing.T) {
-	for _, test := range []struct{ quirk, rule, says string }{
+	t.Parallel()
+	tests := []struct{ quirk, rule, says string }{
 		{"receive-slow end", "receive-restart", "The context of Receive ended, and after 400ms it had not returned."},
 		{"receive-cursor first", "receive-restart", "while deliver returned errors, and the end user did not receive it"},
 		{"backfill-other ids", "backfill-complete", "the end user would receive it twice."},
@@ -150,8 +153,12 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"backfill-gone", "backfill-since", "For a session that the desk does not have, Backfill returned hitl.Assigned{"},
 		{"complete-notices that reopen", "late-reply", "and now it is open."},
 		{"complete-notices for all", "late-reply", "and it was shown to the end user"},
-	} {
-		t.Run(test.quirk, func(t *testing.T) {
+	}
+	watched := make([]*recorder, len(tests))
+	var all errgroup.Group
+	all.SetLimit(16) // They wait most of the time.
+	for i, test := range tests {
+		all.Go(func() error {
 			desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
 			offer := desk.desk(nil)
 			if test.quirk == "backfill-one id" {
@@ -163,10 +170,16 @@ func TestBrokenOtherwise(t *testing.T) {
 					others[r.name] = "other tests are about it"
 				}
 			}
-			watched := watch(t, func(t runner) {
+			watched[i] = watch(t, func(t runner) {
 				run(t, connectQuirky(test.quirk, nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer, Waive: others}, quick)
 			})
-			if got := watched.of(test.rule); !strings.Contains(got, test.says) {
+			return nil
+		})
+	}
+	_ = all.Wait() // What fails is in the recorders.
+	for i, test := range tests {
+		t.Run(test.quirk, func(t *testing.T) {
+			if got := watched[i].of(test.rule); !strings.Contains(got, test.says) {
 				t.Errorf("the failure does not say %q:\n%s", test.says, got)
 			}
 		})

@@ -49,9 +49,10 @@ type times struct {
 	prompt   time.Duration // Within which a method must return when its context has ended.
 	down     time.Duration // The deadline of methods while the desk is down.
 	handover time.Duration // For rules with early: it must outlast the start of the session.
+	arrival  time.Duration // Within which an end user must receive what Receive hears of.
 }
 
-var defaultTimes = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second}
+var defaultTimes = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second, arrival: shortTimeout}
 
 // docs is the address of the documentation of the rules.
 const docs = "https://github.com/hitl-go/sdk/blob/main/docs/adapter-rules.md#"

@@ -33,6 +33,9 @@ const module = "github.com/hitl-go/sdk"
 // TestTutorial follows docs/tutorial.md without the network: with this checkout in place of the released module, and with the
 // caches of this machine.
 func TestTutorial(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building and testing each step takes a minute: the whole run has the time")
+	}
 	w := newWalk(t)
 	checkout, err := filepath.Abs("../..")
 	if err != nil {

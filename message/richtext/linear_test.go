@@ -33,6 +33,9 @@ func longHost() string {
 
 // A megabyte of the worst that is known takes less than a second, and about four times as much as a quarter of it.
 func TestLinearTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a megabyte of each takes 25 s: the whole run has the time")
+	}
 	many := func(s string) string { return strings.Repeat(s, 300) }
 	for _, hostile := range []struct{ first, then string }{
 		// Texts that the parser joins.
