@@ -32,6 +32,9 @@ func TestBudget(t *testing.T) {
 			w.settle()
 			got[name] += w.apiCalls() - before
 		}
+		say := func(u *botpresstest.EndUser, text string) func() {
+			return func() { w.must(u.Say(t.Context(), message.Text{Text: text})) }
+		}
 		on := func(ticket string, r report) func() {
 			r.TicketID = ticket
 			return func() { w.report(r) }
@@ -43,6 +46,10 @@ func TestBudget(t *testing.T) {
 			}
 		})
 		measure("Replied, in the handover window", on("T-2", comment("B-1", "Hello")))
+		w.pass(7 * time.Second) // The reply has arrived.
+		measure("message_created, in the handover window", say(bob, "It is late"))
+		measure("Replied, since the plugin is ready", on("T-2", comment("B-1b", "Hello")))
+		measure("Replied, and again", on("T-2", comment("B-1c", "Hello")))
 		w.afterHandover()
 		measure("message_created", func() { w.say(bob, message.Text{Text: "I need help"}) })
 		measure("Assigned", on("T-2", assigned))
@@ -54,16 +61,19 @@ func TestBudget(t *testing.T) {
 		measure("an unknown session, again", on("T-99", comment("X-2", "Hello")))
 
 		want := map[string]int{
-			"createUser and startHitl":        2 + 3,
-			"Replied, in the handover window": 2,
-			"message_created":                 2,
-			"Assigned":                        2,
-			"Assigned, the same agent again":  2,
-			"Replied":                         1,
-			"Replied, an echo":                0, // one at another replica
-			"Stopped":                         2,
-			"an unknown session, first":       3, // by its id, whether one is being opened, by its id again
-			"an unknown session, again":       0,
+			"createUser and startHitl":                2 + 3,
+			"Replied, in the handover window":         2,
+			"message_created, in the handover window": 2,
+			"Replied, since the plugin is ready":      2,
+			"Replied, and again":                      1,
+			"message_created":                         2,
+			"Assigned":                                2,
+			"Assigned, the same agent again":          2,
+			"Replied":                                 1,
+			"Replied, an echo":                        0, // one at another replica
+			"Stopped":                                 2,
+			"an unknown session, first":               3, // by its id, whether one is being opened, by its id again
+			"an unknown session, again":               0,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("calls of the Botpress API (-want +got):\n%s", diff)

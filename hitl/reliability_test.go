@@ -442,6 +442,107 @@ func TestHandoverWindow(t *testing.T) {
 	})
 }
 
+// Once the plugin is ready, which one replica hears of, all of them send at once, and look once.
+func TestReadyPlugin(t *testing.T) {
+	for name, test := range map[string]struct {
+		before []string      // What the agent says before.
+		wait   time.Duration // How long after the start the end user says something.
+		looks  int
+	}{
+		"nothing is scheduled":           {nil, time.Second, 1 + 3 + 3}, // Who does not know yet finds the state, takes a time, and gives it back.
+		"what was scheduled has arrived": {[]string{"one", "two", "three"}, 9 * time.Second, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{replicas: 3}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.must(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+				said := 0
+				report := func(text string) { // Each at another replica.
+					said++
+					w.report(comment(fmt.Sprintf("A-%d", said), text))
+				}
+				for _, text := range test.before {
+					report(text)
+				}
+				w.pass(test.wait)
+				w.must(jane.Say(t.Context(), message.Text{Text: "Hello?"}))
+				w.settle()
+				for range len(w.replicas) - 1 { // The next reply comes to the replica that has seen the end user's message.
+					w.dispatch("ping", "{}")
+				}
+				looks := func() (n int) {
+					for _, c := range w.cloud.Calls() {
+						if strings.Contains(c.Path, "/hitlActivation") {
+							n++
+						}
+					}
+					return n
+				}
+				before := looks()
+				for _, text := range []string{"four", "five", "six", "seven", "eight", "nine"} {
+					report(text)
+					if lines := seen(jane); lines[len(lines)-1] != "Alice Agent: "+text {
+						t.Errorf("after %q, the end user has %q", text, lines)
+					}
+				}
+				if n := looks() - before; n != test.looks {
+					t.Errorf("for six replies at three replicas, they looked %d times, want %d", n, test.looks)
+				}
+			})
+		})
+	}
+}
+
+// A replica that does not know yet that the plugin is ready writes a time into the state, and takes it back. Another one that
+// sees it in between schedules nothing behind it: whoever has looked already would overtake that.
+func TestTimeThatIsTakenBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		takenBack, arrives time.Duration // After the reply.
+	}{
+		"soon":       {700 * time.Millisecond, time.Second},
+		"not at all": {time.Minute, 4*time.Second + 200*time.Millisecond}, // Its replica has died.
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				client, err := botpress.New(botpress.Options{
+					BaseURL: "http://botpress.test", Token: w.cloud.Token, BotID: w.cloud.BotID, IntegrationID: w.in.IntegrationID, HTTPClient: w.client,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.must(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+				w.must(jane.Say(t.Context(), message.Text{Text: "Hello?"}))
+				w.settle()
+
+				key := botpress.StateKey{Type: botpress.StateOfConversation, ID: jane.DownstreamID(), Name: "hitlActivation"}
+				write := func(at time.Time) {
+					t.Helper()
+					payload := fmt.Sprintf(`{"another":%q,"ready":"true"}`, at.UTC().Format(time.RFC3339Nano))
+					if _, err := client.SetState(t.Context(), key, botpress.SetStateParams{Payload: json.RawMessage(payload)}); err != nil {
+						t.Error(err)
+					}
+				}
+				start := time.Now()
+				write(start.Add(3 * time.Second))
+				takeBack := time.AfterFunc(test.takenBack, func() { write(time.Time{}) })
+				w.report(comment("A-1", "Hello"))
+				w.settle()
+				takeBack.Stop()
+				for _, c := range w.cloud.Calls() {
+					if strings.Contains(string(c.Request), `"schedule"`) {
+						t.Errorf("an event was scheduled: %s", c.Request)
+					}
+				}
+				if lines := seen(jane); lines[len(lines)-1] != "Alice Agent: Hello" {
+					t.Errorf("the end user has %q", lines)
+				}
+				if took := time.Since(start); took > test.arrives+500*time.Millisecond || took < min(test.takenBack, test.arrives) {
+					t.Errorf("the reply arrived after %s, want %s", took, test.arrives)
+				}
+			})
+		})
+	}
+}
+
 // Replies of one instant keep their order: no two of them are due at the same time.
 func TestRepliesOfOneInstant(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

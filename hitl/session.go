@@ -71,7 +71,7 @@ type sessions struct {
 
 // snapshot reads a session from its conversation.
 func (s *sessions) snapshot(conv botpress.Conversation) *session {
-	return &session{
+	ses := &session{
 		conversationID: conv.ID,
 		ref:            s.def.conversationRef(conv.Tags),
 		createdAt:      conv.CreatedAt,
@@ -84,6 +84,10 @@ func (s *sessions) snapshot(conv botpress.Conversation) *session {
 		outboxPending:  conv.Tags[tagOutbox] != "",
 		phase:          conv.Tags[tagPhase],
 	}
+	if known, ok := s.cache.get(conv.ID); ok {
+		ses.activation = known.activation
+	}
+	return ses
 }
 
 // read asks Botpress for a session.

@@ -17,7 +17,8 @@ import (
 //
 // Botpress' scheduler may be late, by up to schedulerJitter. So events are scheduled further apart than that, on whichever
 // replica they come: each replica writes into a state of the conversation for when it has scheduled its latest event, and the
-// same call shows it those of the others. What does not fit into the window waits for its end.
+// same call shows it those of the others. What does not fit into the window waits for its end. The state also says that the plugin
+// is ready, once any replica knows. From then on nobody schedules anything, so that one look that finds nothing scheduled is enough.
 
 const (
 	schedulerJitter = time.Second
@@ -30,6 +31,8 @@ type activationClock struct {
 	last   time.Time // when our latest event is due
 	ready  bool      // the plugin has sent a message to the desk: it takes events at once
 	shared bool      // the state is there
+	closed bool      // the state says that the plugin is ready: nobody schedules anything from then on
+	over   bool      // and what was scheduled has arrived
 }
 
 func (c *activationClock) markReady() {
@@ -45,22 +48,32 @@ func (c *activationClock) markReady() {
 func (c *activationClock) reserve(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = latest(c.last, last)
+	c.last, c.over = latest(c.last, last), false
+}
+
+func (c *activationClock) isOver() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
 }
 
 // activationRecord is the state of an activating session: when the latest event of each replica is due, when the session has
-// started again, and for which start all earlier events are scheduled again. The times are Botpress'.
+// started again, for which start all earlier events are scheduled again, and whether the plugin is ready. The times are Botpress'.
 type activationRecord map[string]string
 
 const (
 	startedAgain = "started"
 	repeated     = "repeated"
+	pluginReady  = "ready"
 )
 
 // lastDue is when the latest event of all replicas but one is due.
 func (r activationRecord) lastDue(but string) (last time.Time) {
 	for replica, at := range r {
-		if replica != but && replica != startedAgain && replica != repeated {
+		if replica != but && replica != startedAgain && replica != repeated && replica != pluginReady {
 			last = latest(last, parseTimestamp(at))
 		}
 	}
@@ -73,6 +86,8 @@ func (r activationRecord) lastDue(but string) (last time.Time) {
 func (s *sessions) activating(ses *session) bool {
 	age := s.clock.since(ses.startedAt)
 	switch {
+	case ses.activation.isOver():
+		return false
 	case age < 2*s.activationDelay || s.clock.now().Before(ses.repeatedUntil):
 		return true
 	case age > activationWatch*s.activationDelay || ses.activation == nil:
@@ -90,8 +105,15 @@ const (
 	repeatWait      = 4  // after it has started again, earlier events may still be scheduled anew
 )
 
+const activationPoll = 500 * time.Millisecond
+
+// isRepeating reports whether a session has started again, and its earlier events are still to be scheduled anew.
+func (r activationRecord) isRepeating(now time.Time, delay time.Duration) bool {
+	return r[repeated] != r[startedAgain] && now.Before(parseTimestamp(r[startedAgain]).Add(repeatWait*delay))
+}
+
 // slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
-// activation window. It costs a call while the session is activating.
+// activation window. It costs a call while the session is activating, and one when the plugin is ready.
 func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, error) {
 	if !s.activating(ses) {
 		return nil, nil
@@ -100,7 +122,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	startedAt, last := ses.startedAt, own.last
-	for {
+	for !own.closed {
 		now := s.clock.now()
 		end := startedAt.Add(2 * s.activationDelay)
 		due := now
@@ -123,16 +145,25 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		// What is sent at once is over when others read the record. If it were in it, replicas that send at the same moment would
 		// make way for each other for ever.
 		mine := activationRecord{}
-		if due.After(now) {
+		switch {
+		case due.After(now):
 			mine[s.replica] = timestamp(due)
+		case own.ready:
+			mine[pluginReady] = "true"
 		}
 		record, err := s.shareActivation(ctx, ses, mine)
 		if err != nil {
 			return nil, err
 		}
+		if own.closed = record[pluginReady] != ""; own.closed {
+			if due.After(now) {
+				break // We wrote it too late.
+			}
+			return nil, s.drain(ctx, ses, record)
+		}
 		others, again := record.lastDue(s.replica), parseTimestamp(record[startedAgain])
-		if record[repeated] != record[startedAgain] && now.Before(again.Add(repeatWait*s.activationDelay)) {
-			if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if record.isRepeating(now, s.activationDelay) {
+			if err := sleep(ctx, activationPoll); err != nil {
 				return nil, err
 			}
 			continue
@@ -145,6 +176,37 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			return &botpress.Schedule{DateTime: due}, nil
 		}
 		startedAt, last = latest(startedAt, again), latest(last, others)
+	}
+	return nil, s.drain(ctx, ses, nil)
+}
+
+// drain waits until all has arrived that replicas have scheduled before one of them wrote that the plugin is ready. A time that
+// was written later counts for nothing, and who wrote it takes it back. The lock is held, and the record was just read, or is nil.
+func (s *sessions) drain(ctx context.Context, ses *session, record activationRecord) (err error) {
+	own := ses.activation
+	for {
+		if record == nil {
+			mine := activationRecord{pluginReady: "true", s.replica: timestamp(own.last)}
+			if record, err = s.shareActivation(ctx, ses, mine); err != nil {
+				return err
+			}
+		}
+		var until time.Time
+		if last := latest(own.last, record.lastDue(s.replica)); !last.IsZero() {
+			until = last.Add(scheduleGap)
+		}
+		if again := parseTimestamp(record[startedAgain]); again.After(ses.startedAt) {
+			until = latest(until, again.Add(s.activationDelay))
+		}
+		now := s.clock.now()
+		if !until.After(now) && !record.isRepeating(now, s.activationDelay) {
+			own.over = true
+			return nil
+		}
+		if err := sleep(ctx, activationPoll); err != nil {
+			return err
+		}
+		record = nil
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/hitl-go/sdk/internal/bench/api"
 )
 
 // sessions are whole ones, one after another on each connection.
@@ -54,15 +52,14 @@ func (p sessions) run(ctx context.Context, w *world, servers []*process, done fu
 }
 
 // calls is how many calls of the API a new session takes. This SDK does not read the end user again, but makes other calls: a lease
-// while the desk opens the ticket; a state in which replicas agree when the plugin is ready, for each reply in the first ten
-// seconds; two looks through the messages before the session ends, one of them through all, and a further mark; and a call for an
-// agent whom the process has not seen.
+// while the desk opens the ticket; a state in which replicas agree that the plugin is ready; a look for undelivered messages before
+// the session ends, and a further mark; and a call for an agent whom the process has not seen.
 func (p sessions) calls(of program) (least, most int) {
 	n := 2 + 3 + 3*p.messages + 2
 	if !of.guarantees {
 		return n, n
 	}
-	n += p.messages + (2*p.messages+api.PageSize-1)/api.PageSize + 2
+	n += 3
 	return n, n + 1
 }
 
