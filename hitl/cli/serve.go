@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 )
 
 func (a App) serve() *command {
@@ -34,23 +33,11 @@ GET /health answers 200 while the process runs, GET /ready while it accepts requ
 		if err != nil {
 			return fmt.Errorf("cannot listen on %s; choose another address with --addr or PORT: %w", addr, err)
 		}
-		a.relaxGC()
 		body := a.Server.Describe()
 		fmt.Fprintf(a.Stderr, "%s %s is listening on %s\n", body.Name, body.Version, listener.Addr())
 		return a.Server.Serve(ctx, listener)
 	}
 	return c
-}
-
-// gcPercent lets the heap grow to three times what is alive before it is collected. That is little in a server, whose heap Go would
-// collect many times a second under load. internal/bench shows what it saves, and what memory it costs.
-const gcPercent = 200
-
-// relaxGC leaves it to the environment if that says anything about it.
-func (a App) relaxGC() {
-	if a.Getenv("GOGC") == "" && a.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 }
 
 // checkLog refuses settings of the log that [hitl.FromEnv] passes over.

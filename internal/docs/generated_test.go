@@ -104,8 +104,6 @@ var variables = map[string]string{
 	"BP_TUNNEL_URL":     "the development tunnel; Botpress' own unless set",
 	"LOG_LEVEL":         "`debug`, `info`, `warn` or `error`: the lowest level that is logged; `info` unless set, `debug` in Botpress' format",
 	"PORT":              "the port to listen on; 8072 unless set",
-	"GOGC":              "when Go collects garbage. If neither this nor `GOMEMLIMIT` is set, `serve` lets the heap grow to three times what is in use",
-	"GOMEMLIMIT":        "how much memory Go may use, see `GOGC`",
 	"HOME":              "where `dev` finds the profiles of Botpress' own command line, `.botpress/profiles.json`",
 	"NO_COLOR":          "anything: no colours in the terminal",
 	"TERM":              "`dumb`: no colours in the terminal",
