@@ -13,10 +13,10 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/racetest"
 )
 
 func TestRun(t *testing.T) {
-	t.Parallel()
 	t.Run("wire in front of the desk", func(t *testing.T) {
 		wire := &Wire{}
 		desk, url := newDesk(t, wire.Handler)
@@ -52,12 +52,14 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// atOnce is how many suites run at once: they wait most of the time, and do not wait much longer than quick says.
+const atOnce = max(6, 16/racetest.Slowdown)
+
 // quick is for fake desks.
 var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond, arrival: 4 * time.Second}
 
 // TestBroken runs the suite on adapters that break one rule each. Only that rule must fail.
 func TestBroken(t *testing.T) {
-	t.Parallel()
 	texts := map[string]string{
 		"refs":               `the tag "priority"`,
 		"user-twice":         "in the desk, and then, called with the same request, on another replica,",
@@ -98,7 +100,7 @@ func TestBroken(t *testing.T) {
 	}
 	watched := make([]*recorder, len(rules))
 	var all errgroup.Group
-	all.SetLimit(16) // They wait most of the time.
+	all.SetLimit(atOnce)
 	for i, r := range rules {
 		all.Go(func() error {
 			wire := &Wire{}
@@ -137,7 +139,6 @@ func TestBroken(t *testing.T) {
 
 // TestBrokenOtherwise: a rule that checks several things finds each.
 func TestBrokenOtherwise(t *testing.T) {
-	t.Parallel()
 	tests := []struct{ quirk, rule, says string }{
 		{"receive-slow end", "receive-restart", "The context of Receive ended, and after 400ms it had not returned."},
 		{"receive-cursor first", "receive-restart", "while deliver returned errors, and the end user did not receive it"},
@@ -156,7 +157,7 @@ func TestBrokenOtherwise(t *testing.T) {
 	}
 	watched := make([]*recorder, len(tests))
 	var all errgroup.Group
-	all.SetLimit(16) // They wait most of the time.
+	all.SetLimit(atOnce)
 	for i, test := range tests {
 		all.Go(func() error {
 			desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })

@@ -392,6 +392,9 @@ func (w *walk) session(t *testing.T) {
 	if line, ok := desk.wait([]string{"ticket 1 is closed"}); ok {
 		t.Fatalf("the desk does not print %q, but\n%s", line, desk)
 	}
+	if err := w.cloud.Settle(t.Context()); err != nil { // The desk prints it before stopHitl is answered.
+		t.Error(err)
+	}
 	if err := in.Uninstall(t.Context()); err != nil {
 		t.Error(err)
 	}
