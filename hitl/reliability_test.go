@@ -543,6 +543,37 @@ func TestTimeThatIsTakenBack(t *testing.T) {
 	}
 }
 
+// A session that started again is as ready as others once the plugin has sent a message.
+func TestReadyAfterARepeatedStart(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		client, err := botpress.New(botpress.Options{
+			BaseURL: "http://botpress.test", Token: w.cloud.Token, BotID: w.cloud.BotID, IntegrationID: w.in.IntegrationID, HTTPClient: w.client,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.must(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+		w.pass(time.Second)
+		w.must(jane.Say(t.Context(), message.Text{Text: "Hello?"}))
+		w.settle()
+		again := time.Now().UTC().Format(time.RFC3339Nano)
+		key := botpress.StateKey{Type: botpress.StateOfConversation, ID: jane.DownstreamID(), Name: "hitlActivation"}
+		payload := fmt.Sprintf(`{"started":%q,"repeated":%q,"ready":"true"}`, again, again)
+		if _, err := client.SetState(t.Context(), key, botpress.SetStateParams{Payload: json.RawMessage(payload)}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		w.report(comment("A-1", "Hello"))
+		w.settle()
+		if lines := seen(jane); lines[len(lines)-1] != "Alice Agent: Hello" {
+			t.Errorf("the end user has %q", lines)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the reply arrived after %s, and the plugin was ready", took)
+		}
+	})
+}
+
 // Replies of one instant keep their order: no two of them are due at the same time.
 func TestRepliesOfOneInstant(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

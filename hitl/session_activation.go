@@ -31,7 +31,7 @@ type activationClock struct {
 	last   time.Time // when our latest event is due
 	ready  bool      // the plugin has sent a message to the desk: it takes events at once
 	shared bool      // the state is there
-	closed bool      // the state says that the plugin is ready: nobody schedules anything from then on
+	frozen bool      // the state says that the plugin is ready: nobody schedules anything from then on
 	over   bool      // and what was scheduled has arrived
 }
 
@@ -122,7 +122,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	startedAt, last := ses.startedAt, own.last
-	for !own.closed {
+	for !own.frozen {
 		now := s.clock.now()
 		end := startedAt.Add(2 * s.activationDelay)
 		due := now
@@ -155,7 +155,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		if err != nil {
 			return nil, err
 		}
-		if own.closed = record[pluginReady] != ""; own.closed {
+		if own.frozen = record[pluginReady] != ""; own.frozen {
 			if due.After(now) {
 				break // We wrote it too late.
 			}
@@ -194,9 +194,6 @@ func (s *sessions) drain(ctx context.Context, ses *session, record activationRec
 		var until time.Time
 		if last := latest(own.last, record.lastDue(s.replica)); !last.IsZero() {
 			until = last.Add(scheduleGap)
-		}
-		if again := parseTimestamp(record[startedAgain]); again.After(ses.startedAt) {
-			until = latest(until, again.Add(s.activationDelay))
 		}
 		now := s.clock.now()
 		if !until.After(now) && !record.isRepeating(now, s.activationDelay) {

@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// atOnce is how many suites run at once: they wait most of the time, and do not wait much longer than quick says.
+// atOnce is how many suites run at once. They wait most of the time, but under the race detector more of them would be late.
 const atOnce = max(6, 16/racetest.Slowdown)
 
 // quick is for fake desks.
