@@ -21,8 +21,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/hitl-go/sdk/internal/bench/api"
 )
 
 func main() {
@@ -85,15 +83,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if err := pins.self(ctx); err != nil {
 		return err
 	}
-	botpress, err := api.Listen(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, botpress.Close()) }()
 	b := &bench{
-		plan: p, programs: programs, api: botpress, profiles: *profiles, progress: progress,
+		plan: p, programs: programs, profiles: *profiles, progress: progress,
 		starter: starter{
-			pinning: pins, apiURL: botpress.URL, dir: dir,
+			pinning: pins, dir: dir,
 			client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: startLimit},
 		},
 	}

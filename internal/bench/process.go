@@ -34,7 +34,6 @@ type process struct {
 // starter starts servers.
 type starter struct {
 	pinning pinning
-	apiURL  string
 	dir     string // of logs
 	client  *http.Client
 }
@@ -43,7 +42,7 @@ type starter struct {
 const startLimit = 30 * time.Second
 
 // start starts a server, and returns once it answers.
-func (st starter) start(ctx context.Context, p program) (*process, error) {
+func (st starter) start(ctx context.Context, p program, apiURL string) (*process, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
@@ -62,7 +61,7 @@ func (st starter) start(ctx context.Context, p program) (*process, error) {
 	s.command.Dir = p.dir
 	s.command.Stdout, s.command.Stderr = log, log
 	s.command.Env = append(os.Environ(),
-		"PORT="+strconv.Itoa(port), "BP_API_URL="+st.apiURL, "BP_TOKEN="+token, "BP_SIGNING_SECRET="+signingSecret,
+		"PORT="+strconv.Itoa(port), "BP_API_URL="+apiURL, "BP_TOKEN="+token, "BP_SIGNING_SECRET="+signingSecret,
 		"LOG_LEVEL=", "BP_LOG_FORMAT=", "NODE_ENV=production", debug.Variable+"=")
 	if p.isGo {
 		s.debug = "http://127.0.0.1:" + strconv.Itoa(debugPort)

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hitl-go/sdk/internal/bench/api"
 )
 
 // plan is how much is measured.
@@ -68,12 +67,11 @@ type bench struct {
 	plan     plan
 	programs []program
 	starter  starter
-	api      *api.Server
 	profiles string // the folder of profiles; empty for none
 	progress io.Writer
 }
 
-// run measures all programs in each round, in an order that rotates.
+// run measures all programs in each round.
 func (b *bench) run(ctx context.Context) (results, error) {
 	r := results{
 		programs: b.programs, samples: map[string]map[string][]sample{}, lifetimes: map[string][]lifetime{}, long: map[string]longRun{},
@@ -82,14 +80,11 @@ func (b *bench) run(ctx context.Context) (results, error) {
 		r.samples[p.key] = map[string][]sample{}
 	}
 	for round := range b.plan.rounds {
-		for i := range b.programs {
-			p := b.programs[(i+round)%len(b.programs)]
-			start := time.Now()
-			if err := b.round(ctx, p, r); err != nil {
-				return r, fmt.Errorf("round %d of %s: %w", round+1, p.name, err)
-			}
-			fmt.Fprintf(b.progress, "round %d of %d: %s took %v\n", round+1, b.plan.rounds, p.name, time.Since(start).Round(time.Millisecond))
+		start := time.Now()
+		if err := b.round(ctx, r); err != nil {
+			return r, fmt.Errorf("round %d: %w", round+1, err)
 		}
+		fmt.Fprintf(b.progress, "round %d of %d took %v\n", round+1, b.plan.rounds, time.Since(start).Round(time.Millisecond))
 	}
 	for _, p := range b.programs {
 		long, err := b.long(ctx, p)
@@ -102,53 +97,110 @@ func (b *bench) run(ctx context.Context) (results, error) {
 	return r, nil
 }
 
-func (b *bench) round(ctx context.Context, p program, r results) error {
-	err := b.serve(ctx, p, 1, func(w *world, servers []*process) error {
-		if err := b.alone(ctx, w, servers, r); err != nil {
+// round starts all programs, once alone and once with replicas, and has them take turns.
+func (b *bench) round(ctx context.Context, r results) (err error) {
+	var alone, replicated []*site
+	defer func() {
+		for _, s := range append(alone, replicated...) {
+			err = errors.Join(err, s.close(err))
+		}
+	}()
+	for _, p := range b.programs {
+		one, err := b.open(ctx, p, 1)
+		if err != nil {
 			return err
 		}
-		used, err := usageOf(pids(servers)...)
-		r.lifetimes[p.key] = append(r.lifetimes[p.key], lifetime{servers[0].startup, used.peak, used.resident})
-		return err
-	})
-	if err != nil {
-		return err
+		alone = append(alone, one)
+		several, err := b.open(ctx, p, b.plan.replicas)
+		if err != nil {
+			return err
+		}
+		replicated = append(replicated, several)
 	}
-	return b.serve(ctx, p, b.plan.replicas, func(w *world, servers []*process) error {
-		s, err := workloadNamed(messages).run(ctx, w, servers, b.plan.connections, b.plan.requests)
-		r.add(p, severalReplicas, s)
+	for _, wl := range workloads() {
+		sites := alone
+		if wl.name == messages {
+			sites = append(slices.Clone(alone), replicated...)
+		}
+		if err := b.requests(ctx, wl, sites, r); err != nil {
+			return fmt.Errorf("%s: %w", wl.name, err)
+		}
+	}
+	if err := b.sessions(ctx, alone, r); err != nil {
+		return fmt.Errorf("sessions: %w", err)
+	}
+	for _, s := range alone {
+		used, err := usageOf(pids(s.servers)...)
+		if err != nil {
+			return err
+		}
+		r.lifetimes[s.program.key] = append(r.lifetimes[s.program.key], lifetime{s.servers[0].startup, used.peak, used.resident})
+	}
+	return nil
+}
+
+// turns is how often each program has its turn in a workload. The speed of a machine changes within seconds: programs that take
+// turns have the same share of its good times.
+const turns = 12
+
+// takeTurns has each site do a part of the n requests or sessions in each turn, in an order that rotates.
+func takeTurns(sites []*site, n int, do func(s *site, from, n int) (tally, error)) ([]tally, error) {
+	all := make([]tally, len(sites))
+	for turn := range turns {
+		from, to := n*turn/turns, n*(turn+1)/turns
+		if from == to {
+			continue
+		}
+		for i := range sites {
+			i = (i + turn) % len(sites)
+			t, err := do(sites[i], from, to-from)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", sites[i].program.name, err)
+			}
+			all[i].add(t)
+		}
+	}
+	return all, nil
+}
+
+func (b *bench) requests(ctx context.Context, wl workload, sites []*site, r results) error {
+	return b.profile(ctx, sites[:len(b.programs)], wl.name, func() error {
+		all, err := takeTurns(sites, b.plan.requests, func(s *site, from, n int) (tally, error) {
+			return wl.run(ctx, s, b.plan.connections, from, n)
+		})
+		for i, t := range all {
+			name := wl.name
+			if len(sites[i].servers) > 1 {
+				name = severalReplicas
+			}
+			r.add(sites[i].program, name, t.sample())
+		}
 		return err
 	})
 }
 
-// alone measures one process.
-func (b *bench) alone(ctx context.Context, w *world, servers []*process, r results) error {
-	p := servers[0].program
-	for _, wl := range workloads() {
-		err := b.profile(ctx, servers[0], wl.name, func() error {
-			s, err := wl.run(ctx, w, servers, b.plan.connections, b.plan.requests)
-			r.add(p, wl.name, s)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", wl.name, err)
-		}
-	}
-	whole := sessions{n: b.plan.sessions, connections: 1, messages: b.plan.messages}
-	s, err := whole.run(ctx, w, servers, func() {})
+func (b *bench) sessions(ctx context.Context, sites []*site, r results) error {
+	whole := sessions{connections: 1, messages: b.plan.messages}
+	all, err := takeTurns(sites, b.plan.sessions, func(s *site, from, n int) (tally, error) {
+		return whole.run(ctx, s, from, n, func() {})
+	})
 	if err != nil {
 		return err
 	}
-	r.add(p, sessionAtOnce, s)
-
-	b.api.SetLatency(b.plan.latency)
-	defer b.api.SetLatency(0)
-	whole.n = min(whole.n, 4)
-	whole.connections = whole.n // They wait most of the time.
-	if s, err = whole.run(ctx, w, servers, func() {}); err != nil {
-		return fmt.Errorf("with latency: %w", err)
+	for i, t := range all {
+		r.add(sites[i].program, sessionAtOnce, t.sample())
 	}
-	r.add(p, sessionLatency, s)
+	n := min(b.plan.sessions, 4)
+	whole.connections = n // They wait most of the time.
+	for _, s := range sites {
+		s.world.api.SetLatency(b.plan.latency)
+		t, err := whole.run(ctx, s, 0, n, func() {})
+		s.world.api.SetLatency(0)
+		if err != nil {
+			return fmt.Errorf("with latency: %s: %w", s.program.name, err)
+		}
+		r.add(s.program, sessionLatency, t.sample())
+	}
 	return nil
 }
 
@@ -156,62 +208,82 @@ func (r results) add(p program, name string, s sample) {
 	r.samples[p.key][name] = append(r.samples[p.key][name], s)
 }
 
-// serve starts replicas of a program in a new world, warms them up, and stops them when all is measured.
-func (b *bench) serve(ctx context.Context, p program, replicas int, measure func(w *world, servers []*process) error) (err error) {
-	w := newWorld(b.api, b.plan.pool())
-	var servers []*process
+// site is a program that is served by one or several processes, in a world of its own.
+type site struct {
+	program program
+	world   *world
+	servers []*process
+}
+
+// open starts replicas of a program in a new world, and warms them up.
+func (b *bench) open(ctx context.Context, p program, replicas int) (_ *site, err error) {
+	w, err := newWorld(ctx, b.plan.pool())
+	if err != nil {
+		return nil, err
+	}
+	s := &site{program: p, world: w}
 	defer func() {
-		for _, s := range servers {
-			if err != nil {
-				err = errors.Join(err, s.lastWords())
-			}
-			err = errors.Join(err, s.stop(), os.Remove(s.log))
+		if err != nil {
+			err = errors.Join(err, s.close(err))
 		}
 	}()
 	for range replicas {
-		s, err := b.starter.start(ctx, p)
+		server, err := b.starter.start(ctx, p, w.api.URL)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		servers = append(servers, s)
+		s.servers = append(s.servers, server)
 	}
-	if err := w.warmUp(ctx, servers, b.plan.connections); err != nil {
-		return fmt.Errorf("warm up: %w", err)
+	if err := s.warmUp(ctx, b.plan.connections); err != nil {
+		return nil, fmt.Errorf("warm up: %w", err)
 	}
-	return measure(w, servers)
+	return s, nil
+}
+
+// close stops all processes. If something has failed, the error is what they have said last.
+func (s *site) close(failed error) (err error) {
+	for _, server := range s.servers {
+		if failed != nil {
+			err = errors.Join(err, server.lastWords())
+		}
+		err = errors.Join(err, server.stop(), os.Remove(server.log))
+	}
+	return errors.Join(err, s.world.api.Close())
 }
 
 // long plays many short sessions.
 func (b *bench) long(ctx context.Context, p program) (long longRun, err error) {
+	s, err := b.open(ctx, p, 1)
+	if err != nil {
+		return long, err
+	}
+	defer func() { err = errors.Join(err, s.close(err)) }()
 	n := b.plan.longRun
-	err = b.serve(ctx, p, 1, func(w *world, servers []*process) error {
-		var tenths [11]time.Time // when each tenth has ended
-		var done atomic.Int64
-		var mu sync.Mutex
-		var failed error
-		tenths[0] = time.Now()
-		finished := func() {
-			ended := int(done.Add(1))
-			if ended%(n/10) != 0 {
-				return
-			}
-			used, err := usageOf(pids(servers)...)
-			mu.Lock()
-			defer mu.Unlock()
-			failed = errors.Join(failed, err)
-			if tenth := ended / (n / 10); tenth <= 10 {
-				tenths[tenth] = time.Now()
-				if tenth == 5 {
-					long.middle = used.resident
-				}
-				long.ends, long.peak = used.resident, used.peak
-			}
+	var tenths [11]time.Time // when each tenth has ended
+	var done atomic.Int64
+	var mu sync.Mutex
+	var failed error
+	tenths[0] = time.Now()
+	finished := func() {
+		ended := int(done.Add(1))
+		if ended%(n/10) != 0 {
+			return
 		}
-		s, err := sessions{n: n, connections: b.plan.connections, messages: longMessages}.run(ctx, w, servers, finished)
-		long.sample = s
-		long.first = float64(n/10) / tenths[1].Sub(tenths[0]).Seconds()
-		long.last = float64(n/10) / tenths[10].Sub(tenths[9]).Seconds()
-		return errors.Join(err, failed)
-	})
-	return long, err
+		used, err := usageOf(pids(s.servers)...)
+		mu.Lock()
+		defer mu.Unlock()
+		failed = errors.Join(failed, err)
+		if tenth := ended / (n / 10); tenth <= 10 {
+			tenths[tenth] = time.Now()
+			if tenth == 5 {
+				long.middle = used.resident
+			}
+			long.ends, long.peak = used.resident, used.peak
+		}
+	}
+	t, err := sessions{connections: b.plan.connections, messages: longMessages}.run(ctx, s, 0, n, finished)
+	long.sample = t.sample()
+	long.first = float64(n/10) / tenths[1].Sub(tenths[0]).Seconds()
+	long.last = float64(n/10) / tenths[10].Sub(tenths[9]).Seconds()
+	return long, errors.Join(err, failed)
 }

@@ -4,27 +4,26 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 )
 
 // sessions are whole ones, one after another on each connection.
 type sessions struct {
-	n           int
 	connections int
 	messages    int // each way
 }
 
-// run plays the sessions, and calls done after each one. The sample is for sessions, not for requests.
-func (p sessions) run(ctx context.Context, w *world, servers []*process, done func()) (sample, error) {
-	durations := make([]time.Duration, p.n)
-	m, err := startMeter(ctx, servers, w.api)
+// run plays the n sessions that come after the first ones, and calls done after each one. What it counts is for sessions, not for
+// requests.
+func (p sessions) run(ctx context.Context, on *site, first, n int, done func()) (tally, error) {
+	w, durations := on.world, make([]time.Duration, n)
+	m, err := startMeter(ctx, on)
 	if err != nil {
-		return sample{}, err
+		return tally{}, err
 	}
-	err = each(ctx, addrs(servers), p.connections, p.n, func(_ context.Context, c *conn, i int) error {
+	err = each(ctx, addrs(on.servers), p.connections, n, func(_ context.Context, c *conn, i int) error {
 		start := time.Now()
-		s, err := p.play(w, c, i)
+		s, err := p.play(w, c, first+i)
 		if err != nil {
 			return fmt.Errorf("session %d: %w", i, err)
 		}
@@ -37,18 +36,16 @@ func (p sessions) run(ctx context.Context, w *world, servers []*process, done fu
 		return nil
 	})
 	if err != nil {
-		return sample{}, err
+		return tally{}, err
 	}
-	s, calls, err := m.end(ctx, p.n)
+	t, calls, err := m.end(ctx, durations)
 	if err != nil {
-		return s, err
+		return t, err
 	}
-	if least, most := p.calls(servers[0].program); calls.Total() < int64(least*p.n) || calls.Total() > int64(most*p.n) {
-		return s, fmt.Errorf("%d sessions took %d calls of the API, and should take %d to %d each: %v", p.n, calls.Total(), least, most, calls)
+	if least, most := p.calls(on.program); t.calls < int64(least*n) || t.calls > int64(most*n) {
+		return t, fmt.Errorf("%d sessions took %d calls of the API, and should take %d to %d each: %v", n, t.calls, least, most, calls)
 	}
-	slices.Sort(durations)
-	s.p50, s.p99 = percentile(durations, 50), percentile(durations, 99)
-	return s, nil
+	return t, nil
 }
 
 // calls is how many calls of the API a new session takes. This SDK does not read the end user again, but makes other calls: a lease

@@ -47,10 +47,40 @@ type sample struct {
 	load      float64 // which part of its core the load took
 }
 
+// tally is what has been counted, in one turn or in several.
+type tally struct {
+	took      time.Duration
+	cpu, load time.Duration // of the servers, and of the load
+	allocs    uint64
+	calls     int64
+	latencies []time.Duration // of each request or session
+}
+
+func (t *tally) add(more tally) {
+	t.took += more.took
+	t.cpu += more.cpu
+	t.load += more.load
+	t.allocs += more.allocs
+	t.calls += more.calls
+	t.latencies = append(t.latencies, more.latencies...)
+}
+
+func (t *tally) sample() sample {
+	n := float64(len(t.latencies))
+	sorted := slices.Sorted(slices.Values(t.latencies))
+	return sample{
+		perSecond: n / t.took.Seconds(),
+		p50:       percentile(sorted, 50), p99: percentile(sorted, 99),
+		cpu:    t.cpu.Seconds() * 1000 / n,
+		allocs: float64(t.allocs) / n,
+		calls:  float64(t.calls) / n,
+		load:   t.load.Seconds() / t.took.Seconds(),
+	}
+}
+
 // meter measures what happens between its start and its end.
 type meter struct {
-	servers []*process
-	api     *api.Server
+	site *site
 
 	start  time.Time
 	used   usage
@@ -59,42 +89,38 @@ type meter struct {
 	counts api.Counts
 }
 
-func startMeter(ctx context.Context, servers []*process, a *api.Server) (m meter, err error) {
-	m = meter{servers: servers, api: a, counts: a.Counts()}
+func startMeter(ctx context.Context, s *site) (m meter, err error) {
+	m = meter{site: s, counts: s.world.api.Counts()}
 	var err1, err2, err3 error
-	m.allocs, err1 = allocations(ctx, servers)
+	m.allocs, err1 = allocations(ctx, s.servers)
 	m.load, err2 = usageOf(os.Getpid())
-	m.used, err3 = usageOf(pids(servers)...)
+	m.used, err3 = usageOf(pids(s.servers)...)
 	m.start = time.Now()
 	return m, errors.Join(err1, err2, err3)
 }
 
-// end returns what was measured over n requests, and which calls were made.
-func (m meter) end(ctx context.Context, n int) (s sample, calls api.Counts, err error) {
+// end returns what was counted, and which calls were made.
+func (m meter) end(ctx context.Context, latencies []time.Duration) (t tally, calls api.Counts, err error) {
 	took := time.Since(m.start)
-	used, err1 := usageOf(pids(m.servers)...)
+	used, err1 := usageOf(pids(m.site.servers)...)
 	load, err2 := usageOf(os.Getpid())
-	allocs, err3 := allocations(ctx, m.servers)
-	calls = m.api.Counts().Since(m.counts)
-	each := 1 / float64(n)
-	return sample{
-		perSecond: float64(n) / took.Seconds(),
-		cpu:       (used.cpu - m.used.cpu).Seconds() * 1000 * each,
-		allocs:    float64(allocs-m.allocs) * each,
-		calls:     float64(calls.Total()) * each,
-		load:      (load.cpu - m.load.cpu).Seconds() / took.Seconds(),
-	}, calls, errors.Join(err1, err2, err3, m.api.Err())
+	allocs, err3 := allocations(ctx, m.site.servers)
+	calls = m.site.world.api.Counts().Since(m.counts)
+	return tally{
+		took: took, cpu: used.cpu - m.used.cpu, load: load.cpu - m.load.cpu, allocs: allocs - m.allocs, calls: calls.Total(), latencies: latencies,
+	}, calls, errors.Join(err1, err2, err3, m.site.world.api.Err())
 }
 
-// run sends n requests of the workload, and checks that they were answered, with as many calls as there are to be.
-func (wl workload) run(ctx context.Context, w *world, servers []*process, connections, n int) (sample, error) {
+// run sends the n requests of the workload that come after the first ones, and checks that they were answered, with as many calls as
+// there are to be.
+func (wl workload) run(ctx context.Context, s *site, connections, first, n int) (tally, error) {
 	latencies := make([]time.Duration, n)
-	m, err := startMeter(ctx, servers, w.api)
+	m, err := startMeter(ctx, s)
 	if err != nil {
-		return sample{}, err
+		return tally{}, err
 	}
-	err = each(ctx, addrs(servers), connections, n, func(_ context.Context, c *conn, i int) error {
-		r, err := wl.next(w, i)
+	err = each(ctx, addrs(s.servers), connections, n, func(_ context.Context, c *conn, i int) error {
+		r, err := wl.next(s.world, first+i)
 		if err != nil {
 			return err
 		}
@@ -102,18 +128,16 @@ func (wl workload) run(ctx context.Context, w *world, servers []*process, connec
 		return err
 	})
 	if err != nil {
-		return sample{}, err
+		return tally{}, err
 	}
-	s, calls, err := m.end(ctx, n)
+	t, calls, err := m.end(ctx, latencies)
 	if err != nil {
-		return s, err
+		return t, err
 	}
-	if calls.Total() != int64(n*wl.calls) {
-		return s, fmt.Errorf("%d requests took %d calls of the API, and should take %d: %v", n, calls.Total(), n*wl.calls, calls)
+	if t.calls != int64(n*wl.calls) {
+		return t, fmt.Errorf("%d requests took %d calls of the API, and should take %d: %v", n, t.calls, n*wl.calls, calls)
 	}
-	slices.Sort(latencies)
-	s.p50, s.p99 = percentile(latencies, 50), percentile(latencies, 99)
-	return s, w.check()
+	return t, s.world.check()
 }
 
 // check looks whether what was said has arrived.
@@ -128,9 +152,9 @@ func (w *world) check() error {
 
 // warmUp has each server see each session, each agent and a few users, as it would have after a while: what it remembers of
 // them is not to be asked for later.
-func (w *world) warmUp(ctx context.Context, servers []*process, connections int) error {
-	say := workloadNamed(messages)
-	for _, server := range servers {
+func (s *site) warmUp(ctx context.Context, connections int) error {
+	w, say := s.world, workloadNamed(messages)
+	for _, server := range s.servers {
 		addr := []string{server.addr}
 		err := each(ctx, addr, connections, len(w.pool), func(_ context.Context, c *conn, i int) error {
 			r, err := say.next(w, i)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -29,8 +30,12 @@ type openSession struct {
 	conversationID, userID string
 }
 
-func newWorld(a *api.Server, sessions int) *world {
-	a.Reset()
+// newWorld makes a world with an API of its own, which the caller closes.
+func newWorld(ctx context.Context, sessions int) (*world, error) {
+	a, err := api.Listen(ctx)
+	if err != nil {
+		return nil, err
+	}
 	w := &world{api: a}
 	for n := range installations {
 		w.bots = append(w.bots, newInstallation(n))
@@ -40,7 +45,7 @@ func newWorld(a *api.Server, sessions int) *world {
 		s.conversationID, s.userID = a.Seed(n, time.Now().Add(-time.Hour))
 		w.pool = append(w.pool, s)
 	}
-	return w
+	return w, nil
 }
 
 func (w *world) request(operation string, in *installation, body any) (request, error) {

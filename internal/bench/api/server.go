@@ -58,23 +58,13 @@ func Listen(ctx context.Context) (*Server, error) {
 // Close ends the server.
 func (s *Server) Close() error { return s.http.Close() }
 
-// Reset forgets everything but the latency.
-func (s *Server) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.data = newData()
-	for _, n := range s.counts {
-		n.Store(0)
-	}
-}
-
 // SetLatency makes each call last at least so long.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
 // Counts is how often routes were called.
 type Counts map[string]int64
 
-// Counts returns how often each route was called since the last Reset.
+// Counts returns how often each route was called since the start.
 func (s *Server) Counts() Counts {
 	counts := Counts{}
 	for route, n := range s.counts {
