@@ -1,11 +1,12 @@
 module github.com/hitl-go/sdk
 
-go 1.25.0
+go 1.26.0
 
 require (
 	github.com/clipperhouse/uax29/v2 v2.7.0
 	github.com/coder/websocket v1.8.15
 	github.com/getkin/kin-openapi v0.152.0
+	github.com/go-json-experiment/json v1.27.2
 	github.com/go-resty/resty/v2 v2.17.2
 	github.com/google/go-cmp v0.7.0
 	github.com/gorilla/websocket v1.5.3

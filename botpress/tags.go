@@ -2,10 +2,11 @@ package botpress
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"net/url"
 	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Tags are names and values attached to a user, a conversation or a message.
@@ -17,10 +18,21 @@ type Tags map[string]string
 
 // MarshalJSON makes nil tags an object, because the API refuses null.
 func (t Tags) MarshalJSON() ([]byte, error) {
-	if t == nil {
-		return []byte("{}"), nil
+	names, size := make([]string, 0, len(t)), len("{}")
+	for name, value := range t {
+		names = append(names, name)
+		size += len(name) + len(value) + len(`"":"",`)
 	}
-	return json.Marshal(map[string]string(t))
+	slices.Sort(names)
+	text := append(make([]byte, 0, size), '{')
+	for _, name := range names {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text, _ = jsontext.AppendQuote(text, name) // bytes that are no UTF-8 are replaced, as by encoding/json
+		text, _ = jsontext.AppendQuote(append(text, ':'), t[name])
+	}
+	return append(text, '}'), nil
 }
 
 // discriminate reports whether get-or-create by the tags that are named finds

@@ -44,7 +44,7 @@ func decodeAction(body []byte) (wire.Action, error) {
 		Input json.RawMessage `json:"input"`
 	}
 	err := strictjson.Unmarshal(body, &a)
-	var mismatch *json.UnmarshalTypeError
+	var mismatch *strictjson.MismatchError
 	switch {
 	case errors.As(err, &mismatch): // JSON, but no object
 	case err != nil:

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // maxBody bounds the body of a request or of an integration's response, in bytes.
@@ -257,6 +259,7 @@ func (s *Server) writeError(w http.ResponseWriter, err *Error) {
 // "name?" may be null; without a mark it is optional and not null.
 func decode[T any](raw []byte, shape string) (T, *Error) {
 	var v T
+	raw = lastWins(raw)
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil || keys == nil {
 		return v, invalidPayload("the body must be a JSON object with the keys %s", shape)
@@ -285,6 +288,15 @@ func decode[T any](raw []byte, shape string) (T, *Error) {
 		return v, invalidPayload("the body has the wrong shape: %v", err)
 	}
 	return v, nil
+}
+
+// lastWins leaves of a key that an object has several times the last one, as JSON.parse does: what Botpress keeps has each key once.
+func lastWins(raw []byte) []byte {
+	var v any
+	if strictjson.Unique(raw) == nil || json.Unmarshal(raw, &v) != nil {
+		return raw
+	}
+	return mustJSON(v)
 }
 
 // object checks that a payload is a JSON object.

@@ -124,7 +124,7 @@ func (u *EndUser) Say(ctx context.Context, m message.Message) error {
 	if err := s.crowded(); err != nil {
 		return err
 	}
-	s.send(u.up, u.user, parsedMessage{messageBody: messageBody{Type: string(kind), Payload: payload}})
+	s.send(u.up, u.user, parsedMessage{messageBody: messageBody{Type: string(kind), Payload: lastWins(payload)}})
 	return nil
 }
 

@@ -1,5 +1,5 @@
 module github.com/hitl-go/sdk/examples/template
 
-go 1.25.0
+go 1.26.0
 
 require github.com/hitl-go/sdk v0.1.0

@@ -1,7 +1,6 @@
 package corpus_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,8 +19,8 @@ func TestLoad(t *testing.T) {
 	if len(kinds) != 2 || kinds[0].Name != "one" || kinds[1].Source != "somewhere" || len(kinds[0].Cases) != 8 || len(kinds[1].Cases) != 9 {
 		t.Fatalf("the kinds are %+v", kinds)
 	}
-	if got := fmt.Sprintf("%q", kinds[0].Cases[7]); got != `{"a\n" "b => \"c\"" "" '\f'}` {
-		t.Errorf("the last case of the first kind is %s", got)
+	if c := kinds[0].Cases[7]; c.In != "a\n" || c.Want != `b => "c"` || c.Note != "" || c.Line != 12 {
+		t.Errorf("the last case of the first kind is %+v", c)
 	}
 	if note := kinds[1].Cases[8].Note; note != "why" {
 		t.Errorf("the last note is %q", note)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // inspect reports the parts of a type, by their paths, for which the library would return a wrong schema, panic or
@@ -73,7 +75,11 @@ func (in *inspector) typ(path string, t reflect.Type) {
 		}
 		in.typ(path+"[]", t.Elem())
 	case reflect.Struct:
+		before := len(in.problems)
 		in.fields(path, t, map[string]bool{})
+		if err := strictjson.Unmarshal([]byte("{}"), reflect.New(t).Interface()); err != nil && len(in.problems) == before {
+			in.refuse(path, "no JSON can be decoded into it: %w", cmp.Or(errors.Unwrap(err), err))
+		}
 	case reflect.Interface:
 		in.refuse(path, "an interface can hold anything; use a concrete type, or json.RawMessage for JSON of any shape")
 	default:
@@ -83,8 +89,7 @@ func (in *inspector) typ(path string, t reflect.Type) {
 
 // fields inspects the fields of a struct and of the structs that it embeds.
 func (in *inspector) fields(path string, t reflect.Type, names map[string]bool) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		embedded := f.Anonymous && name == "" && deref(f.Type).Kind() == reflect.Struct || slices.Contains(strings.Split(options, ","), "inline")
 		switch {

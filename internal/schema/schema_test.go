@@ -136,6 +136,11 @@ func TestOfWhatHasNoSchema(t *testing.T) {
 			A string
 			B string `json:"A"`
 		}](), []string{"A: there are two fields of this name"}},
+		"unsupported tag": {reflect.TypeFor[struct {
+			A struct {
+				B string `json:"b,format:date"`
+			}
+		}](), []string{"A: no JSON can be decoded into it: Go struct field B has unsupported `format` tag option"}},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want...) })
 	}

@@ -40,6 +40,7 @@ type target struct {
 	Own     own              `json:"own"`
 	Count   int              `json:"count,string"`
 	Bytes   []byte           `json:"bytes"`
+	Failing failing          `json:"failing"`
 }
 
 type second struct {
@@ -54,6 +55,12 @@ func (o *own) UnmarshalJSON(data []byte) error {
 	o.text = string(data)
 	return nil
 }
+
+var errFailed = errors.New("it has failed")
+
+type failing struct{}
+
+func (*failing) UnmarshalJSON([]byte) error { return errFailed }
 
 func decode(t *testing.T, text string) (target, error) {
 	t.Helper()
@@ -102,16 +109,20 @@ func TestDuplicateKeys(t *testing.T) {
 		`{"inner":{"tags":{"id":"a","id":"b"}}}`:            true,
 		`{"inner":{"next":{"next":{"tags":{},"tags":{}}}}}`: true,
 		`{"many":[{"userId":"a"},{"userId":"b"}]}`:          false,
-		`{"unknown":1,"unknown":2}`:                         false,
-		`{"unknown":{"userId":"a","userId":"b"}}`:           false,
-		`{"raw":{"userId":"a","userId":"b"}}`:               false, // left to who decodes it
-		`{"any":{"userId":"a","userId":"b"}}`:               false,
-		`{"own":{"userId":"a","userId":"b"}}`:               false,
-		`{"Ignored":1,"Ignored":2}`:                         false,
+		`{"unknown":1,"unknown":2}`:                         true,
+		`{"unknown":{"userId":"a","userId":"b"}}`:           true,
+		`{"raw":{"userId":"a","userId":"b"}}`:               true,
+		`{"any":{"userId":"a","userId":"b"}}`:               true,
+		`{"own":{"userId":"a","userId":"b"}}`:               true,
+		`{"Ignored":1,"Ignored":2}`:                         true,
+		`{"unknown":1,"Unknown":2}`:                         false,
 	} {
 		if _, err := decode(t, text); errors.Is(err, strictjson.ErrDuplicate) != refused || err != nil && !refused {
 			t.Errorf("%s: %v, want it refused: %t", text, err, refused)
 		}
+	}
+	if _, err := decode(t, `{"inner":{"tags":{"id":"s3cret","id":"b"}}}`); err.Error() != `a key is there twice: "inner.tags.id"` {
+		t.Errorf("the error is %v", err)
 	}
 	fields := map[string]int{}
 	text := []byte(`{"k":1,"k":2}`)
@@ -266,4 +277,25 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Errorf("%q (-want +got):\n%s", data, diff)
 		}
 	})
+}
+
+// What does not fit is named, and its value left out.
+func TestMismatch(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"userId":5}`:                          "userId is of the type number, which does not fit the Go type string",
+		`{"inner":{"tags":{"a/b":["s3cret"]}}}`: "inner.tags.a/b is of the type array, which does not fit the Go type string",
+		`"s3cret"`:                              "it is of the type string, which does not fit the Go type strictjson_test.target",
+		`{"many":{}}`:                           "many is of the type object, which does not fit the Go type []strictjson_test.inner",
+		`{"own":"s3cret","any":1,"count":true}`: "count is of the type boolean, which does not fit the Go type int",
+		`{"count":"s3cret"}`:                    "count: invalid syntax",
+		`{"failing":"s3cret"}`:                  "failing: it has failed",
+	} {
+		_, err := decode(t, text)
+		if _, ok := errors.AsType[*strictjson.MismatchError](err); !ok || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	if _, err := decode(t, `{"failing":1}`); !errors.Is(err, errFailed) {
+		t.Errorf("the cause of %v is lost", err)
+	}
 }
