@@ -74,6 +74,9 @@ func del(route string, ids ...string) request {
 // another operation (DELETE /users/{id} with ".." is DELETE /), so they are
 // refused; everything else is escaped.
 func (r request) path() (string, error) {
+	if len(r.ids) == 0 {
+		return r.route, nil
+	}
 	var b strings.Builder
 	rest := r.route
 	for _, id := range r.ids {
@@ -126,8 +129,7 @@ func (c *Client) perform(ctx context.Context, r request) (res response, err erro
 	if c.malformed != nil {
 		return response{}, fmt.Errorf("botpress: %s %s: %w", r.method, path, c.malformed)
 	}
-	header := make(http.Header, len(c.header)+3)
-	maps.Copy(header, c.header)
+	header := maps.Clone(c.header)
 	TraceFromContext(ctx).addTo(header)
 	var body []byte // whole, so that every attempt sends the same
 	if r.body != nil {

@@ -3,9 +3,12 @@ package botpress
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/url"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
 // Direction says who wrote a message.
@@ -117,7 +120,7 @@ type messageReply struct {
 
 type messagePage struct {
 	page
-	Messages []Message `json:"messages"`
+	Messages []json.RawMessage `json:"messages"`
 }
 
 // CreateMessage creates a message. From an integration it is an incoming one.
@@ -168,7 +171,8 @@ func (c *Client) DeleteMessage(ctx context.Context, id string) error {
 	return err
 }
 
-// ListMessages ranges over the messages that p selects.
+// ListMessages ranges over the messages that p selects. Each is decoded when the
+// range reaches it.
 func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Seq2[Message, error] {
 	r := get("/v1/chat/messages")
 	r.query = url.Values(query{}.
@@ -178,7 +182,23 @@ func (c *Client) ListMessages(ctx context.Context, p ListMessagesParams) iter.Se
 		time("beforeDate", p.Before).
 		number("pageSize", p.PageSize).
 		text("nextToken", p.NextToken))
-	return pages(ctx, c, r, p.Next, func(p messagePage) ([]Message, string) { return p.Messages, p.Meta.NextToken })
+	texts := pages(ctx, c, r, p.Next, func(p messagePage) ([]json.RawMessage, string) { return p.Messages, p.Meta.NextToken })
+	return func(yield func(Message, error) bool) {
+		for text, err := range texts {
+			if err != nil {
+				yield(Message{}, err)
+				return
+			}
+			var m Message
+			if err := strictjson.Unmarshal(text, &m); err != nil {
+				yield(Message{}, fmt.Errorf("botpress: %s %s: a message of the response is not the expected JSON: %w", r.method, r.route, err))
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
 }
 
 // ImportMessages adds at most 100 past messages; the bot does not react
@@ -196,6 +216,8 @@ func (c *Client) ImportMessages(ctx context.Context, messages []ImportedMessage)
 	}
 	r := post(body, "/v1/chat/messages/import-messages")
 	r.idempotent = idempotent
-	reply, err := do[messagePage](ctx, c, r)
+	reply, err := do[struct {
+		Messages []Message `json:"messages"`
+	}](ctx, c, r)
 	return reply.Messages, err
 }

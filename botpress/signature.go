@@ -131,7 +131,7 @@ func (s *signer) sign(stamp string, body []byte) []byte {
 	h, _ := s.hashes.Get().(hash.Hash)
 	defer s.hashes.Put(h)
 	h.Reset()
-	h.Write([]byte(stamp + "."))
+	h.Write(append([]byte(stamp), '.'))
 	h.Write(body)
 	return h.Sum(nil)
 }

@@ -16,14 +16,30 @@ type Trace struct {
 
 type traceKey struct{}
 
+// tracing is a context with a trace. With context.WithValue it would be two objects.
+type tracing struct {
+	context.Context //nolint:containedctx // It is one.
+
+	trace Trace
+}
+
+func (c *tracing) Value(key any) any {
+	if key == (traceKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
 // ContextWithTrace returns a context whose calls carry t.
 func ContextWithTrace(ctx context.Context, t Trace) context.Context {
-	return context.WithValue(ctx, traceKey{}, t)
+	return &tracing{ctx, t}
 }
 
 // TraceFromContext returns the trace that calls with ctx carry, the zero value
 // if there is none.
 func TraceFromContext(ctx context.Context) Trace {
-	t, _ := ctx.Value(traceKey{}).(Trace)
-	return t
+	if c, ok := ctx.Value(traceKey{}).(*tracing); ok {
+		return c.trace
+	}
+	return Trace{}
 }

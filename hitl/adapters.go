@@ -61,22 +61,25 @@ func newAdapters(timeout time.Duration, log *slog.Logger, connect connectFunc, s
 }
 
 // acquire returns the installation's connection, and makes it if there is none with this configuration. It ends when nobody
-// uses it any more, so release must be called.
-func (a *adapters) acquire(ctx context.Context, in Installation, configuration string) (c *connection, release func(), err error) {
+// uses it any more, so the caller calls done.
+func (a *adapters) acquire(ctx context.Context, in Installation, configuration string) (*connection, error) {
 	want := fingerprintOf(in, configuration)
 	for {
 		if c := a.use(scopeOf(in), want); c != nil {
-			return c, func() {
-				a.mu.Lock()
-				defer a.mu.Unlock()
-				a.release(c)
-			}, nil
+			return c, nil
 		}
 		if err := a.replace(ctx, in, configuration, want); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		// By now another configuration may have replaced this one.
 	}
+}
+
+// done ends a use of a connection.
+func (a *adapters) done(c *connection) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.release(c)
 }
 
 // use counts one more use of the live connection, if it is the one that is wanted.
@@ -108,7 +111,7 @@ func (a *adapters) replace(ctx context.Context, in Installation, configuration s
 	scope := scopeOf(in)
 	done := make(chan singleflight.Result, 1)
 	a.work.Go(func() {
-		mask, err, _ := a.connecting.Do(string(scope)+string(want[:]), func() (any, error) {
+		mask, err, _ := a.connecting.Do(scope.Value()+string(want[:]), func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 			defer cancel()
 			if a.isLive(scope, want) {

@@ -22,14 +22,14 @@ var operations = []struct {
 	make        func(n int) [2]string
 	allocations float64 // at most: some tenth more than it takes
 }{
-	{"ping", func(int) [2]string { return ping }, 34},
-	{"createUser", func(int) [2]string { return createUser }, 198},
+	{"ping", func(int) [2]string { return ping }, 21},
+	{"createUser", func(int) [2]string { return createUser }, 133},
 	{"message_created", func(n int) [2]string {
 		return [2]string{sendMessage[0], strings.Replace(sendMessage[1], "msg_1", fmt.Sprintf("msg_%d", n), 1)}
-	}, 205},
+	}, 143},
 	{"webhook_received", func(n int) [2]string {
 		return [2]string{webhook[0], strings.Replace(webhook[1], "hello", fmt.Sprintf("hello %d", n), 1)}
-	}, 219},
+	}, 146},
 }
 
 // cannedAPI answers calls of the API at little cost.

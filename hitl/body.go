@@ -33,7 +33,7 @@ func newBodies(budget int64) *bodies {
 	}
 }
 
-// body is one that was read, with its share of the memory.
+// body is one that is read, with its share of the memory. Before, it has neither.
 type body struct {
 	data                    []byte
 	of                      *bodies
@@ -60,12 +60,12 @@ func (b *body) release() {
 	b.checked()
 	b.of.large.Release(b.large)
 	b.of.small.Release(b.small)
-	b.large, b.small = 0, 0
+	b.large, b.small, b.data = 0, 0, nil
 }
 
 // read reads a body of at most limit bytes. It takes memory as the body arrives, whatever length was announced, and waits for
-// it as long as a body may take. The caller releases the body, unless there is an error.
-func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*body, error) {
+// it as long as a body may take. The caller releases the body, also if there is an error.
+func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	ctx, deadline := r.Context(), time.Now().Add(bodyTimeout)
 	control := http.NewResponseController(w)
 	from := http.MaxBytesReader(w, r.Body, limit)
@@ -75,11 +75,9 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 		most = r.ContentLength
 		next = min(smallBody, most)
 	}
-	b := &body{of: s}
 	for {
 		if err := b.grow(ctx, deadline, min(next, most)); err != nil {
-			b.release()
-			return nil, err
+			return err
 		}
 		for piece := 0; len(b.data) < cap(b.data); {
 			if len(b.data) >= piece {
@@ -96,8 +94,7 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 				return b.settled(ctx, deadline)
 			}
 			if err != nil {
-				b.release()
-				return nil, unreadable(err)
+				return unreadable(err)
 			}
 		}
 		if int64(len(b.data)) == most {
@@ -107,18 +104,17 @@ func (s *bodies) read(w http.ResponseWriter, r *http.Request, limit int64) (*bod
 	}
 }
 
-// settled returns the body once there is memory for all of it.
-func (b *body) settled(ctx context.Context, deadline time.Time) (*body, error) {
+// settled waits until there is memory for all of the body.
+func (b *body) settled(ctx context.Context, deadline time.Time) error {
 	if b.beyond == 0 { // even for nothing one would wait in line
-		return b, nil
+		return nil
 	}
 	if err := acquire(ctx, deadline, b.of.large, b.beyond); err != nil {
-		b.release()
-		return nil, errBodies
+		return errBodies
 	}
 	b.large += b.beyond
 	b.beyond = 0
-	return b, nil
+	return nil
 }
 
 // grow makes room for that many bytes in all.

@@ -24,36 +24,48 @@ type use struct {
 	large      int64 // bytes
 }
 
-// enter takes a place, if there is one, for an operation with so many bytes of a large body. Leave gives it back. Webhooks take
-// half of an installation's places at most: the desk repeats them, or is read back, while Botpress gives up on what it asks for.
-func (b *bulkhead) enter(in scope, webhook bool, large int64) (leave func(), ok bool) {
+// entry is what an operation takes. The zero value is none.
+type entry struct {
+	in      scope
+	webhook bool
+	large   int64 // bytes of a large body
+}
+
+// places are those that an operation takes: webhooks have a half of an installation's at most. The desk repeats them, or is read
+// back, while Botpress gives up on what it asks for.
+func (e entry) places() []place {
+	both := []place{{e.in, false}, {e.in, true}}
+	if e.webhook {
+		return both
+	}
+	return both[:1]
+}
+
+// enter takes a place, if there is one. Leave gives it back.
+func (b *bulkhead) enter(e entry) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	both := [...]place{{in, false}, {in, true}}
-	places := both[:1]
-	if webhook {
-		places = both[:]
-	}
-	for i, place := range places {
+	for i, place := range e.places() {
 		u := b.uses[place]
-		if u.operations >= max(1, b.max>>i) || large > 0 && u.large > 0 && u.large+large > b.maxLarge {
-			return nil, false
+		if u.operations >= max(1, b.max>>i) || e.large > 0 && u.large > 0 && u.large+e.large > b.maxLarge {
+			return false
 		}
 	}
 	if b.uses == nil {
 		b.uses = map[place]use{}
 	}
-	for _, place := range places {
-		b.add(place, use{1, large})
+	for _, place := range e.places() {
+		b.add(place, use{1, e.large})
 	}
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.add(place{in, false}, use{-1, -large})
-		if webhook {
-			b.add(place{in, true}, use{-1, -large})
-		}
-	}, true
+	return true
+}
+
+func (b *bulkhead) leave(e entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, place := range e.places() {
+		b.add(place, use{-1, -e.large})
+	}
 }
 
 // add changes what is in use. Hold b.mu.

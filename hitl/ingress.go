@@ -37,17 +37,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, seen := observe(botpress.ContextWithTrace(ctx, traceOf(r.Header)))
 	seen.hungUp = r.Context().Done()
 
-	body, err := s.receive(w, r, seen)
+	b := body{of: s.bodies}
+	defer b.release()
+	err := s.receive(w, r, seen, &b)
 	var res response
 	if err != nil {
+		b.release()
 		// The body may be unread, and need not be: a connection that is kept is read to the end of the request first.
 		w.Header().Set("Connection", "close")
 	} else {
-		defer body.release()
-		var leave func()
-		if res, leave, err = s.operate(ctx, r.Header, body); leave != nil {
-			defer leave() // only then: the answer belongs to what is in flight
-		}
+		var e entry
+		res, e, err = s.operate(ctx, r.Header, &b)
+		defer s.leave(e) // only then: the answer belongs to what is in flight
 	}
 	done := Operation{
 		Name: operationName(r.Header), Action: seen.action, Err: err,
@@ -93,46 +94,43 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it. The caller releases the
-// body, unless there is an error.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request, seen *observation) (*body, error) {
+// receive takes a request in: it reads the body, within bounds, and checks that Botpress has sent it.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, seen *observation, b *body) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &statusError{status: http.StatusMethodNotAllowed, kind: botpress.TypeMethodNotFound, message: "only POST is served here"}
+		return &statusError{status: http.StatusMethodNotAllowed, kind: botpress.TypeMethodNotFound, message: "only POST is served here"}
 	}
 	if err := s.Ready(); err != nil {
-		return nil, &statusError{
+		return &statusError{
 			status: http.StatusServiceUnavailable, kind: botpress.TypeInternal, message: err.Error(), retryAfter: time.Second,
 		}
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, &statusError{
+		return &statusError{
 			status: http.StatusUnsupportedMediaType, kind: botpress.TypeUnsupportedMediaType, message: "bodies must not be compressed",
 		}
 	}
 	if r.ContentLength > s.opts.MaxBody {
-		return nil, tooLarge(s.opts.MaxBody)
+		return tooLarge(s.opts.MaxBody)
 	}
 	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
 	isPing := r.Header.Get(wire.HeaderOperation) == string(wire.Ping)
 	if s.verifier != nil && isPing {
-		return &body{of: s.bodies}, nil
+		return nil
 	}
 	if s.verifier != nil && r.Header.Get(botpress.SignatureHeader) == "" {
-		return nil, unauthorized("the request is not signed", botpress.ErrNoSignature)
+		return unauthorized("the request is not signed", botpress.ErrNoSignature)
 	}
-	b, err := s.bodies.read(w, r, s.opts.MaxBody)
-	if err != nil {
-		return nil, err
+	if err := b.read(w, r, s.opts.MaxBody); err != nil {
+		return err
 	}
 	if err := s.authenticate(r, b.data); err != nil {
-		b.release()
-		return nil, err
+		return err
 	}
 	b.checked()
 	seen.trusted = true
 	working(r)
-	return b, nil
+	return nil
 }
 
 // authenticate checks that Botpress has sent a request, and for whom.
@@ -179,14 +177,15 @@ func overloaded(message string) error {
 }
 
 // operate runs an operation if there is a place for it. Panics of the author's code become errors here.
-func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res response, leave func(), err error) {
+func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res response, taken entry, err error) {
 	op, err := readContext(header)
 	if err != nil {
-		return response{}, nil, err
+		return response{}, entry{}, err
 	}
 	op.body = b.data
-	if leave, err = s.admit(scopeOf(op.in), op.name == wire.WebhookReceived, b.size()); err != nil {
-		return response{}, nil, err
+	taken = entry{scopeOf(op.in), op.name == wire.WebhookReceived, b.size()}
+	if err := s.admit(taken); err != nil {
+		return response{}, entry{}, err
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -194,28 +193,32 @@ func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res 
 		}
 	}()
 	res, err = op.run(ctx, s)
-	return res, leave, err
+	return res, taken, err
 }
 
 // admit takes a place among all operations at work, and among those of the installation. It does not wait for one: Botpress
-// has the better queue.
-func (s *Server) admit(in scope, webhook bool, large int64) (leave func(), err error) {
+// has the better queue. Leave gives the place back.
+func (s *Server) admit(e entry) error {
 	if !s.slots.TryAcquire(1) {
-		return nil, overloaded("too many operations at once")
+		return overloaded("too many operations at once")
 	}
 	if s.closing.Load() { // since it was received
 		s.slots.Release(1)
-		return nil, overloaded(errClosing.Error())
+		return overloaded(errClosing.Error())
 	}
-	out, ok := s.bulkhead.enter(in, webhook, large)
-	if !ok {
+	if !s.bulkhead.enter(e) {
 		s.slots.Release(1)
-		return nil, overloaded("too many operations of one installation at once")
+		return overloaded("too many operations of one installation at once")
 	}
-	return func() {
-		out()
+	return nil
+}
+
+// leave gives a place back, if there is one.
+func (s *Server) leave(e entry) {
+	if e != (entry{}) {
+		s.bulkhead.leave(e)
 		s.slots.Release(1)
-	}, nil
+	}
 }
 
 var errClosing = errors.New("hitl: the server is shutting down")
@@ -300,7 +303,7 @@ func (res response) write(w http.ResponseWriter) {
 	header := w.Header()
 	header["Content-Type"] = nil // not to be guessed
 	if res.json {
-		header["Content-Type"] = []string{"application/json"}
+		header["Content-Type"] = jsonType
 	}
 	for name, values := range res.header {
 		header[http.CanonicalHeaderKey(name)] = values
@@ -308,6 +311,12 @@ func (res response) write(w http.ResponseWriter) {
 	w.WriteHeader(res.status)
 	_, _ = w.Write(res.body) // the sender is gone if this fails, and will retry
 }
+
+// nothing answers 200 with an empty object.
+var nothing = response{status: http.StatusOK, json: true, body: []byte("{}")}
+
+// jsonType is a header's value. It is not written to.
+var jsonType = []string{"application/json"}
 
 // jsonResponse answers 200 with v.
 func jsonResponse(v any) (response, error) { return encodeResponse(http.StatusOK, v) }

@@ -3,6 +3,7 @@ package hitl
 import (
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/hashicorp/golang-lru/v2"
 
@@ -71,11 +72,12 @@ func newLRU[V any](size int) *lru.Cache[memoryKey, V] {
 	return c
 }
 
-// scope names an installation. It is the prefix of all keys in the memory, which serves all installations.
-type scope string
+// scope names an installation. It is a part of all keys in the memory, which serves all installations, and is compared often: so it
+// is a handle.
+type scope struct{ unique.Handle[string] }
 
 func scopeOf(in Installation) scope {
-	return scope(strings.Join([]string{in.BotID, in.IntegrationID, in.Alias}, "\x00"))
+	return scope{unique.Make(strings.Join([]string{in.BotID, in.IntegrationID, in.Alias}, "\x00"))}
 }
 
 // memoryKey names something in an installation.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,9 +65,14 @@ func (o Operation) Outcome() string {
 
 // observation collects what is learnt about an operation while it is at work. The server's own goroutine writes the
 // action.
+//
+// It is the context of this work, too.
 type observation struct {
+	context.Context //nolint:containedctx // It is one.
+
 	action   string
-	session  atomic.Pointer[sessionKey]
+	mu       sync.Mutex
+	session  sessionKey                    // guarded by mu
 	mask     atomic.Pointer[redact.Masker] // of the installation's secrets
 	apiCalls atomic.Int64
 	trusted  bool            // Botpress has sent it
@@ -84,22 +90,32 @@ func (o *observation) awaited() bool {
 }
 
 // works notes which session the operation works on.
-func (o *observation) works(on sessionKey) { o.session.Store(&on) }
+func (o *observation) works(on sessionKey) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.session = on
+}
 
 // on returns which session the operation works on.
 func (o *observation) on() sessionKey {
-	if k := o.session.Load(); k != nil {
-		return *k
-	}
-	return sessionKey{}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.session
 }
 
 type observationKey struct{}
 
 // observe returns a context whose work is observed.
 func observe(ctx context.Context) (context.Context, *observation) {
-	o := &observation{}
-	return context.WithValue(ctx, observationKey{}, o), o
+	o := &observation{Context: ctx}
+	return o, o
+}
+
+func (o *observation) Value(key any) any {
+	if key == (observationKey{}) {
+		return o
+	}
+	return o.Context.Value(key)
 }
 
 // observed returns what is known of the operation at work.
@@ -183,12 +199,14 @@ type sessionHandler struct{ slog.Handler }
 
 func (h sessionHandler) Handle(ctx context.Context, r slog.Record) error {
 	k := observed(ctx).on()
+	attrs := make([]slog.Attr, 0, 2)
 	if k.conversationID != "" {
-		r.AddAttrs(slog.String("conversation", k.conversationID))
+		attrs = append(attrs, slog.String("conversation", k.conversationID))
 	}
 	if k.sessionID != "" {
-		r.AddAttrs(slog.String("session", k.sessionID))
+		attrs = append(attrs, slog.String("session", k.sessionID))
 	}
+	r.AddAttrs(attrs...)
 	return h.Handler.Handle(ctx, r)
 }
 

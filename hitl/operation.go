@@ -2,12 +2,9 @@ package hitl
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -46,11 +43,11 @@ func (op operation) run(ctx context.Context, s *Server) (response, error) {
 	if len(op.body) == 0 {
 		return response{}, invalidf("Missing body")
 	}
-	c, release, err := s.adapters.acquire(ctx, op.in, op.configuration)
+	c, err := s.adapters.acquire(ctx, op.in, op.configuration)
 	if err != nil {
 		return s.unconnected(ctx, op, err)
 	}
-	defer release()
+	defer s.adapters.done(c)
 	observed(ctx).mask.Store(c.mask)
 	return handle(c, ctx, op.body)
 }
@@ -59,7 +56,7 @@ func (c *connection) messageCreated(ctx context.Context, body []byte) (response,
 	if err := c.toDesk.messageCreated(ctx, body); err != nil {
 		return response{}, err
 	}
-	return jsonResponse(struct{}{})
+	return nothing, nil
 }
 
 // acknowledge answers operations that no adapter handles. As with the reference, the channel of an update must be ours.
@@ -81,41 +78,39 @@ func (s *Server) acknowledge(op operation) (response, error) {
 			return response{}, err
 		}
 		updated = b.Current.Channel
-	default: // nothing to do: the answer says that we are here
-		return jsonResponse(struct{}{})
+	default: // the answer says that we are here
+		return nothing, nil
 	}
 	if err := s.def.checkChannel(updated); err != nil {
 		return response{}, err
 	}
-	return jsonResponse(struct{}{})
+	return nothing, nil
 }
 
 // readContext reads what Botpress sends in headers.
 func readContext(header http.Header) (operation, error) {
-	var op operation
-	var name string
-	for _, h := range []struct {
-		name string
-		into *string
-	}{
-		{wire.HeaderBotID, &op.in.BotID},
-		{wire.HeaderBotUserID, &op.in.BotUserID},
-		{wire.HeaderIntegrationID, &op.in.IntegrationID},
-		{wire.HeaderIntegrationAlias, &op.in.Alias},
-		{wire.HeaderWebhookID, &op.in.WebhookID},
-		{wire.HeaderOperation, &name},
-		{wire.HeaderConfiguration, &op.configuration},
-	} {
-		if *h.into = header.Get(h.name); *h.into == "" {
-			return op, invalidf("the header %s is missing", strings.ToLower(h.name))
-		}
-		if !printable(*h.into) {
-			return op, invalidf("the header %s has characters that no such value has", strings.ToLower(h.name))
+	for _, name := range required {
+		if value := header.Get(name); value == "" {
+			return operation{}, invalidf("the header %s is missing", strings.ToLower(name))
+		} else if !printable(value) {
+			return operation{}, invalidf("the header %s has characters that no such value has", strings.ToLower(name))
 		}
 	}
-	op.name = wire.Operation(name)
-	op.in.ConfigurationType = header.Get(wire.HeaderConfigurationType)
-	return op, nil
+	return operation{
+		name: wire.Operation(header.Get(wire.HeaderOperation)),
+		in: Installation{
+			BotID: header.Get(wire.HeaderBotID), BotUserID: header.Get(wire.HeaderBotUserID),
+			IntegrationID: header.Get(wire.HeaderIntegrationID), Alias: header.Get(wire.HeaderIntegrationAlias),
+			WebhookID: header.Get(wire.HeaderWebhookID), ConfigurationType: header.Get(wire.HeaderConfigurationType),
+		},
+		configuration: header.Get(wire.HeaderConfiguration),
+	}, nil
+}
+
+// required are the headers that each operation has.
+var required = [...]string{
+	wire.HeaderBotID, wire.HeaderBotUserID, wire.HeaderIntegrationID, wire.HeaderIntegrationAlias, wire.HeaderWebhookID,
+	wire.HeaderOperation, wire.HeaderConfiguration,
 }
 
 // traceOf reads the trace, which travels on to the API. A malformed one is ignored, as its standard says.
@@ -168,10 +163,5 @@ func decodeAs[T any](raw json.RawMessage) (T, error) {
 		return v, nil
 	}
 	err := strictjson.Unmarshal(raw, &v)
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) { // its own words repeat the value, which may be a secret
-		kind, _, _ := strings.Cut(mismatch.Value, " ")
-		err = fmt.Errorf("%s is a %s that does not fit the type %s", cmp.Or(mismatch.Field, "it"), kind, mismatch.Type)
-	}
 	return v, err
 }

@@ -23,11 +23,11 @@ func (s *Server) PutInOrder(ctx context.Context, in Installation, configuration 
 	case in.BotID == "" || in.IntegrationID == "" || !isID(conversationID):
 		return errors.New("hitl: PutInOrder needs BotID, IntegrationID and the id of a conversation")
 	}
-	leave, err := s.admit(scopeOf(in), false, 0)
-	if err != nil {
+	taken := entry{in: scopeOf(in)}
+	if err := s.admit(taken); err != nil {
 		return err
 	}
-	defer leave()
+	defer s.leave(taken)
 	in.BotUserID = cmp.Or(in.BotUserID, in.BotID)
 	if len(configuration) == 0 {
 		configuration = json.RawMessage("{}")

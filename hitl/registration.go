@@ -44,7 +44,7 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 			return response{}, err
 		}
 	}
-	return jsonResponse(struct{}{})
+	return nothing, nil
 }
 
 // wakeUp asks Botpress to call register every hour, so that sessions are put in order even if nothing else happens.

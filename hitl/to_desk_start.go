@@ -85,7 +85,7 @@ func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(append([]byte(string(d.sessions.scope)+"\x00"+d.in.WebhookID+"\n"), canonical...))
+	sum := sha256.Sum256(append([]byte(d.sessions.scope.Value()+"\x00"+d.in.WebhookID+"\n"), canonical...))
 	return hex.EncodeToString(sum[:]), nil
 }
 

@@ -67,7 +67,7 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	r.URL = &url.URL{Path: path, RawQuery: w.Query}
+	*r.URL = url.URL{Path: path, RawQuery: w.Query}
 	if plain, err := url.PathUnescape(path); err == nil {
 		r.URL.Path, r.URL.RawPath = plain, path
 	}
@@ -76,10 +76,11 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 		r.RequestURI += "?" + w.Query
 	}
 	for name, value := range w.Headers {
-		if len(r.Header.Values(name)) > 0 {
+		name = http.CanonicalHeaderKey(name)
+		if len(r.Header[name]) > 0 {
 			return nil, invalidf("the webhook has the header %s twice", name)
 		}
-		r.Header.Set(name, value)
+		r.Header[name] = []string{value}
 	}
 	r.Host = r.Header.Get("Host")
 	return r, nil
@@ -88,7 +89,7 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 // reply answers the sender of a webhook request. What the adapter leaves out is as in the reference: status 200, an
 // empty object.
 func (hook Webhook) reply() (response, error) {
-	out := response{status: cmp.Or(hook.Status, http.StatusOK), header: http.Header{}, body: hook.Body}
+	out := response{status: cmp.Or(hook.Status, http.StatusOK), header: make(http.Header, len(hook.Header)), body: hook.Body}
 	if out.status < 200 || out.status > 599 {
 		return response{}, fmt.Errorf("hitl: HandleWebhook replied with the status %d, which is none", out.status)
 	}

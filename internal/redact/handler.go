@@ -71,7 +71,12 @@ func (m *Masker) mayChange(v slog.Value) bool {
 	switch v.Kind() {
 	case slog.KindBool, slog.KindDuration, slog.KindTime:
 		return false
-	case slog.KindString, slog.KindInt64, slog.KindUint64, slog.KindFloat64:
+	case slog.KindInt64:
+		if n := v.Int64(); -1e4 < n && n < 1e5 {
+			return false // too short to be masked
+		}
+		return true
+	case slog.KindString, slog.KindUint64, slog.KindFloat64:
 		text := v.String()
 		return m.Mask(text) != text
 	default:
