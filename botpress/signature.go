@@ -141,6 +141,8 @@ type signatureTime struct {
 	millis int64
 }
 
+var strictBase64 = base64.RawURLEncoding.Strict()
+
 // parseSignature reads a time and one to five hashes of 43 characters.
 func parseSignature(header string) (signatureTime, [][]byte, error) {
 	const most = 5
@@ -154,7 +156,7 @@ func parseSignature(header string) (signatureTime, [][]byte, error) {
 	}
 	sums := make([][]byte, 0, most)
 	for _, field := range fields[1:] {
-		sum, err := base64.RawURLEncoding.Strict().DecodeString(field)
+		sum, err := strictBase64.DecodeString(field)
 		if err != nil || len(field) != 43 || len(sum) != sha256.Size { // the decoder skips line breaks
 			return signatureTime{}, nil, fmt.Errorf("%w: a hash is not 43 characters of unpadded base64url", ErrBadSignature)
 		}

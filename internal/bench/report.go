@@ -183,11 +183,15 @@ func sessionTable(r results, p plan) string {
 }
 
 func longTable(r results) string {
-	t := newTable("server", "sessions/s", "first tenth", "last tenth", "last to first", "CPU, ms/session", "MiB after half", "MiB at the end", "MiB at most")
+	t := newTable("server", "sessions/s", "first tenth", "last tenth", "last to first", "CPU, ms/session", "MiB after each tenth from the middle on", "MiB at most")
 	for _, p := range r.programs {
 		l := r.long[p.key]
+		var memory []string
+		for _, m := range l.memory[4:] {
+			memory = append(memory, mebibytes(float64(m)))
+		}
 		t.row(p.name, number(l.perSecond, 0), number(l.first, 0), number(l.last, 0), number(l.last/l.first, 2), positive(l.cpu, 1),
-			mebibytes(float64(l.middle)), mebibytes(float64(l.ends)), mebibytes(float64(l.peak)))
+			strings.Join(memory, ", "), mebibytes(float64(l.peak)))
 	}
 	return t.String()
 }

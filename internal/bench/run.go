@@ -49,9 +49,9 @@ type lifetime struct {
 type longRun struct {
 	sample
 
-	first, last  float64 // sessions a second, in the first and the last tenth
-	middle, ends int64   // memory after half of them, and after all
-	peak         int64
+	first, last float64   // sessions a second, in the first and the last tenth
+	memory      [10]int64 // after each tenth
+	peak        int64
 }
 
 // results is everything that was measured. What comes from one round has the same index in all lists.
@@ -275,10 +275,7 @@ func (b *bench) long(ctx context.Context, p program) (long longRun, err error) {
 		failed = errors.Join(failed, err)
 		if tenth := ended / (n / 10); tenth <= 10 {
 			tenths[tenth] = time.Now()
-			if tenth == 5 {
-				long.middle = used.resident
-			}
-			long.ends, long.peak = used.resident, used.peak
+			long.memory[tenth-1], long.peak = used.resident, used.peak
 		}
 	}
 	t, err := sessions{connections: b.plan.connections, messages: longMessages}.run(ctx, s, 0, n, finished)
