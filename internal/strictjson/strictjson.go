@@ -43,8 +43,15 @@ func Unmarshal(data []byte, v any) error {
 	return err
 }
 
-// path writes a pointer as in "tags.id".
-func path(p jsontext.Pointer) string { return strings.Join(slices.Collect(p.Tokens()), ".") }
+// path writes a pointer as in "tags.id". A key may be as long as the text, so a long path is cut.
+func path(p jsontext.Pointer) string {
+	const longest = 200
+	s := strings.Join(slices.Collect(p.Tokens()), ".")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
 
 // Unique returns an error that wraps [ErrDuplicate] if an object anywhere in data has a key twice. Text that is no JSON is left to
 // who decodes it.

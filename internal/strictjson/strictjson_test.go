@@ -124,6 +124,10 @@ func TestDuplicateKeys(t *testing.T) {
 	if _, err := decode(t, `{"inner":{"tags":{"id":"s3cret","id":"b"}}}`); err.Error() != `a key is there twice: "inner.tags.id"` {
 		t.Errorf("the error is %v", err)
 	}
+	long := strings.Repeat("é", 1_000_000)
+	if _, err := decode(t, `{"`+long+`":1,"`+long+`":2}`); !errors.Is(err, strictjson.ErrDuplicate) || len(err.Error()) > 300 {
+		t.Errorf("the error of a long key has %d bytes", len(err.Error()))
+	}
 	fields := map[string]int{}
 	text := []byte(`{"k":1,"k":2}`)
 	if err := strictjson.Unmarshal(text, &fields); !errors.Is(err, strictjson.ErrDuplicate) {
