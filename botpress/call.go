@@ -107,7 +107,8 @@ func do[T any](ctx context.Context, c *Client, r request) (T, error) {
 		return out, nil
 	}
 	if err := strictjson.Unmarshal(res.body, &out); err != nil {
-		return out, res.undecodable(r, err)
+		var none T // rather than a half of it
+		return none, res.undecodable(r, err)
 	}
 	return out, nil
 }

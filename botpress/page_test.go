@@ -170,3 +170,37 @@ func TestPagesEndlessly(t *testing.T) {
 		t.Errorf("%d requests, error %v", requests, last)
 	}
 }
+
+// What cannot be decoded is not handed on by halves.
+func TestBrokenAnswer(t *testing.T) {
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"user": {"id": "a", "name": 5}}`)
+	}))
+	u, err := c.GetUser(t.Context(), "a")
+	if diff := cmp.Diff(botpress.User{}, u); diff != "" || err == nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A message that is not one ends the list, and nothing of it is handed on. What comes before it is, and who leaves earlier never
+// hears of it.
+func TestPagesOfBrokenMessages(t *testing.T) {
+	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"messages": [{"id": "a"}, {"id": "b", "type": 5}, {"id": "c"}], "meta": {}}`)
+	}))
+	var got []string
+	for m, err := range c.ListMessages(t.Context(), botpress.ListMessagesParams{}) {
+		got = append(got, fmt.Sprintf("%s %v", m.ID, err))
+	}
+	want := []string{"a <nil>", " botpress: GET /v1/chat/messages: a message of the response is not the expected JSON: " +
+		"type is of the type number, which does not fit the Go type string"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for m, err := range c.ListMessages(t.Context(), botpress.ListMessagesParams{}) {
+		if m.ID != "a" || err != nil {
+			t.Errorf("the first message is %+v, %v", m, err)
+		}
+		break
+	}
+}
