@@ -40,6 +40,7 @@ type Bot struct {
 const (
 	shortTimeout = 10 * time.Second // For what should happen at once.
 	longTimeout  = 30 * time.Second // For a request to the slowest desk.
+	callTimeout  = 50 * time.Second // For a call of the adapter, which may wait for others: what a server gives it.
 )
 
 // tb is the part of [testing.TB] that this package needs. A trial implements it to explain failures, a recorder to test them.

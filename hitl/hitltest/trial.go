@@ -196,7 +196,7 @@ func isAborted(err error) bool {
 
 // attempt calls a method of an adapter and records the result. It is safe for concurrent use.
 func attempt[T any](ctx context.Context, t *trial, method string, request any, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, longTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	type result struct {
 		value T
@@ -213,13 +213,13 @@ func attempt[T any](ctx context.Context, t *trial, method string, request any, c
 		}()
 		r.value, r.err = call(ctx)
 	}()
-	late := time.NewTimer(longTimeout + shortTimeout)
+	late := time.NewTimer(callTimeout + shortTimeout)
 	defer late.Stop()
 	var r result
 	select {
 	case r = <-results:
 	case <-late.C:
-		r.err = &aborted{fmt.Sprintf("%s did not return, though its context ended after %s.", method, longTimeout)}
+		r.err = &aborted{fmt.Sprintf("%s did not return, though its context ended after %s.", method, callTimeout)}
 	}
 	switch {
 	case isAborted(r.err):
