@@ -24,8 +24,8 @@ type use struct {
 	large      int64 // bytes
 }
 
-// entry is what an operation takes. The zero value is none.
-type entry struct {
+// admission is what an operation takes of the server. The zero value is none.
+type admission struct {
 	in      scope
 	webhook bool
 	large   int64 // bytes of a large body
@@ -33,38 +33,38 @@ type entry struct {
 
 // places are those that an operation takes: webhooks have a half of an installation's at most. The desk repeats them, or is read
 // back, while Botpress gives up on what it asks for.
-func (e entry) places() []place {
-	both := []place{{e.in, false}, {e.in, true}}
-	if e.webhook {
+func (a admission) places() []place {
+	both := []place{{a.in, false}, {a.in, true}}
+	if a.webhook {
 		return both
 	}
 	return both[:1]
 }
 
 // enter takes a place, if there is one. Leave gives it back.
-func (b *bulkhead) enter(e entry) bool {
+func (b *bulkhead) enter(a admission) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, place := range e.places() {
+	for i, place := range a.places() {
 		u := b.uses[place]
-		if u.operations >= max(1, b.max>>i) || e.large > 0 && u.large > 0 && u.large+e.large > b.maxLarge {
+		if u.operations >= max(1, b.max>>i) || a.large > 0 && u.large > 0 && u.large+a.large > b.maxLarge {
 			return false
 		}
 	}
 	if b.uses == nil {
 		b.uses = map[place]use{}
 	}
-	for _, place := range e.places() {
-		b.add(place, use{1, e.large})
+	for _, place := range a.places() {
+		b.add(place, use{1, a.large})
 	}
 	return true
 }
 
-func (b *bulkhead) leave(e entry) {
+func (b *bulkhead) leave(a admission) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, place := range e.places() {
-		b.add(place, use{-1, -e.large})
+	for _, place := range a.places() {
+		b.add(place, use{-1, -a.large})
 	}
 }
 

@@ -46,9 +46,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The body may be unread, and need not be: a connection that is kept is read to the end of the request first.
 		w.Header().Set("Connection", "close")
 	} else {
-		var e entry
-		res, e, err = s.operate(ctx, r.Header, &b)
-		defer s.leave(e) // only then: the answer belongs to what is in flight
+		var a admission
+		res, a, err = s.operate(ctx, r.Header, &b)
+		defer s.leave(a) // only then: the answer belongs to what is in flight
 	}
 	done := Operation{
 		Name: operationName(r.Header), Action: seen.action, Err: err,
@@ -177,15 +177,15 @@ func overloaded(message string) error {
 }
 
 // operate runs an operation if there is a place for it. Panics of the author's code become errors here.
-func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res response, taken entry, err error) {
+func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res response, taken admission, err error) {
 	op, err := readContext(header)
 	if err != nil {
-		return response{}, entry{}, err
+		return response{}, admission{}, err
 	}
 	op.body = b.data
-	taken = entry{scopeOf(op.in), op.name == wire.WebhookReceived, b.size()}
+	taken = admission{scopeOf(op.in), op.name == wire.WebhookReceived, b.size()}
 	if err := s.admit(taken); err != nil {
-		return response{}, entry{}, err
+		return response{}, admission{}, err
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -198,7 +198,7 @@ func (s *Server) operate(ctx context.Context, header http.Header, b *body) (res 
 
 // admit takes a place among all operations at work, and among those of the installation. It does not wait for one: Botpress
 // has the better queue. Leave gives the place back.
-func (s *Server) admit(e entry) error {
+func (s *Server) admit(a admission) error {
 	if !s.slots.TryAcquire(1) {
 		return overloaded("too many operations at once")
 	}
@@ -206,7 +206,7 @@ func (s *Server) admit(e entry) error {
 		s.slots.Release(1)
 		return overloaded(errClosing.Error())
 	}
-	if !s.bulkhead.enter(e) {
+	if !s.bulkhead.enter(a) {
 		s.slots.Release(1)
 		return overloaded("too many operations of one installation at once")
 	}
@@ -214,9 +214,9 @@ func (s *Server) admit(e entry) error {
 }
 
 // leave gives a place back, if there is one.
-func (s *Server) leave(e entry) {
-	if e != (entry{}) {
-		s.bulkhead.leave(e)
+func (s *Server) leave(a admission) {
+	if a != (admission{}) {
+		s.bulkhead.leave(a)
 		s.slots.Release(1)
 	}
 }

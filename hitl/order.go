@@ -23,7 +23,7 @@ func (s *Server) PutInOrder(ctx context.Context, in Installation, configuration 
 	case in.BotID == "" || in.IntegrationID == "" || !isID(conversationID):
 		return errors.New("hitl: PutInOrder needs BotID, IntegrationID and the id of a conversation")
 	}
-	taken := entry{in: scopeOf(in)}
+	taken := admission{in: scopeOf(in)}
 	if err := s.admit(taken); err != nil {
 		return err
 	}

@@ -73,9 +73,9 @@ func (m *Masker) mayChange(v slog.Value) bool {
 		return false
 	case slog.KindInt64:
 		if n := v.Int64(); -1e4 < n && n < 1e5 {
-			return false // too short to be masked
+			return false // too short for a secret
 		}
-		return true
+		fallthrough
 	case slog.KindString, slog.KindUint64, slog.KindFloat64:
 		text := v.String()
 		return m.Mask(text) != text

@@ -150,3 +150,15 @@ func TestHandlerIsLazy(t *testing.T) {
 		t.Errorf("without secrets it writes %s", &out)
 	}
 }
+
+// The shortest secrets are masked as numbers, too: six characters, of which one may be the sign.
+func TestNumbersAtTheBound(t *testing.T) {
+	m := redact.New("100000", "-10000", "999999")
+	for n, want := range map[int]string{100_000: "[secret]", -10_000: "[secret]", 999_999: "[secret]", 99_999: "99999", -9_999: "-9999"} {
+		var out bytes.Buffer
+		slog.New(redact.Handler(slog.NewTextHandler(&out, nil), func() *redact.Masker { return m })).Info("said", slog.Int("n", n))
+		if got := out.String(); !strings.HasSuffix(got, " n="+want+"\n") {
+			t.Errorf("%d is logged as %s", n, got)
+		}
+	}
+}

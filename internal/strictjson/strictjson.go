@@ -63,7 +63,8 @@ func Unique(data []byte) error {
 	return nil
 }
 
-// MismatchError is a value that does not fit the type it is decoded into. Its text leaves out the value, which may be a secret.
+// MismatchError is a value that does not fit the type it is decoded into. Its text leaves out the value, which may be a secret, unless
+// an UnmarshalJSON or UnmarshalText of the type's own repeats it.
 type MismatchError struct {
 	path  string // empty for all of the text
 	kind  string
