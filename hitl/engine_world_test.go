@@ -126,6 +126,7 @@ type engineWorld struct {
 	answers  map[string]bool // titles of sessions whose startHitl a server has answered, as far as it knows
 	arrived  map[string]bool // actions that have reached a server, with their conversations
 	early    map[string]bool // tickets whose reports were taken too early
+	late     map[string]int  // events that a pause has held up, by conversation
 	tally    engineTally
 }
 
@@ -146,7 +147,7 @@ func newEngineWorld(t *testing.T, f features, seed uint64) *engineWorld {
 	t.Helper()
 	w := &engineWorld{
 		t: t, f: f, network: &memnet.Network{}, rng: rand.New(rand.NewPCG(seed, 7)), log: engineLog(t),
-		began: time.Now(), gaveUp: map[string]bool{}, linked: map[string]bool{}, early: map[string]bool{}, arrived: map[string]bool{}, answers: map[string]bool{},
+		began: time.Now(), gaveUp: map[string]bool{}, linked: map[string]bool{}, early: map[string]bool{}, late: map[string]int{}, arrived: map[string]bool{}, answers: map[string]bool{},
 	}
 	listener, err := w.network.Listen("botpress.test:80")
 	if err != nil {
@@ -301,7 +302,7 @@ func (w *engineWorld) living() []*replica {
 var errDead = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}
 
 // leaving is the way of each call that leaves the process. It may be its last one, before or after the call has worked.
-func (rep *replica) leaving(ctx context.Context, call func(context.Context) error) error {
+func (rep *replica) leaving(ctx context.Context, call func(ctx context.Context, late bool) error) error {
 	late := rep.pause()
 	if rep.ctx.Err() != nil {
 		return errDead
@@ -320,7 +321,7 @@ func (rep *replica) leaving(ctx context.Context, call func(context.Context) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(rep.ctx, cancel)()
-	err := call(ctx)
+	err := call(ctx, late)
 	if dies {
 		rep.kill()
 	}
@@ -369,7 +370,7 @@ func (rep *replica) pause() (paused bool) {
 
 // desk is the way to the desk.
 func (rep *replica) desk(ctx context.Context, _ string, call func() error) error {
-	return rep.leaving(ctx, func(context.Context) error {
+	return rep.leaving(ctx, func(context.Context, bool) error {
 		err := call()
 		if ctx.Err() != nil { // it may have worked when the operation's time was up
 			rep.w.doubt.Add(1)
@@ -385,7 +386,10 @@ type cuttable struct {
 }
 
 func (c cuttable) RoundTrip(r *http.Request) (res *http.Response, err error) {
-	err = c.rep.leaving(r.Context(), func(ctx context.Context) error {
+	err = c.rep.leaving(r.Context(), func(ctx context.Context, late bool) error {
+		if late {
+			c.rep.w.arrivesLate(r)
+		}
 		if res, err = c.next.RoundTrip(r.WithContext(ctx)); err != nil {
 			return err
 		}
@@ -398,6 +402,23 @@ func (c cuttable) RoundTrip(r *http.Request) (res *http.Response, err error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// arrivesLate notes an event that a pause has held up on its way. Whoever looked for it meanwhile has sent another one.
+func (w *engineWorld) arrivesLate(r *http.Request) {
+	if r.Method != http.MethodPost || r.URL.Path != "/v1/chat/events" {
+		return
+	}
+	body, err := r.GetBody()
+	var event struct {
+		ConversationID string `json:"conversationId"`
+	}
+	if err != nil || json.NewDecoder(body).Decode(&event) != nil {
+		w.t.Errorf("an event that cannot be read is sent")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late[event.ConversationID]++
 }
 
 // CloseIdleConnections is for [http.Client.CloseIdleConnections].
