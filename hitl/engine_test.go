@@ -293,6 +293,36 @@ func (w *world) workAtOnce(jane *botpresstest.EndUser) {
 	}
 }
 
+// Who does not know whether an agent was announced does not announce them after another one, who has taken over meanwhile.
+func TestAssignmentWithAnUnknownOutcome(t *testing.T) {
+	for name, kind := range map[string]botpresstest.FaultKind{"it worked": botpresstest.DropAfter, "it did not": botpresstest.DropBefore} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.escalate(jane, "Help")
+				defer w.cloud.Fault(botpresstest.Fault{Operation: "createEvent", Kind: kind, Times: 1})()
+				var first sync.WaitGroup
+				first.Go(func() { w.report(report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "1"}) })
+				<-time.After(100 * time.Millisecond)
+				bob := map[string]any{"id": "agent-8", "name": "Bob"}
+				w.report(report{Type: "assigned", TicketID: "T-1", Agent: bob, EventID: "2"}) // At the other replica.
+				first.Wait()
+				w.settle()
+				want := 2
+				if kind == botpresstest.DropBefore {
+					want = 1 // Alice has it no more.
+				}
+				if n := count(jane, "has joined"); n != want {
+					t.Errorf("agents were announced %d times, want %d", n, want)
+				}
+				w.report(report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "3"})
+				if n := count(jane, "has joined"); n != want+1 {
+					t.Errorf("when Alice is back, agents were announced %d times, want %d", n, want+1)
+				}
+			})
+		})
+	}
+}
+
 // An assignment whose attempt died between its record and its event is reported by the next attempt.
 func TestAssignmentWhoseAttemptDied(t *testing.T) {
 	for _, wait := range []time.Duration{time.Minute + 15*time.Second, 5 * time.Minute, 3 * time.Hour} {

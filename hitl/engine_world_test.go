@@ -126,7 +126,7 @@ type engineWorld struct {
 	answers  map[string]bool // titles of sessions whose startHitl a server has answered, as far as it knows
 	arrived  map[string]bool // actions that have reached a server, with their conversations
 	early    map[string]bool // tickets whose reports were taken too early
-	late     map[string]int  // events that a pause has held up, by conversation
+	late     map[string]int  // assignments that a pause has held up, by conversation
 	tally    engineTally
 }
 
@@ -388,7 +388,7 @@ type cuttable struct {
 func (c cuttable) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	err = c.rep.leaving(r.Context(), func(ctx context.Context, late bool) error {
 		if late {
-			c.rep.w.arrivesLate(r)
+			c.rep.w.goesLate(r)
 		}
 		if res, err = c.next.RoundTrip(r.WithContext(ctx)); err != nil {
 			return err
@@ -404,21 +404,24 @@ func (c cuttable) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	return res, nil
 }
 
-// arrivesLate notes an event that a pause has held up on its way. Whoever looked for it meanwhile has sent another one.
-func (w *engineWorld) arrivesLate(r *http.Request) {
+// goesLate notes an assignment that a pause has held up on its way, whatever the answer. Whoever looked for it meanwhile has sent another one.
+func (w *engineWorld) goesLate(r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != "/v1/chat/events" {
 		return
 	}
 	body, err := r.GetBody()
 	var event struct {
+		Type           string `json:"type"`
 		ConversationID string `json:"conversationId"`
 	}
 	if err != nil || json.NewDecoder(body).Decode(&event) != nil {
 		w.t.Errorf("an event that cannot be read is sent")
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.late[event.ConversationID]++
+	if event.Type == "agentAssigned" {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.late[event.ConversationID]++
+	}
 }
 
 // CloseIdleConnections is for [http.Client.CloseIdleConnections].

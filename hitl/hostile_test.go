@@ -336,6 +336,17 @@ func TestEndUserWhoWritesKeys(t *testing.T) {
 	})
 }
 
+// A message whose payload does not fit is refused. When the outbox delivers it all the same, it is still the end user's.
+func TestEndUserWhoWritesWhatDoesNotFit(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, mallory *botpresstest.EndUser) {
+		w.escalate(mallory, "Help")
+		w.say(mallory, message.Unknown{Kind: message.TypeText, Payload: json.RawMessage(`{"text":"hi","additionalData":5}`)})
+		w.pass(5 * time.Minute)
+		w.say(mallory, message.Text{Text: "Hello?"})
+		w.wantLog("T-1", []string{"Jane: hi", "Jane: Hello?"})
+	})
+}
+
 // A captured request that is sent for another bot, with another configuration or as another operation is refused, though its
 // signature is right. Botpress' own repetitions pass.
 func TestCapturedRequests(t *testing.T) {

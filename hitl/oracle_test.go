@@ -105,7 +105,7 @@ type engineTally struct {
 	forgivenTickets, forgivenTwice                      int // what a forgetful desk cannot tell
 	unheard, unheardNoted, lateAnnounced                int // replies that the end came before
 	reports, explained                                  int
-	announcedAgain                                      int // by an event that a pause has held up, or by a reply before a late answer
+	announcedAgain                                      int // by one that a pause has held up, or by a reply before a late answer
 	stopsGivenUp, stopsLost, lateInWindow, beforeAnswer int // stopHitl that Botpress gave up, and those that never arrived
 }
 
@@ -255,7 +255,7 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	lateAnswer := o.startedAt.Sub(o.askedAt) > answerIsLate+2*(w.f.slow+w.f.early) && w.f.pauses
 	beforeAnswer := func(r word) bool { return lateAnswer && r.at.Before(o.startedAt) }
 	want = nil
-	announcedAgain := w.lateEvents(c.conversations[ticket.ID].ID)
+	announcedAgain := 2 * w.lateAssignments(c.conversations[ticket.ID].ID) // and whoever had it already, once more
 	for _, r := range o.replied {
 		late := r.at.After(o.endedAt) || mayMiss && (!w.f.calm() || r.at.After(o.endedAt.Add(-inFlight)))
 		if beforeAnswer(r) {
@@ -322,8 +322,8 @@ func (c outcome) check(t *testing.T, o *oracle, u *botpresstest.EndUser) {
 	}
 }
 
-// lateEvents is how many events of a conversation were held up by a pause.
-func (w *engineWorld) lateEvents(conversationID string) int {
+// lateAssignments is how many assignments of a conversation were held up by a pause.
+func (w *engineWorld) lateAssignments(conversationID string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.late[conversationID]

@@ -79,9 +79,13 @@ func (b *toBot) assignmentOf(ses *session, userID string) (botpress.CreateEventP
 }
 
 // emitAssignment sends the event of a record that is written. If that fails, the next attempt need not wait for this one. That
-// is added to the record, which may be another attempt's by the time it arrives.
+// is added to the record, which may be another attempt's by the time it arrives. Who is not on record any more has been followed
+// by somebody else, and is not announced after them.
 func (b *toBot) emitAssignment(ctx context.Context, ses *session, r assignmentRecord, e botpress.CreateEventParams) error {
-	err := b.events.emit(ctx, ses, e)
+	err := b.events.emit(ctx, ses, e, func() (bool, error) {
+		current, err := b.readAssignment(ctx, ses)
+		return current.By == r.By, err
+	})
 	if err == nil {
 		return nil
 	}

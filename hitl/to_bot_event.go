@@ -28,7 +28,7 @@ func (ev *events) emitStopped(ctx context.Context, ses *session) error {
 	if err != nil {
 		return err
 	}
-	return ev.emit(ctx, ses, e)
+	return ev.emit(ctx, ses, e, nil)
 }
 
 // stopped is the event that says that the session is over.
@@ -38,14 +38,19 @@ func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
 }
 
 // emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an
-// unknown outcome emit looks for the event.
-func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams) error {
+// unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil.
+func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams, wanted func() (bool, error)) error {
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
 	tried := false
 	err := ev.sessions.whenReady(ctx, ses, func(schedule *botpress.Schedule) error {
 		if tried {
 			if there, err := ev.emitted(ctx, e, since); there || err != nil {
 				return err
+			}
+			if wanted != nil {
+				if still, err := wanted(); !still || err != nil {
+					return err
+				}
 			}
 		}
 		tried = true

@@ -140,7 +140,7 @@ func TestOfWhatHasNoSchema(t *testing.T) {
 			A struct {
 				B string `json:"b,format:date"`
 			}
-		}](), []string{"A: no JSON can be decoded into it: Go struct field B has unsupported `format` tag option"}},
+		}](), []string{"A.b: encoding/json/v2 decodes nothing whose json tag has a format"}},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want...) })
 	}

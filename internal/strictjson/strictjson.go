@@ -8,6 +8,7 @@ package strictjson
 
 import (
 	"cmp"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -26,15 +27,34 @@ var options = json.JoinOptions(
 	v1.DefaultOptionsV1(),
 	json.MatchCaseInsensitiveNames(false),
 	jsontext.AllowDuplicateNames(false),
+	json.WithUnmarshalers(json.UnmarshalFromFunc(number)),
 	v1.ReportErrorsWithLegacySemantics(false), // those of v2 say where they are
 )
 
-// Unmarshal decodes data into v like encoding/json, with three differences. A key matches a field only if both are equal; others
-// are unknown, and ignored. It is an error, which wraps [ErrDuplicate], if an object anywhere has a key twice. And it ends at the
-// first value that does not fit, with a [*MismatchError].
+// lenient goes on after what does not fit, and takes types at whose tags v2 takes offence.
+var lenient = json.JoinOptions(options, v1.ReportErrorsWithLegacySemantics(true))
+
+// number decodes a [stdjson.Number], which the mirror does not know.
+func number(d *jsontext.Decoder, n *stdjson.Number) error {
+	text, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if stdjson.Unmarshal(text, n) != nil { // its error would repeat the value
+		return errors.New("a number is wanted")
+	}
+	return nil
+}
+
+// Unmarshal decodes data into v like encoding/json, with two differences. A key matches a field only if both are equal; others
+// are unknown, and ignored. And it is an error, which wraps [ErrDuplicate], if an object anywhere has a key twice. If a value does not
+// fit, the error is a [*MismatchError] about the first one, and what fits is there.
 func Unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v, options)
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		if err := json.Unmarshal(data, v, lenient); err == nil {
+			return nil
+		}
 		return &MismatchError{path(e.JSONPointer), kinds[e.JSONKind], e.GoType, e.Err}
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {

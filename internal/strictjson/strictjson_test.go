@@ -41,6 +41,7 @@ type target struct {
 	Count   int              `json:"count,string"`
 	Bytes   []byte           `json:"bytes"`
 	Failing failing          `json:"failing"`
+	Number  json.Number      `json:"number"`
 }
 
 type second struct {
@@ -241,7 +242,7 @@ func TestInputIsLeftAlone(t *testing.T) {
 // odd reports whether a key differs from a name of a field in case only.
 func odd(data []byte) bool {
 	names := []string{
-		"id", "Kind", "second", "ID", "userId", "tags", "next", "USERID", "raw", "any", "inner", "many", "byName", "own", "count", "bytes",
+		"id", "Kind", "second", "ID", "userId", "tags", "next", "USERID", "raw", "any", "inner", "many", "byName", "own", "count", "bytes", "failing", "number",
 	}
 	for d := json.NewDecoder(bytes.NewReader(data)); ; {
 		token, err := d.Token()
@@ -260,7 +261,7 @@ func FuzzUnmarshal(f *testing.F) {
 	for _, text := range []string{
 		`{"userId":"a","USERid":"b","inner":{"tags":{"a":"b"},"next":{"userId":"c"}},"many":[{}],"any":{"x":[1,null,true]},"raw":{"a":1}}`,
 		`{"byName":{"a":{"userId":"b"}},"own":[1],"count":"3","bytes":"AAEC","id":"x","ID":4,"Kind":"k","second":"s"}`,
-		`{"user\u0049d":"a","u\u017ferId":"b"}`, ` [ ] `, `null`, `{"many":null,"inner":null}`, `{"a\"b":1}`, "{\"\xff\":1}",
+		`{"user\u0049d":"a","u\u017ferId":"b"}`, `{"Failing":1,"failing":2}`, `{"number":5,"userId":1}`, `{"number":"x"}`, ` [ ] `, `null`, `{"many":null,"inner":null}`, `{"a\"b":1}`, "{\"\xff\":1}",
 	} {
 		f.Add([]byte(text))
 	}
@@ -283,6 +284,45 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
+// Types at which encoding/json/v2 takes offence are decoded as encoding/json does.
+func TestTagsOfOtherPeople(t *testing.T) {
+	type strange struct {
+		A       string   `json:"a,"`             //nolint:staticcheck // It is the point.
+		B       string   `json:"b,omit_empty"`   //nolint:staticcheck // It is the point.
+		Strings []string `json:"strings,string"` //nolint:staticcheck // It is the point.
+		Any     any      `json:"any,string"`     //nolint:staticcheck // It is the point.
+		Empty   struct{ unexported int }
+	}
+	const text = `{"a":"x","b":"y","strings":["s"],"any":"w","Empty":{"unexported":1}}`
+	var got, want strange
+	if err := json.Unmarshal([]byte(text), &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := strictjson.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(strange{}, struct{ unexported int }{})); diff != "" || got.A != "x" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What comes after a value that does not fit is decoded all the same.
+func TestGoesOnAfterAMismatch(t *testing.T) {
+	v, err := decode(t, `{"count":[],"inner":{"tags":5,"userId":"a"},"userId":"b"}`)
+	if err == nil || !strings.HasPrefix(err.Error(), "count ") || v.UserID != "b" || v.Inner.UserID != "a" {
+		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+// Numbers that are kept as they are written come from numbers, or from strings that hold one.
+func TestNumbers(t *testing.T) {
+	for text, want := range map[string]json.Number{`{"number":5}`: "5", `{"number":"-1.50e3"}`: "-1.50e3", `{"number":null}`: ""} {
+		if v, err := decode(t, text); err != nil || v.Number != want {
+			t.Errorf("%s: got %q, %v", text, v.Number, err)
+		}
+	}
+}
+
 // What does not fit is named, and its value left out.
 func TestMismatch(t *testing.T) {
 	for text, want := range map[string]string{
@@ -293,6 +333,7 @@ func TestMismatch(t *testing.T) {
 		`{"own":"s3cret","any":1,"count":true}`: "count is of the type boolean, which does not fit the Go type int",
 		`{"count":"s3cret"}`:                    "count: invalid syntax",
 		`{"failing":"s3cret"}`:                  "failing: it has failed",
+		`{"number":"s3cret"}`:                   "number: a number is wanted",
 	} {
 		_, err := decode(t, text)
 		if _, ok := errors.AsType[*strictjson.MismatchError](err); !ok || err.Error() != want {
