@@ -65,6 +65,7 @@ func (c *connection) added(ctx context.Context, name string, input json.RawMessa
 	if len(input) == 0 || bytes.Equal(input, []byte("null")) {
 		input = json.RawMessage("{}")
 	}
+	input = a.input.Normalize(input)
 	if err := a.input.Check(input); err != nil {
 		return response{}, invalidf("the input of %s does not fit: %w", name, err)
 	}

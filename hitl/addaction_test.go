@@ -97,6 +97,24 @@ func TestAddAction(t *testing.T) {
 	}
 }
 
+// Inputs of actions are as configurations: what is cleared is unset, and defaults are filled in.
+func TestDefaultsOfActions(t *testing.T) {
+	type input struct {
+		Limit int    `json:"limit" jsonschema:"default=20"`
+		Query string `json:"query,omitzero"`
+	}
+	s := stubServer(t)
+	add(t, hitl.AddAction(s, hitl.Action{Name: "search"}, func(_ context.Context, _ desk, in input) (input, error) { return in, nil }))
+	for in, want := range map[string]string{
+		`{}`: `{"limit":20}`, `{"query":null}`: `{"limit":20}`, `{"limit":0,"query":""}`: `{"limit":0}`, `{"limit":3,"query":"x"}`: `{"limit":3,"query":"x"}`,
+	} {
+		status, got := act(t, s, `{"type":"search","input":`+in+`}`)
+		if diff := cmp.Diff(decoded(t, []byte(want)), got["output"]); diff != "" || status != http.StatusOK {
+			t.Errorf("%s: status %d (-want +got):\n%s", in, status, diff)
+		}
+	}
+}
+
 func TestBadAction(t *testing.T) {
 	type other struct{ desk }
 	s := stubServer(t)

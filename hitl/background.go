@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -76,8 +77,9 @@ func (b *background) later(delay time.Duration, do func(context.Context)) {
 	b.timers[t] = true
 }
 
-// retry puts a session in order later, and again with backoff until that has succeeded.
-func (b *background) retry(conversationID string, putInOrder func(ctx context.Context, conversationID string) error) {
+// retry puts a session in order later, and again with backoff until that has succeeded. The error may ask for more time, see
+// [Retryable].
+func (b *background) retry(conversationID string, because error, putInOrder func(ctx context.Context, conversationID string) error) {
 	b.mu.Lock()
 	r, ok := b.retries[conversationID]
 	switch {
@@ -95,11 +97,14 @@ func (b *background) retry(conversationID string, putInOrder func(ctx context.Co
 	r = &retry{}
 	b.retries[conversationID] = r
 	b.mu.Unlock()
-	b.plan(conversationID, r, putInOrder)
+	b.plan(conversationID, r, because, putInOrder)
 }
 
-func (b *background) plan(conversationID string, r *retry, putInOrder func(ctx context.Context, conversationID string) error) {
+func (b *background) plan(conversationID string, r *retry, because error, putInOrder func(ctx context.Context, conversationID string) error) {
 	backoff := min(firstRetry<<min(r.attempts, 10), longestRetry)
+	if asked, ok := errors.AsType[*retryableError](because); ok {
+		backoff = min(max(backoff, asked.after), longestRetry)
+	}
 	b.later(backoff+jitter(backoff/5), func(ctx context.Context) {
 		b.mu.Lock()
 		r.attempts++
@@ -117,7 +122,7 @@ func (b *background) plan(conversationID string, r *retry, putInOrder func(ctx c
 			r.attempts = 0
 		}
 		b.mu.Unlock()
-		b.plan(conversationID, r, putInOrder)
+		b.plan(conversationID, r, err, putInOrder)
 	})
 }
 

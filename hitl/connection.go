@@ -107,9 +107,9 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	c.background.run = func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error {
 		return s.background(ctx, c, name, timeout, do)
 	}
-	toDesk.retry = func(conversationID string) {
+	toDesk.retry = func(conversationID string, because error) {
 		if conversationID != "" {
-			c.background.retry(conversationID, c.putInOrder)
+			c.background.retry(conversationID, because, c.putInOrder)
 		}
 	}
 	toDesk.startAgain = toBot.startAgain

@@ -193,6 +193,36 @@ func TestOwnerMendsTheSignIn(t *testing.T) {
 	})
 }
 
+// The server tries again when the desk has asked it to, and not earlier.
+func TestDeskThatSaysWhen(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		var attempts []time.Time
+		var mu sync.Mutex
+		w.desk.Before = func(_ context.Context, method string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if attempts = append(attempts, time.Now()); len(attempts) < 4 {
+				return hitl.Retryable(90*time.Second, errors.New("the desk is busy"))
+			}
+			return nil
+		}
+		want := w.sayMany(jane, 0, 1)
+		w.pass(10 * time.Minute)
+		w.wantLog("T-1", want)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(attempts) != 4 {
+			t.Fatalf("the desk was asked %d times, want 4", len(attempts))
+		}
+		for i, at := range attempts[1:] {
+			if waited := at.Sub(attempts[i]); waited < 90*time.Second || waited > 2*time.Minute {
+				t.Errorf("attempt %d came after %v", i+2, waited)
+			}
+		}
+	})
+}
+
 // A desk that recognises no repetition gets each message once, though two replicas are sent it at the same moment.
 func TestSendOnce(t *testing.T) {
 	inBubble(t, setting{replicas: 3, sendOnce: true}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

@@ -56,7 +56,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable marks a failure as passing: whoever sent the request gets 503 and is asked to try again
 // after the given time, or after 59 seconds if that is longer: some senders, such as Zendesk, never send again what they
-// are to send in a minute or more. Zero leaves the time to the sender.
+// are to send in a minute or more. Zero leaves the time to the sender. What the server delivers by itself, it tries again after this
+// time, or after five minutes if that is longer.
 func Retryable(after time.Duration, err error) error {
 	return &retryableError{after: after, err: err}
 }

@@ -754,9 +754,17 @@ func TestAgentWithTheAddressOfAnEndUser(t *testing.T) {
 }
 
 func TestStopHitlWhileTheDeskIsDown(t *testing.T) {
+	for _, down := range []error{
+		hitl.Retryable(0, errors.New("no route to the desk")), errors.New("what the desk says is no JSON"),
+		&hitl.Error{Message: "the desk refuses the token", Temporary: true}, context.DeadlineExceeded,
+	} {
+		t.Run(down.Error(), func(t *testing.T) { stopHitlWhileTheDeskIsDown(t, down) })
+	}
+}
+
+func stopHitlWhileTheDeskIsDown(t *testing.T, down error) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
-		down := hitl.Retryable(0, errors.New("no route to the desk"))
 		w.desk.Before = func(_ context.Context, method string) error {
 			if method == "StopHitl" {
 				return down

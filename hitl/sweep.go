@@ -185,7 +185,7 @@ func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error)
 		return s.catchUp(ctx, ses)
 	})
 	if err != nil && ctx.Err() == nil {
-		s.toDesk.retry(conv.ID)
+		s.toDesk.retry(conv.ID, err)
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 	if err = b.hint(ctx, ses, e); errors.Is(err, botpress.ErrNotFound) {
 		b.sessions.forget(ses) // the conversation was deleted: for a redelivery, the session is unknown
 	} else if _, ok := adapterAs[Backfiller](b.desk.adapter); ok && err != nil && !isPermanent(err) {
-		b.desk.retry(ses.conversationID) // the desk may not report it again
+		b.desk.retry(ses.conversationID, err) // the desk may not report it again
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func (d *toDesk) messageCreated(ctx context.Context, body []byte) error {
 		if errors.Is(err, errInFlight) || errors.Is(err, errEarlier) {
 			d.markWaiting(ctx, target)
 		}
-		d.retry(b.Conversation.ID)
+		d.retry(b.Conversation.ID, err)
 	}
 	return err
 }
@@ -313,7 +313,7 @@ func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack 
 	}
 	d.pendingAcks.put(ack, o.id)
 	d.log.WarnContext(ctx, "Botpress did not take the acknowledgement of a message", "message", o.id, "delivered", ack.tags[tagDelivered], "error", err)
-	d.retry(ses.conversationID)
+	d.retry(ses.conversationID, err)
 }
 
 // sendRequest gathers what all parts of a message have in common: where it goes and who speaks.

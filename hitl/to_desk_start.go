@@ -194,7 +194,7 @@ func (d *toDesk) markStarted(ctx context.Context, conversationID string, ref Ref
 	}
 	if _, err := d.sessions.write(ctx, conversationID, tags); err != nil {
 		d.startedRefs.put(ref.clone(), conversationID)
-		d.retry(conversationID)
+		d.retry(conversationID, err)
 		return fmt.Errorf("hitl: link it with the desk's %s: %w", ref.ID, err)
 	}
 	d.startedRefs.remove(conversationID)

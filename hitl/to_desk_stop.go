@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -14,9 +13,9 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// stopHitl ends a session in the desk, after what was said in it. It retries for half of its time. If the desk stays down, the
-// session ends all the same: an error would keep the plugin from telling the end user. It is closing then, and the desk is told
-// by whoever puts it in order.
+// stopHitl ends a session in the desk, after what was said in it. It retries for half of its time. If the desk fails for so long,
+// the session ends all the same: an error would keep the plugin from telling the end user. It is closing then, and the desk is
+// told by whoever puts it in order. Only a refusal is final, and answered.
 func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	var in wire.ConversationRef
 	if err := decode(input, &in); err != nil {
@@ -43,8 +42,8 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 		return err
 	}
 	d.stopWanted.put(true, in.ConversationID)
-	d.retry(in.ConversationID)
-	if !closing || !isDeskUnavailable(err) {
+	d.retry(in.ConversationID, err)
+	if !closing {
 		return err
 	}
 	d.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", err)
@@ -99,16 +98,13 @@ func (d *toDesk) end(ctx context.Context, ses *session) error {
 func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	left, err := d.flush(ctx, ses)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUndelivered, err)
+		return fmt.Errorf("hitl: messages are undelivered: %w", err)
 	}
 	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
 		return errInFlight
 	}
 	return d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
 }
-
-// errUndelivered says that a session cannot end in the desk yet, because something that was said in it cannot be delivered.
-var errUndelivered = errors.New("hitl: messages are undelivered")
 
 // putInOrder finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
 func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
@@ -132,17 +128,6 @@ func (d *toDesk) inOrder(ctx context.Context, ses *session) {
 	}
 	if err := d.putInOrder(ctx, ses); err != nil {
 		d.log.WarnContext(ctx, "a session could not be put in order; it will be later", "error", err)
-		d.retry(ses.conversationID)
+		d.retry(ses.conversationID, err)
 	}
-}
-
-// isDeskUnavailable reports whether the desk is down, out of reach or closed to us for now, rather than that it refuses what we ask.
-func isDeskUnavailable(err error) bool {
-	var own *Error
-	if errors.As(err, &own) && own.Temporary {
-		return true
-	}
-	var retry *retryableError
-	var network net.Error
-	return errors.As(err, &retry) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInFlight) || errors.Is(err, errUndelivered)
 }
