@@ -56,7 +56,11 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 
 // StopHitl says in the thread that it is over, and takes its buttons away.
 func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
-	err := d.end(ctx, threadOf(r.Session.ID), "")
+	t := threadOf(r.Session.ID)
+	err := d.write(ctx, t, closed, "", words(over)...)
+	if err == nil {
+		err = d.draw(ctx, t)
+	}
 	if isGone(err) {
 		return nil
 	}
@@ -106,6 +110,7 @@ func words(text string) []slack.MsgOption {
 // share uploads a file. A message with its permalink shows it and, other than the one that Slack would make of the upload, has
 // metadata. It cannot be signed: that would hide the file.
 func (d *desk) share(ctx context.Context, f media.File, title string) ([]slack.MsgOption, error) {
+	title = message.Title(title, longestTitle, message.UTF16)
 	up, err := d.api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Reader: bytes.NewReader(f.Data), FileSize: len(f.Data), Filename: f.Name, Title: title,
 	})

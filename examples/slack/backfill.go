@@ -97,6 +97,9 @@ func (d *desk) content(ctx context.Context, m *slack.Msg) (message.Message, erro
 	}
 	items := []message.BlocItem{message.Text{Text: words}}
 	for _, f := range m.Files {
+		if f.Mode == "tombstone" { // It was deleted.
+			continue
+		}
 		item, err := d.passOn(ctx, f)
 		if err != nil {
 			return nil, err
@@ -108,11 +111,21 @@ func (d *desk) content(ctx context.Context, m *slack.Msg) (message.Message, erro
 
 // passOn stores a member's file in Botpress, since Slack shows it to members only.
 func (d *desk) passOn(ctx context.Context, f slack.File) (message.BlocItem, error) {
-	name, opts := cmp.Or(f.Title, f.Name), d.files
+	if f.Name == "" { // It comes from another workspace by Slack Connect, and is told when asked for.
+		known, _, _, err := d.api.GetFileInfoContext(ctx, f.ID, 0, 0)
+		if err != nil && !isFinal(err) {
+			return nil, explain(err)
+		}
+		f = *cmp.Or(known, &f)
+	}
+	name, opts := cmp.Or(f.Title, f.Name, "A file"), d.files
 	opts.Authorization = "Bearer " + string(d.BotToken)
 	file, err := media.File{}, errRemote
 	if address := cmp.Or(f.URLPrivateDownload, f.URLPrivate); d.hosts(address) {
 		file, err = media.Fetch(ctx, address, f.Name, &opts)
+	}
+	if media.IsTemporary(err) {
+		return nil, err
 	}
 	if err != nil || len(file.Data) != f.Size || f.Size == 0 { // Who may not read it gets a page instead.
 		d.in.Logger.WarnContext(ctx, "a member's file does not reach the end user; does the app have the scope files:read?", "file", f.ID, "error", err)

@@ -43,7 +43,7 @@ var definition = hitl.Definition{
 		{Name: tagName, Title: "Name", Description: "The name above the end user's messages in Slack."},
 		{Name: tagPicture, Title: "Picture", Description: "The picture beside them."},
 	},
-	MaxText: 4_000, TextUnit: message.UTF16, // Slack shortens longer messages.
+	MaxText: 3_500, TextUnit: message.UTF16, // Slack splits messages of some 4,000, entities included.
 }
 
 // desk is a channel of Slack, seen by one installation.
@@ -82,6 +82,11 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 	if err != nil {
 		return nil, explain(err)
 	}
-	d.me, d.bot = who.UserID, who.BotID
-	return d, nil
+	if d.me, d.bot = who.UserID, who.BotID; d.bot == "" {
+		return nil, hitl.Errorf("Slack needs the bot token, which begins with xoxb-: this one is a member's.")
+	}
+	if c.AppToken != "" { // It is used in the background only.
+		_, _, err = d.api.StartSocketModeContext(ctx)
+	}
+	return d, explain(err)
 }

@@ -24,7 +24,7 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	const atOnce = 10 // Besides the connection.
+	const atOnce = 100 // Besides the connection, which breaks if nobody takes what it brings.
 	socket := socketmode.New(d.api, socketmode.OptionDialer(d.dialer))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(1 + atOnce)
@@ -39,23 +39,27 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 	}
 }
 
-// received passes on what has come through a socket, and acknowledges it.
+// received passes on what has come through a socket, and acknowledges it: buttons at once, since their member waits for it and would
+// press again.
 func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) {
-	var err error
+	err, _ := e.Data.(error) // Of the connection.
+	if e.Type == socketmode.EventTypeInteractive {
+		err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
+	}
 	if e.Type == socketmode.EventTypeHello { // While there was no connection, something may have changed unheard.
 		d.members.Purge()
 		err = deliver(ctx, hitl.Changed{})
-	} else if e.Request != nil && e.Request.EnvelopeID != "" {
+	} else if err == nil && e.Request != nil && e.Request.EnvelopeID != "" {
 		var hook hitl.Webhook
 		if hook, err = d.heard(ctx, e.Request.Payload); err == nil {
 			err = deliver(ctx, hook.Events...)
 		}
-		if err == nil {
+		if err == nil && e.Type != socketmode.EventTypeInteractive {
 			err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
 		}
 	}
 	if err != nil {
-		d.in.Logger.WarnContext(ctx, "an event of Slack was not passed on, and is read back later", "error", err)
+		d.in.Logger.WarnContext(ctx, "what Slack has to say does not get through, and is read back later", "error", explain(err))
 	}
 }
 
@@ -116,12 +120,11 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 		return nil, nil
 	}
 	t := thread{e.Channel, m.ThreadTimestamp}
-	events := []hitl.Event{hitl.Changed{SessionID: t.String()}}
-	if e.SubType != slack.MsgSubTypeMessageChanged || m.Edited == nil || was == nil || was.Text == m.Text || !isReply(was) || !isReply(m) {
-		return events, nil
+	if m.Edited == nil || was == nil || was.Text == m.Text || !isReply(was) || !isReply(m) {
+		return []hitl.Event{hitl.Changed{SessionID: t.String()}}, nil
 	}
 	author, err := d.author(ctx, m.User)
-	return append(events, hitl.Replied{
+	return []hitl.Event{hitl.Replied{
 		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
 		Load: func(ctx context.Context) (message.Message, error) {
 			for now, err := range d.read(ctx, t, m.Timestamp) {
@@ -135,7 +138,7 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 			}
 			return message.Text{}, nil // It has been deleted, or edited again, of which another event tells.
 		},
-	}), err
+	}}, err
 }
 
 // pressed writes down what a button means, from where it is read back.
@@ -148,7 +151,7 @@ func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.B
 	case button.ActionID == actionTake:
 		err = d.write(ctx, t, taken+button.ActionTs, by, slack.MsgOptionText("<@"+by+"> has taken the conversation.", false))
 	case button.ActionID == actionClose:
-		err = d.end(ctx, t, by)
+		err = d.write(ctx, t, closed, by, words(over)...)
 	}
 	if err == nil {
 		err = d.draw(ctx, t)

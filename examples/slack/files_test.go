@@ -93,6 +93,42 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A file of another workspace is told when it is asked for, and a deleted one is none.
+func TestFilesThatMessagesDoNotTell(t *testing.T) {
+	s := slacktest.New(slacktest.Options{})
+	t.Cleanup(s.Close)
+	rosa := s.NewMember("Rosa Diaz")
+	bot := hitltest.NewBot(t, definition, workspace{url: s.URL + "/api/", files: media.Options{AllowPrivate: true}}.connect, configOf(s))
+	jane := bot.EndUser("Jane Doe")
+	jane.Say("Hello")
+	jane.Escalate("Help")
+	thread := threadOf(jane.Session().ID).ts
+	s.FailDownloads(1) // It is not given up.
+	if _, err := s.ReplyWithConnectedFile(thread, rosa, "From us", "plan.txt", "text/plain", []byte("The plan")); err != nil {
+		t.Fatal(err)
+	}
+	m, err := jane.Next(t.Context())
+	for err == nil && m.From != botpresstest.FromAgent {
+		m, err = jane.Next(t.Context())
+	}
+	bloc, _ := m.Message.(message.Bloc)
+	if err != nil || len(bloc.Items) != 2 {
+		t.Fatalf("the end user gets %+v, %v", m.Message, err)
+	}
+	if file, ok := bloc.Items[1].(message.File); !ok || file.Title != "plan.txt" {
+		t.Errorf("the end user gets %+v", bloc.Items[1])
+	}
+
+	s.Down(true) // Nobody reads the message before its file is gone.
+	ts, err := s.ReplyWithFile(thread, rosa, "Never mind", "old.txt", "text/plain", []byte("Old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.DeleteFiles(ts)
+	s.Down(false)
+	jane.Sees("Rosa Diaz: Never mind")
+}
+
 // A remote file is at any host, which must not get the bot's token: https://docs.slack.dev/reference/methods/files.remote.info
 func TestRemoteFile(t *testing.T) {
 	s := slacktest.New(slacktest.Options{})

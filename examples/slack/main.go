@@ -1,4 +1,4 @@
-// Slack makes a help desk of a Slack channel: each conversation is a thread. Run without a word, it opens the playground: a page on
+// Slack makes a help desk of a Slack channel: each conversation is a thread. Run without a word, it serves the playground: a page on
 // which you are the end user and the agent, with an in-memory Botpress and an in-memory Slack.
 //
 // README.md says how to connect a real workspace.

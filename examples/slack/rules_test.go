@@ -61,7 +61,8 @@ func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hit
 	rosa := s.NewMember("Rosa Diaz")
 	app := &desk{bot: s.BotID, api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"), slack.OptionHTTPClient(client))}
 	closes := func(session hitltest.Session) {
-		_ = app.end(context.Background(), threadOf(session.ID), rosa.ID)
+		_ = app.write(context.Background(), threadOf(session.ID), closed, rosa.ID, words(over)...)
+		_ = app.draw(context.Background(), threadOf(session.ID))
 	}
 	says := func(mark string) func(hitltest.Session, string) *http.Request {
 		return func(session hitltest.Session, text string) *http.Request {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/examples/slack/slacktest"
+	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -45,7 +48,7 @@ func (w *world) wantThread(thread string, lines ...string) {
 const (
 	goodbye  = "bot: The human agent closed the conversation. I will continue assisting you."
 	farewell = "Bot: ( The user has ended the session. )"
-	over     = "Support: The conversation is over. What is written here from now on reaches nobody."
+	isOver   = "Support: The conversation is over. What is written here from now on reaches nobody."
 )
 
 // A whole session, to the letter.
@@ -99,7 +102,7 @@ Bot:
 			"Rosa Diaz:  /note and twice",
 			"Jane Doe: Thanks! <!channel> *bold* & more",
 			"Rosa Diaz: It comes on Saturday.",
-			over,
+			isOver,
 			"Rosa Diaz: One more thing",
 			"Support: ⚠️ The conversation with the bot has ended. The customer did not get this reply.")
 		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by @Rosa Diaz") || len(card.Buttons) > 0 {
@@ -124,7 +127,7 @@ func TestEndUserEnds(t *testing.T) {
 		w.must(jane.End(t.Context()))
 		w.pass(5 * time.Second)
 		w.say(jane, "Hello, bot")
-		w.wantThread(thread, "Jane Doe: Never mind", over, farewell)
+		w.wantThread(thread, "Jane Doe: Never mind", isOver, farewell)
 		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nClosed by the end user or the bot") || len(card.Buttons) > 0 {
 			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
 		}
@@ -151,7 +154,7 @@ func TestOutageOfTheSocket(t *testing.T) {
 		w.pass(5 * time.Second)
 		w.want(jane, "Rosa Diaz: one", "Rosa Diaz: two", "Rosa Diaz: three", "Rosa Diaz: four", goodbye)
 		w.want(joe, "Rosa Diaz: to joe")
-		w.wantThread(thread, "Rosa Diaz: one", "Rosa Diaz: two", "Jane Doe: Are you there?", "Rosa Diaz: three", "Rosa Diaz: four", over)
+		w.wantThread(thread, "Rosa Diaz: one", "Rosa Diaz: two", "Jane Doe: Are you there?", "Rosa Diaz: three", "Rosa Diaz: four", isOver)
 	})
 }
 
@@ -217,7 +220,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 		w.pass(10 * time.Minute)
 		shown := w.shown(thread)
-		if strings.Count(shown, over) != 1 || strings.Count(shown, farewell) != 1 { // in either order
+		if strings.Count(shown, isOver) != 1 || strings.Count(shown, farewell) != 1 { // in either order
 			t.Errorf("the thread ends with %s", shown)
 		}
 		if !strings.Contains(shown, "shortly.\nJane Doe: one\nJane Doe: two\n") || strings.Count(shown, "Jane Doe: ") != 2 {
@@ -417,6 +420,19 @@ func TestTakeIsLate(t *testing.T) {
 	})
 }
 
+// A member who presses a button does not wait until all is done: Slack would warn them after three seconds.
+func TestButtonOfASlowSlack(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+		w.slack.Slow(time.Second)
+		w.must(w.slack.Press(thread, w.rosa, actionClose))
+		w.pass(30 * time.Second)
+		if jane.Active() {
+			t.Error("the session goes on")
+		}
+	})
+}
+
 // Slack fails before the card of a closed thread is drawn: whoever presses a button that is still there brings it up to date.
 func TestStaleCard(t *testing.T) {
 	inBubble(t, false, func(t *testing.T, w *world) {
@@ -440,6 +456,39 @@ func TestStaleCard(t *testing.T) {
 			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
 		}
 	})
+}
+
+// Slack counts the entities of a card when it is drawn again.
+func TestLongCard(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *world) {
+		jane, thread := w.jane(botpresstest.Escalation{Title: strings.Repeat("&", 200), Description: strings.Repeat("a < b && c > d\n", 400)})
+		w.must(w.slack.Press(thread, w.rosa, actionTake))
+		w.pass(2 * time.Second)
+		if card := w.card(thread); !strings.HasSuffix(card.Text, "\nTaken by @Rosa Diaz") || !strings.Contains(card.Text, "\na < b && c > d\na < b") {
+			t.Errorf("the card is %q", card.Text)
+		}
+		w.must(jane.End(t.Context()))
+		w.pass(2 * time.Second)
+		if card := w.card(thread); len(card.Buttons) > 0 {
+			t.Errorf("the session is over, and the card has %v", card.Buttons)
+		}
+	})
+}
+
+// The bot's owner is told of tokens that do not do, also of the one that only the background uses.
+func TestTokensAreTried(t *testing.T) {
+	s := slacktest.New(slacktest.Options{})
+	t.Cleanup(s.Close)
+	for name, spoil := range map[string]func(*Config){
+		"app token": func(c *Config) { c.AppToken = "xapp-1-other" }, "bot token": func(c *Config) { c.BotToken = "xoxb-other" },
+	} {
+		c := configOf(s)
+		spoil(&c)
+		_, err := workspace{url: s.URL + "/api/"}.connect(t.Context(), hitl.Installation{HTTPClient: http.DefaultClient}, c)
+		if err == nil || !strings.Contains(err.Error(), "xapp-") {
+			t.Errorf("with another %s: %v", name, err)
+		}
+	}
 }
 
 // A bot may hand over without words, or with blanks alone: Slack refuses blocks in which nothing is seen.

@@ -5,24 +5,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/slack-go/slack"
 )
 
 var (
-	markup    = regexp.MustCompile(`<([@#!]?)([^<>|]+)\|?([^<>]*)>`)
+	markup    = regexp.MustCompile(`<([@#!]?)((?:[a-z]+:(?://)?)?([^<>|]+))\|?([^<>]*)>`) // The third group is an address without https:// or mailto:.
 	emojiName = regexp.MustCompile(`:[^:\s]+:(:skin-tone-\d:)?`)
-	entities  = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
 )
 
 // text is what somebody has written, in Unicode and with the names of whom it mentions.
 func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 	s = markup.ReplaceAllStringFunc(m.Text, func(part string) string {
 		match := markup.FindStringSubmatch(part)
-		kind, target, label := match[1], match[2], match[3]
+		kind, target, bare, label := match[1], match[2], match[3], match[4]
 		switch {
 		case kind == "@":
 			u, failed := d.member(ctx, target)
@@ -34,7 +33,7 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 			return "#" + cmp.Or(label, target)
 		case kind == "!":
 			return "@" + strings.TrimPrefix(cmp.Or(label, target), "@")
-		case label == "" || label == target || label == bare(target):
+		case label == "" || label == target || label == bare:
 			return cmp.Or(label, target)
 		default:
 			return label + " &lt;" + target + "&gt;"
@@ -46,17 +45,11 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 	_ = json.Unmarshal(blocks, &tree)
 	findEmoji(tree, emoji)
 	s = emojiName.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(emoji[name], name) })
-	return strings.TrimSpace(entities.Replace(s)), err
+	return strings.TrimSpace(html.UnescapeString(s)), err
 }
 
-// bare is an address without https:// or mailto:, as people write it.
-func bare(address string) string {
-	_, rest, _ := strings.Cut(address, ":")
-	return strings.TrimPrefix(rest, "//")
-}
-
-// findEmoji finds the emoji in blocks, by their names in the text. They have their code points in hexadecimal digits, unless they are
-// the workspace's own.
+// findEmoji finds the emoji in blocks, by their names in the text, as entities. Slack tells their code points in hexadecimal digits,
+// unless they are the workspace's own.
 func findEmoji(tree any, found map[string]string) {
 	switch tree := tree.(type) {
 	case []any:
@@ -68,15 +61,8 @@ func findEmoji(tree any, found map[string]string) {
 		if tone, ok := tree["skin_tone"]; ok {
 			name += fmt.Sprintf(":skin-tone-%v:", tone)
 		}
-		points, _ := tree["unicode"].(string)
-		var emoji strings.Builder
-		for point := range strings.SplitSeq(points, "-") {
-			if n, err := strconv.ParseUint(point, 16, 32); err == nil {
-				emoji.WriteRune(rune(n))
-			}
-		}
-		if tree["type"] == "emoji" {
-			found[name] = emoji.String()
+		if points, ok := tree["unicode"].(string); ok {
+			found[name] = "&#x" + strings.ReplaceAll(points, "-", ";&#x") + ";"
 		}
 		findEmoji(tree["elements"], found)
 	}

@@ -47,6 +47,8 @@ type card struct {
 	closed bool
 }
 
+const over = "The conversation is over. What is written here from now on reaches nobody."
+
 const (
 	blockStatus  = "status"
 	blockButtons = "buttons"
@@ -54,19 +56,32 @@ const (
 	actionClose  = "close"
 )
 
+const longestTitle, longestSection = 150, 3_000
+
 func newCard(r hitl.StartHitlRequest[Session]) card {
-	const longestTitle, longestSection = 150, 3_000
 	title := cmp.Or(message.Title(r.Title, 0, message.UTF16), "A conversation with "+r.UserName) // Slack refuses a title of blanks.
 	mark := map[string]string{"high": "🔴 ", "low": "⚪ "}[r.Session.Urgency]
-	title = message.Title(mark+title, longestTitle, message.UTF16)
+	title = fit(message.Title(mark+title, longestTitle, message.UTF16), longestTitle)
 	c := card{title: slackutilsx.EscapeMessage(title), about: []slack.Block{slack.NewHeaderBlock(plain(title))}}
-	if parts := message.Split(r.Description, longestSection, message.UTF16); len(parts) > 0 { // Slack takes some 13,000 characters in all.
-		c.about = append(c.about, slack.NewSectionBlock(plain(parts[0]), nil, nil))
+	if about := fit(r.Description, longestSection); about != "" { // Slack takes some 13,000 characters in all.
+		c.about = append(c.about, slack.NewSectionBlock(plain(about), nil, nil))
 	}
 	if who := strings.Trim(r.UserName+" · "+r.UserEmail, " ·"); who != "" {
-		c.about = append(c.about, slack.NewContextBlock("who", plain(message.Title("From "+who, longestSection, message.UTF16))))
+		c.about = append(c.about, slack.NewContextBlock("who", plain(fit("From "+who, longestSection))))
 	}
 	return c
+}
+
+// fit is as much of a text as fits into a block: Slack gives it back with entities, and counts them when the card is drawn again.
+func fit(text string, most int) string {
+	for limit := most; ; {
+		parts := append(message.Split(text, limit, message.UTF16), "")
+		length := message.UTF16.Len(slackutilsx.EscapeMessage(parts[0]))
+		if length <= most {
+			return parts[0]
+		}
+		limit = limit * most / length
+	}
 }
 
 func plain(text string) *slack.TextBlockObject {
@@ -129,16 +144,6 @@ func (d *desk) draw(ctx context.Context, t thread) error {
 		}
 		drawn = c
 	}
-}
-
-// end closes a thread.
-func (d *desk) end(ctx context.Context, t thread, by string) error {
-	const over = "The conversation is over. What is written here from now on reaches nobody."
-	err := d.write(ctx, t, closed, by, words(over)...)
-	if err == nil {
-		err = d.draw(ctx, t)
-	}
-	return err
 }
 
 // begun finds the thread of a session that an earlier attempt has begun, which is among the newest.

@@ -108,6 +108,22 @@ func fetch(ctx context.Context, address, title string, o Options, allowed func(n
 	return file, nil
 }
 
+// statusError is an answer that is no file.
+type statusError int
+
+func (s statusError) Error() string {
+	return fmt.Sprintf("the server answers %d %s", int(s), http.StatusText(int(s)))
+}
+
+// IsTemporary reports whether [Fetch] may succeed later: it has failed with an error of the network, by its timeout, or with 429 or 5xx.
+func IsTemporary(err error) bool {
+	if status, ok := errors.AsType[statusError](err); ok {
+		return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network && !errors.Is(err, ErrPrivate)
+}
+
 // newTransport returns a transport for one fetch. It reuses no connections, and asks allowed about
 // each new one.
 func newTransport(allowed func(netip.AddrPort) bool) *http.Transport {
@@ -134,7 +150,7 @@ func get(ctx context.Context, u *url.URL, title string, o Options, transport htt
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return File{}, fmt.Errorf("the server answers %s", resp.Status)
+		return File{}, statusError(resp.StatusCode)
 	}
 	if resp.ContentLength > o.MaxBytes {
 		return File{}, ErrTooLarge

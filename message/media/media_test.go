@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +213,37 @@ func TestTimeIsBounded(t *testing.T) {
 	cancel()
 	if _, err := media.Fetch(ctx, url, "", trusted); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}
+
+func TestTemporaryErrors(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch status, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/")); status {
+		case 0:
+			panic(http.ErrAbortHandler)
+		case 1:
+			<-r.Context().Done()
+		default:
+			w.WriteHeader(status)
+		}
+	}))
+	t.Cleanup(server.Close)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for address, want := range map[string]bool{
+		server.URL + "/429": true, server.URL + "/500": true, server.URL + "/503": true, server.URL + "/404": false, server.URL + "/401": false,
+		server.URL + "/1": true, closed.URL: true, server.URL + "/0": false, "http://": false,
+	} {
+		_, err := media.Fetch(t.Context(), address, "", &media.Options{AllowPrivate: true, Timeout: 100 * time.Millisecond})
+		if err == nil || media.IsTemporary(err) != want {
+			t.Errorf("%s: temporary is %t of %v", address, !want, err)
+		}
+	}
+	if _, err := media.Fetch(t.Context(), server.URL, "", nil); media.IsTemporary(err) {
+		t.Errorf("a private address is one only for now: %v", err)
+	}
+	if media.IsTemporary(media.ErrTooLarge) || media.IsTemporary(nil) {
+		t.Error("a file that is too large, or none, is one only for now")
 	}
 }
 

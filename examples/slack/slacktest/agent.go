@@ -21,6 +21,22 @@ func (s *Slack) ReplyWithFile(threadTS string, m Member, text, name, contentType
 	return s.say(threadTS, m, text, &File{Name: name, Title: name, ContentType: contentType, Data: slices.Clone(data)})
 }
 
+// ReplyWithConnectedFile writes into a thread and shares a file as a member of another workspace does.
+func (s *Slack) ReplyWithConnectedFile(threadTS string, m Member, text, name, contentType string, data []byte) (ts string, err error) {
+	return s.say(threadTS, m, text, &File{Name: name, Title: name, ContentType: contentType, Data: slices.Clone(data), Connected: true})
+}
+
+// DeleteFiles deletes the files of a message, which stays.
+func (s *Slack) DeleteFiles(ts string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.find(ts); m != nil {
+		for _, f := range m.files {
+			f.deleted = true
+		}
+	}
+}
+
 // ReplyWithRemoteFile writes into a thread and shares a file that is elsewhere: Slack has only its address.
 func (s *Slack) ReplyWithRemoteFile(threadTS string, m Member, text, name, address string) (ts string, err error) {
 	return s.say(threadTS, m, text, &File{Name: name, Title: name, ContentType: "application/vnd.slack-remote", URL: address})

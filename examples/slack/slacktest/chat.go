@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"html"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ func (s *Slack) content(c *call) (content, error) {
 		if err != nil {
 			return v, err
 		}
-		v.blocks = blocks
+		v.blocks, _ = plainTexts(blocks, html.UnescapeString).([]any)
 	}
 	if c.arg("attachments") != "" && object(c, "attachments", &v.attached) != nil {
 		return v, refusal("invalid_attachments")

@@ -41,6 +41,7 @@
 //	  no "edited" if there are blocks                                  D  the same: it is not displayed
 //	  limits of blocks                                                 D  reference/block-kit/blocks, block-kit/block-elements
 //	  msg_blocks_too_long beyond 13,172 characters of all blocks       R  bolt-js#2509
+//	  plain_text comes back with entities, which count in an update    R  bolt-python#513, hermes-agent#53693
 //	  block_id and action_id are unique in a message                   D  reference/block-kit/blocks; of action_id A
 //	  metadata: event_type and event_payload, nothing else             D  messaging/message-metadata
 //	  metadata_too_large beyond 8,000 bytes                            A
@@ -58,6 +59,8 @@
 //	files
 //	  three steps, private without a channel                           D  messaging/working-with-files
 //	  the answer tells nothing of the message                          R  python-slack-sdk#1277
+//	  of a file from another workspace only its id is in a message     D  apis/slack-connect: check_file_info
+//	  a deleted file is a tombstone                                    R  wee-slack#641
 //	  an upload of another length is refused                           A
 //	  a file cannot be completed twice                                 A
 //	  names and icons of shared files                                  D  reference/scopes/chat.write.customize

@@ -79,6 +79,13 @@ func (s *Slack) Slow(d time.Duration) {
 	s.slow = d
 }
 
+// FailDownloads answers the next n downloads of files with 503.
+func (s *Slack) FailDownloads(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failDownloads = n
+}
+
 // RateLimit refuses the next call of a method, and asks to wait.
 func (s *Slack) RateLimit(method string, seconds int) {
 	s.mu.Lock()

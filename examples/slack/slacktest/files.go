@@ -23,6 +23,9 @@ type File struct {
 
 	// URL is where a file is that Slack does not host, but only links: any host's.
 	URL string
+
+	// Connected is a file of another workspace, shared by Slack Connect. A message names only its ID.
+	Connected bool
 }
 
 type file struct {
@@ -32,6 +35,7 @@ type file struct {
 	length   int // What was announced.
 	uploaded bool
 	complete bool
+	deleted  bool
 	shared   []string // Messages.
 }
 
@@ -66,9 +70,21 @@ func (s *Slack) fileWire(f *file) wire {
 	return w
 }
 
+// mentioned is a file as a message tells it. Hold s.mu.
+func (s *Slack) mentioned(f *file) wire {
+	switch {
+	case f.deleted:
+		return wire{"id": f.ID, "mode": "tombstone"}
+	case f.Connected:
+		return wire{"id": f.ID, "created": 0, "timestamp": 0, "user": "", "file_access": "check_file_info"}
+	default:
+		return s.fileWire(f)
+	}
+}
+
 func (s *Slack) filesInfo(c *call) (wire, error) {
 	f := s.files[c.arg("file")]
-	if f == nil || !f.complete || f.owner.ID != s.BotUserID && len(f.shared) == 0 {
+	if f == nil || f.deleted || !f.complete || f.owner.ID != s.BotUserID && len(f.shared) == 0 {
 		return nil, refusal("file_not_found")
 	}
 	w := s.fileWire(f)
@@ -245,6 +261,10 @@ func (s *Slack) serveDownload(w http.ResponseWriter, r *http.Request) {
 func (s *Slack) download(r *http.Request) (f *File, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.failDownloads > 0 {
+		s.failDownloads--
+		return nil, true
+	}
 	_, id, _ := strings.Cut(r.PathValue("id"), "-")
 	found := s.files[id]
 	allowed := r.Header.Get("Authorization") == "Bearer "+s.BotToken && !s.revoked && s.granted("files:read")

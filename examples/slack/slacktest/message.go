@@ -187,7 +187,7 @@ func (s *Slack) wire(m *message, event, metadata bool) wire {
 		w["user"], w["team"], w["client_msg_id"] = m.author.ID, s.TeamID, m.clientID
 	}
 	if len(m.blocks) > 0 && !m.tombstone {
-		w["blocks"] = m.blocks
+		w["blocks"] = plainTexts(m.blocks, escape)
 	}
 	if len(m.attached) > 0 {
 		w["attachments"] = m.attached
@@ -201,7 +201,7 @@ func (s *Slack) wire(m *message, event, metadata bool) wire {
 	if len(m.files) > 0 {
 		var files []any
 		for _, f := range m.files {
-			files = append(files, s.fileWire(f))
+			files = append(files, s.mentioned(f))
 		}
 		w["files"], w["upload"], w["display_as_bot"] = files, true, false
 		if event && w["subtype"] == nil {

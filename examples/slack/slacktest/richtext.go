@@ -323,6 +323,29 @@ var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func escape(text string) string { return entities.Replace(text) }
 
+// plainTexts is a copy of blocks, with another plain_text in place of each.
+func plainTexts(v any, other func(string) string) any {
+	switch v := v.(type) {
+	case []any:
+		all := make([]any, len(v))
+		for i, e := range v {
+			all[i] = plainTexts(e, other)
+		}
+		return all
+	case map[string]any:
+		all := map[string]any{}
+		for key, e := range v {
+			all[key] = plainTexts(e, other)
+		}
+		if text, ok := v["text"].(string); ok && v["type"] == "plain_text" {
+			all["text"] = other(text)
+		}
+		return all
+	default:
+		return v
+	}
+}
+
 // displayed is what people read: the blocks if there are any, otherwise the text. Hold s.mu.
 func (s *Slack) displayed(m *message) string {
 	if len(m.blocks) == 0 {

@@ -49,36 +49,37 @@ type Slack struct {
 	wg     sync.WaitGroup
 	wake   chan struct{} // There is something in the queue.
 
-	mu         sync.Mutex // Guards everything below.
-	closed     bool
-	lastTS     int64 // In microseconds.
-	users      map[string]*user
-	order      []string // Ids of users, oldest first.
-	in         map[string]bool
-	archived   bool
-	revoked    bool
-	scopes     []string
-	messages   []*message // Oldest first.
-	ephemerals []Ephemeral
-	files      map[string]*file
-	requestURL string
-	tickets    map[string]bool // Unused WebSocket URLs.
-	sockets    []*socket
-	turn       int
-	refusing   bool
-	acks       map[string]chan struct{} // By envelope.
-	queue      []*delivery
-	pending    int
-	idle       chan struct{} // Closed when pending falls to zero.
-	requests   []string
-	buckets    map[string]*bucket
-	down       bool
-	muted      bool
-	twice      bool
-	lose       map[string]bool
-	limited    map[string]int
-	refused    map[string]string
-	slow       time.Duration
+	mu            sync.Mutex // Guards everything below.
+	closed        bool
+	lastTS        int64 // In microseconds.
+	users         map[string]*user
+	order         []string // Ids of users, oldest first.
+	in            map[string]bool
+	archived      bool
+	revoked       bool
+	scopes        []string
+	messages      []*message // Oldest first.
+	ephemerals    []Ephemeral
+	files         map[string]*file
+	requestURL    string
+	tickets       map[string]bool // Unused WebSocket URLs.
+	sockets       []*socket
+	turn          int
+	refusing      bool
+	acks          map[string]chan struct{} // By envelope.
+	queue         []*delivery
+	pending       int
+	idle          chan struct{} // Closed when pending falls to zero.
+	requests      []string
+	buckets       map[string]*bucket
+	down          bool
+	muted         bool
+	twice         bool
+	lose          map[string]bool
+	limited       map[string]int
+	refused       map[string]string
+	slow          time.Duration
+	failDownloads int
 }
 
 // allScopes is what the app is granted at first.
