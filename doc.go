@@ -10,6 +10,7 @@
 // Beside them stand
 //
 //   - [github.com/hitl-go/sdk/hitl/verify]: is a webhook genuine?
+//   - [github.com/hitl-go/sdk/hitl/oauth]: signing in to desks whose tokens expire;
 //   - [github.com/hitl-go/sdk/hitl/bplog]: logs in Botpress' own format;
 //   - [github.com/hitl-go/sdk/hitl/hitltest]: a suite that tells what is wrong with an adapter;
 //   - [github.com/hitl-go/sdk/hitl/playground]: a page in the browser to try an integration on;
@@ -17,6 +18,6 @@
 //   - [github.com/hitl-go/sdk/botpress]: a client of the Botpress API, useful alone;
 //   - [github.com/hitl-go/sdk/botpress/botpresstest]: Botpress in memory, with the HITL plugin.
 //
-// The examples directory has a minimal integration, one for Zendesk, one for Request Tracker, and one that is watched by
-// Prometheus.
+// The examples directory has a minimal integration, one for Zendesk, one for Slack, one for Request Tracker, one that is watched by
+// Prometheus, and a template.
 package sdk

@@ -69,7 +69,8 @@ type Definition struct {
 	// Events are events besides those of the interface. [Installation.Client] emits them.
 	Events []EventDefinition
 
-	// States are what the integration stores in Botpress. [Installation.State] reads and writes them.
+	// States are what the integration stores in Botpress. [Installation.State] reads and writes those of the installation. Those of
+	// a conversation or a user are read and written with [botpress.Client.GetState] and [botpress.Client.SetState] of [Installation.Client].
 	States []StateDefinition
 
 	// ExtraOperations switches optional operations of Botpress on or off, by name.

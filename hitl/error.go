@@ -18,7 +18,7 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// Error is a failure that the bot's owner is meant to read. It is final: Botpress does not try again.
+// Error is a failure that the bot's owner is meant to read. It is final unless Temporary: nobody tries again.
 type Error struct {
 	// Message is shown to the bot's owner. It must not hold a secret.
 	Message string

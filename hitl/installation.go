@@ -29,7 +29,7 @@ type Installation struct {
 	// ConfigurationType names the alternative configuration in use; empty for the default one.
 	ConfigurationType string
 
-	// Logger writes to the server's log, with the bot and the alias in each line.
+	// Logger writes to the server's log, with the bot, the integration and the alias in each line.
 	Logger *slog.Logger
 
 	// Client calls the Botpress API for this bot, for what the five methods do not cover.
@@ -43,8 +43,8 @@ type Installation struct {
 	State State
 }
 
-// State is the integration's own memory in Botpress, shared by all replicas. A state has a name, which the
-// [Definition] must declare, and holds a JSON object.
+// State is the integration's own memory in Botpress, shared by all replicas: the states of the installation. A state has a
+// name, which the [Definition] must declare, and holds a JSON object.
 type State struct {
 	client        *botpress.Client
 	integrationID string

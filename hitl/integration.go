@@ -15,7 +15,8 @@ import (
 //
 // Every method must be safe for concurrent use, may be called again with the same request after a failure or
 // a lost answer, and should stop when its context ends, which it does at the deadline of the operation.
-// An error made with [Errorf] is shown to the bot's owner and is final; any other error is taken for a
+// An error made with [Errorf] is shown to the bot's owner and is final. An [Error] that is Temporary is shown, too, and
+// is for what the owner can mend: messages wait for that. Any other error is taken for a
 // passing failure, is logged, and Botpress or the desk may try again.
 type Integration[Session any] interface {
 	// CreateUser finds or creates the end user in the desk. It is called before each session.
@@ -31,7 +32,8 @@ type Integration[Session any] interface {
 	// whose end user may not be told of the end then.
 	StopHitl(context.Context, StopHitlRequest) error
 
-	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item.
+	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item, and a text that is
+	// longer than [Definition.MaxText] as one call per piece; see also [Definition.JoinBlocs].
 	// The returned Ref is the message in the desk: its ID makes the desk's own report of it an echo
 	// that is not sent back to the end user. An empty Ref is fine for a desk that has no such ids.
 	SendMessage(context.Context, SendMessageRequest) (Ref, error)
@@ -133,7 +135,8 @@ type SendMessageRequest struct {
 	// BotName is what the bot is called in Botpress, when it is the bot who speaks; it may be empty.
 	BotName string
 
-	// MessageID is the message in Botpress and Part the index of the item in a bloc, else zero.
+	// MessageID is the message in Botpress and Part the index of the piece: an item of a bloc, or a piece of a text that
+	// is longer than [Definition.MaxText]; else zero.
 	// Together they are the same for each attempt to send this message: a desk with idempotency keys should use them.
 	MessageID string
 	Part      int

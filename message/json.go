@@ -15,7 +15,8 @@ import (
 //
 // Decode is lenient. It ignores unknown keys, because the HITL plugin adds "type" and "userId" to
 // payloads. A message of an unknown type, or with a payload that does not match its type, becomes
-// [Unknown]; so does such an item of a bloc. Only invalid JSON is an error.
+// [Unknown] as a whole; of a bloc, only the item does. A payload in which any object has a key twice, at
+// any depth, becomes Unknown as a whole, blocs included. Only invalid JSON is an error.
 func Decode(t Type, payload []byte) (Message, error) {
 	if !json.Valid(payload) {
 		return nil, fmt.Errorf("message: the payload of a message of type %q is not valid JSON", t)

@@ -168,7 +168,7 @@ type Bloc struct {
 }
 
 // Unknown is a message whose type this package does not know, or whose payload does not match its
-// type. It keeps the payload, and encoding writes it back unchanged.
+// type or has a key twice. It keeps the payload, and encoding writes it back unchanged.
 //
 // If Kind is empty, [Envelope], [Turn] or [Bloc] found JSON without a type and a payload. Payload
 // is then all of that JSON, and encoding writes it back unchanged.

@@ -63,9 +63,12 @@ func connector(files *media.Options) func(context.Context, hitl.Installation, Co
 	}
 }
 
-// forOwner tells the bot's owner what RT refuses. Other failures pass, or are bugs.
+// forOwner tells the bot's owner what RT refuses: for good, or until they have entered another token. Other failures pass, or are bugs.
 func forOwner(err error) error {
-	if refused(err, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound) {
+	switch {
+	case refused(err, http.StatusUnauthorized):
+		return &hitl.Error{Message: "Request Tracker does not accept the token.", Temporary: true, Err: err}
+	case refused(err, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound):
 		return hitl.Errorf("Request Tracker refuses what the account %s asks: %w", account, err)
 	}
 	return err

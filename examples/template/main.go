@@ -1,4 +1,4 @@
-// Acme connects Acme Desk to Botpress. "go run . playground" opens a page on which you are the end user and the agent, with
+// Acme connects Acme Desk to Botpress. "go run . playground" serves a page on which you are the end user and the agent, with
 // Botpress and Acme Desk in memory.
 package main
 

@@ -1,4 +1,4 @@
-// Zendesk connects the tickets of Zendesk Support to Botpress. Run without a word, it opens the playground: a page on which
+// Zendesk connects the tickets of Zendesk Support to Botpress. Run without a word, it serves the playground: a page on which
 // you are the end user and the agent, with an in-memory Botpress and an in-memory Zendesk.
 //
 // docs/zendesk-setup.md says what to prepare in a real account.
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func demoCommand(stdout io.Writer) cli.Command {
 	return cli.Command{
 		Name:  "demo",
-		Short: "Play two sessions between end users, a bot and an agent",
+		Short: "Play three sessions between end users, a bot and an agent",
 		Run:   func(ctx context.Context, _ []string) error { return demo(ctx, stdout) },
 	}
 }

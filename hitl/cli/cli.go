@@ -1,5 +1,6 @@
-// Package cli is the command line of an adapter: it serves the adapter, prints its definition, deploys it to Botpress, and
-// looks into its sessions. A whole main is
+// Package cli is the command line of an adapter: it serves the adapter, prints its definition, deploys it to Botpress, makes
+// new signing secrets, and looks into its sessions. The command dev runs the adapter on the author's machine in a real bot,
+// and playground serves a page to try it on without Botpress. A whole main is
 //
 //	func main() { cli.Main(hitl.NewServer(definition, connect, nil)) }
 package cli

@@ -42,7 +42,10 @@ public address: requests come through Botpress' development tunnel. Install the 
 integrations. Each request is shown as it happens.
 
 The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
-`+devFolder+`, which git ignores. If it says so, the signal USR1 restarts the adapter and keeps the tunnel.
+`+devFolder+`, which git ignores.
+
+If it says so, the signal USR1 makes a new server of the same code in the same process, and keeps the tunnel. The new server
+remembers nothing, as after a restart of the process. New code is not loaded: end the command and start it again.
 
 Environment:
 

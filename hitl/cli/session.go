@@ -29,7 +29,8 @@ func (a App) installationFlags(c *command) *installation {
 }
 
 // installationEnvironment is the help about the environment of those commands.
-const installationEnvironment = `The adapter's log names the bot and the integration; the integration's id is also what 'deploy' prints when it creates it.
+const installationEnvironment = `The adapter's log names the bot. 'deploy' prints the integration's id when it creates it; afterwards, the id is in the lines of the
+log about an installation, such as warnings.
 
 Environment:
 

@@ -137,6 +137,9 @@ func environmentPage(t *testing.T) string {
 		}
 		fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", name, variables[name], strings.Join(named, ", "), strings.Join(read[name], ", "))
 	}
+	page.WriteString("\nGo's standard library reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in upper or lower case\n" +
+		"([`http.ProxyFromEnvironment`](https://pkg.go.dev/net/http#ProxyFromEnvironment)). The proxy is used for calls of the Botpress API, for the tunnel of `dev`,\n" +
+		"and for what adapters send with `Installation.HTTPClient`, unless the program gives these clients a transport of its own. Downloads of `message/media` use no proxy.\n")
 	page.WriteString("\n[cli.md](cli.md) has the commands. This page is made by `go test ./internal/docs -update`.\n")
 	return page.String()
 }
