@@ -193,6 +193,50 @@ func TestOwnerMendsTheSignIn(t *testing.T) {
 	})
 }
 
+// A session that the desk does not have any more is over on both sides, and what is said in it is refused.
+func TestSessionThatIsGone(t *testing.T) {
+	gone := func(wrap func(error) error) func(context.Context, string) error {
+		return func(_ context.Context, method string) error {
+			switch method {
+			case "StopHitl", "SendMessage", "Backfill":
+				return wrap(hitl.ErrGone)
+			}
+			return nil
+		}
+	}
+	for name, wrap := range map[string]func(error) error{
+		"as it is": func(err error) error { return err }, "wrapped": func(err error) error { return fmt.Errorf("ticket 7: %w", err) },
+		"as a cause": func(err error) error { return &hitl.Error{Message: "There is no ticket 7.", Err: err} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.escalate(jane, "Help")
+				w.desk.Before = gone(wrap)
+				if err := jane.Say(t.Context(), message.Text{Text: "Hello?"}); err != nil {
+					t.Fatal(err)
+				}
+				w.settle()
+				if err := jane.StopHitl(t.Context()); err != nil {
+					t.Errorf("the session cannot be ended: %v", err)
+				}
+				w.pass(time.Hour)
+				stops := 0
+				for _, c := range w.cloud.Calls() {
+					if c.Operation == "message_created" && c.Status != http.StatusBadRequest {
+						t.Errorf("the message was answered %d %s", c.Status, c.Response)
+					}
+					if c.Operation == "action_triggered" && strings.Contains(string(c.Request), "stopHitl") {
+						stops++
+					}
+				}
+				if stops != 1 {
+					t.Errorf("stopHitl was called %d times, want once", stops)
+				}
+			})
+		})
+	}
+}
+
 // The server tries again when the desk has asked it to, and not earlier.
 func TestDeskThatSaysWhen(t *testing.T) {
 	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {

@@ -41,6 +41,10 @@ type Error struct {
 	Err error
 }
 
+// ErrGone says that the desk has a session no more: it was deleted there, for instance. Returned by an adapter, wrapped or not, it
+// means that StopHitl has nothing to end, and to Backfill that the session is over. From other methods it is a refusal.
+var ErrGone error = &Error{Message: "The help desk does not have this session any more."}
+
 // Errorf makes an [Error] from a format and its arguments. A cause wrapped by %w becomes part of the message
 // as with [fmt.Errorf], so wrap only what the bot's owner may read; put any other cause into Err.
 func Errorf(format string, args ...any) *Error {

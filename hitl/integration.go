@@ -27,9 +27,9 @@ type Integration[Session any] interface {
 	StartHitl(context.Context, StartHitlRequest[Session]) (Ref, error)
 
 	// StopHitl ends a session because the end user, the bot or a timeout ended it.
-	// A session that is over or gone already is no error. While the desk is down, say so by an error of the network or
-	// by [Retryable]: then the session ends all the same, and the desk is told later. Any other error reaches the bot,
-	// whose end user may not be told of the end then.
+	// A session that is over already is no error, and one that is gone is [ErrGone] or none. If it fails, the session ends all
+	// the same for the end user, and the desk is told later. Only a refusal, such as one of [Errorf], is final, and reaches the
+	// bot, whose end user may not be told of the end then.
 	StopHitl(context.Context, StopHitlRequest) error
 
 	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item, and a text that is

@@ -27,6 +27,9 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 		}
 	}
 	events, err := desk.Backfill(ctx, BackfillRequest{ConversationID: ses.conversationID, Session: ses.ref, Since: since.Add(-backfillMargin)})
+	if errors.Is(err, ErrGone) {
+		events, err = []Event{Stopped{ConversationID: ses.conversationID, SessionID: ses.ref.ID}}, nil
+	}
 	if err != nil {
 		return fmt.Errorf("hitl: read the session back from the desk: %w", err)
 	}

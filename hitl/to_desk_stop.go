@@ -103,7 +103,11 @@ func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
 		return errInFlight
 	}
-	return d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
+	err = d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
+	if errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
 }
 
 // putInOrder finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.

@@ -61,9 +61,6 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	if err == nil {
 		err = d.draw(ctx, t)
 	}
-	if isGone(err) {
-		return nil
-	}
 	return explain(err)
 }
 

@@ -40,9 +40,6 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 				Load: func(ctx context.Context) (message.Message, error) { return d.content(ctx, &m) },
 			})
 		}
-		if isGone(err) {
-			return []hitl.Event{hitl.Stopped{SessionID: t.String()}}, nil
-		}
 		if err != nil {
 			return nil, explain(err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/slack-go/slack"
@@ -23,6 +24,8 @@ func explain(err error) error {
 	switch refused.Err {
 	case "fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org":
 		return err
+	case "thread_not_found", "message_not_found":
+		return fmt.Errorf("%w: %w", hitl.ErrGone, err)
 	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
 		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
 	case "channel_not_found", "not_in_channel", "is_archived":
@@ -41,11 +44,6 @@ func explain(err error) error {
 func isFinal(err error) bool {
 	var own *hitl.Error
 	return errors.As(explain(err), &own) && !own.Temporary
-}
-
-// isGone tells that there is no such thread any more.
-func isGone(err error) bool {
-	return errors.Is(err, errNoCard) || isRefusal(err, "thread_not_found", "message_not_found")
 }
 
 func isRefusal(err error, codes ...string) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -145,7 +146,7 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
-	case isGone(err):
+	case errors.Is(explain(err), hitl.ErrGone):
 		return nil, nil
 	case err != nil || c.closed:
 	case button.ActionID == actionTake:

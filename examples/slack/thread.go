@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"iter"
 	"strings"
 
@@ -103,7 +103,7 @@ func (c card) options() []slack.MsgOption {
 	return []slack.MsgOption{slack.MsgOptionText(c.title, false), slack.MsgOptionBlocks(blocks...)}
 }
 
-var errNoCard = errors.New("slack: the thread does not begin with a card") // It has been deleted, for instance.
+var errNoCard = fmt.Errorf("%w: the thread does not begin with a card", hitl.ErrGone) // It has been deleted, for instance.
 
 // card reads a thread: what it is about in its first message, what has become of it in the others.
 func (d *desk) card(ctx context.Context, t thread) (c card, err error) {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,11 +87,7 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (h
 
 // StopHitl closes the ticket. One that is closed or gone already is no error.
 func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
-	err := a.call(ctx, http.MethodPost, ticketPath(r.Session)+"/close", nil, nil)
-	if errors.Is(err, errGone) {
-		return nil
-	}
-	return err
+	return a.call(ctx, http.MethodPost, ticketPath(r.Session)+"/close", nil, nil)
 }
 
 // HandleWebhook says only that something has happened in a ticket, and the server calls Backfill. So webhooks may come late,
@@ -116,9 +111,6 @@ func (a *adapter) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhoo
 func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
 	var history []entry
 	err = a.call(ctx, http.MethodGet, ticketPath(r.Session)+"/history?since="+r.Since.UTC().Format(time.RFC3339), nil, &history)
-	if errors.Is(err, errGone) {
-		return []hitl.Event{hitl.Stopped{SessionID: r.Session.ID}}, nil
-	}
 	for _, e := range history {
 		agent := hitl.Agent{ID: e.Author.ID, Name: e.Author.Name}
 		switch {
@@ -178,8 +170,6 @@ func (a *adapter) create(ctx context.Context, path string, what fields) (hitl.Re
 	return hitl.Ref{ID: created.ID}, err
 }
 
-var errGone = errors.New("the desk answers that it is not there")
-
 // call calls the desk's API. A *[hitl.Error] is final, and the bot's owner reads it; what another try may mend is any other error.
 func (a *adapter) call(ctx context.Context, method, path string, in fields, out any) error {
 	body, err := json.Marshal(in)
@@ -200,7 +190,7 @@ func (a *adapter) call(ctx context.Context, method, path string, in fields, out 
 	failed := fmt.Errorf("%s %s: %s", method, path, res.Status)
 	switch status := res.StatusCode; {
 	case status == http.StatusNotFound:
-		return &hitl.Error{Message: "Acme Desk does not have " + path, Err: errGone}
+		return &hitl.Error{Message: "Acme Desk does not have " + path, Err: hitl.ErrGone}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return &hitl.Error{Message: "Acme Desk does not accept the API token.", Temporary: true, Err: failed}
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:

@@ -149,11 +149,8 @@ func (r *refusal) deleted() bool {
 	return r.status == http.StatusNotFound && string(r.Kind) == `"RecordNotFound"`
 }
 
-// deleted tells that a request named a record that does not exist.
-func deleted(err error) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.deleted()
-}
+// Is tells package hitl, too.
+func (r *refusal) Is(target error) bool { return target == hitl.ErrGone && r.deleted() }
 
 // gone tells that a ticket has been deleted, or closed, after which it never changes. The words are in the account's language.
 func gone(err error) bool {

@@ -93,9 +93,6 @@ func (a *adapter) secrets(ctx context.Context) (verify.Func, error) {
 func (a *adapter) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []hitl.Event, err error) {
 	stopped := hitl.Stopped{ConversationID: r.ConversationID, SessionID: r.Session.ID}
 	out, err := call[ticketAnswer](ctx, a.api, http.MethodGet, "tickets/"+url.PathEscape(r.Session.ID)+".json?include=users", nil)
-	if deleted(err) {
-		return []hitl.Event{stopped}, nil
-	}
 	if err != nil {
 		return nil, err
 	}

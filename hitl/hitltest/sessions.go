@@ -2,6 +2,7 @@ package hitltest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -97,7 +98,7 @@ func stopUnknown(t *trial) {
 	} else {
 		s.ID = unknownID(s.ID)
 	}
-	if err := t.stopHitl(a, s); err != nil {
+	if err := t.stopHitl(a, s); err != nil && !errors.Is(err, hitl.ErrGone) {
 		t.Errorf("StopHitl failed for a session that the desk does not have: %v", err)
 	}
 }
