@@ -37,13 +37,13 @@ type Error struct {
 	// again, as after a failure that passes: messages and ends of sessions. Otherwise they are refused for good.
 	Temporary bool
 
+	// Gone says that the desk does not have the session any more: it was deleted there, for instance. Then StopHitl has nothing to
+	// end, and Backfill has found the end. A message is refused.
+	Gone bool
+
 	// Err is the cause. It is logged and never leaves the server.
 	Err error
 }
-
-// ErrGone says that the desk has a session no more: it was deleted there, for instance. Returned by an adapter, wrapped or not, it
-// means that StopHitl has nothing to end, and to Backfill that the session is over. From other methods it is a refusal.
-var ErrGone error = &Error{Message: "The help desk does not have this session any more."}
 
 // Errorf makes an [Error] from a format and its arguments. A cause wrapped by %w becomes part of the message
 // as with [fmt.Errorf], so wrap only what the bot's owner may read; put any other cause into Err.
@@ -76,6 +76,12 @@ type retryableError struct {
 
 func (e *retryableError) Error() string { return e.err.Error() }
 func (e *retryableError) Unwrap() error { return e.err }
+
+// isGone reports whether the desk does not have the session any more.
+func isGone(err error) bool {
+	own, ok := errors.AsType[*Error](err)
+	return ok && own.Gone
+}
 
 // invalidf makes the error for a request that Botpress or a stranger got wrong.
 func invalidf(format string, args ...any) *Error {

@@ -27,7 +27,7 @@ type Integration[Session any] interface {
 	StartHitl(context.Context, StartHitlRequest[Session]) (Ref, error)
 
 	// StopHitl ends a session because the end user, the bot or a timeout ended it.
-	// A session that is over already is no error, and one that is gone is [ErrGone] or none. If it fails, the session ends all
+	// A session that is over already is no error, and one that is gone is an [Error] that says so, or none. If it fails, the session ends all
 	// the same for the end user, and the desk is told later. Only a refusal, such as one of [Errorf], is final, and reaches the
 	// bot, whose end user may not be told of the end then.
 	StopHitl(context.Context, StopHitlRequest) error

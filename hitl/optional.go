@@ -33,7 +33,7 @@ type Receiver interface {
 // server read what has happened in it, so nothing is lost with a webhook that never came.
 type Backfiller interface {
 	// Backfill returns what happened in the session since then, oldest first. Too much is fine: what is known is recognised by
-	// its ID. Every message needs one. [Changed] is not among the events. [ErrGone] means that the session is over.
+	// its ID. Every message needs one. [Changed] is not among the events. An [Error] that is Gone means that the session is over.
 	Backfill(ctx context.Context, r BackfillRequest) ([]Event, error)
 }
 

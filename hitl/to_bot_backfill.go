@@ -27,7 +27,7 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 		}
 	}
 	events, err := desk.Backfill(ctx, BackfillRequest{ConversationID: ses.conversationID, Session: ses.ref, Since: since.Add(-backfillMargin)})
-	if errors.Is(err, ErrGone) {
+	if isGone(err) {
 		events, err = []Event{Stopped{ConversationID: ses.conversationID, SessionID: ses.ref.ID}}, nil
 	}
 	if err != nil {

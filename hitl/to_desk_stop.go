@@ -104,7 +104,7 @@ func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 		return errInFlight
 	}
 	err = d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
-	if errors.Is(err, ErrGone) {
+	if isGone(err) {
 		return nil
 	}
 	return err

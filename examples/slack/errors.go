@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/slack-go/slack"
@@ -25,7 +24,7 @@ func explain(err error) error {
 	case "fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org":
 		return err
 	case "thread_not_found", "message_not_found":
-		return fmt.Errorf("%w: %w", hitl.ErrGone, err)
+		return &hitl.Error{Message: "The thread in Slack is gone.", Gone: true, Err: err}
 	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
 		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
 	case "channel_not_found", "not_in_channel", "is_archived":

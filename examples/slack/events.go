@@ -146,7 +146,7 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
-	case errors.Is(explain(err), hitl.ErrGone):
+	case errors.Is(err, errNoCard):
 		return nil, nil
 	case err != nil || c.closed:
 	case button.ActionID == actionTake:

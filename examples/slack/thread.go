@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"strings"
 
@@ -103,7 +102,8 @@ func (c card) options() []slack.MsgOption {
 	return []slack.MsgOption{slack.MsgOptionText(c.title, false), slack.MsgOptionBlocks(blocks...)}
 }
 
-var errNoCard = fmt.Errorf("%w: the thread does not begin with a card", hitl.ErrGone) // It has been deleted, for instance.
+// errNoCard means that the card has been deleted, for instance.
+var errNoCard = &hitl.Error{Message: "The thread in Slack does not begin with a card.", Gone: true}
 
 // card reads a thread: what it is about in its first message, what has become of it in the others.
 func (d *desk) card(ctx context.Context, t thread) (c card, err error) {

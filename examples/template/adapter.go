@@ -190,7 +190,7 @@ func (a *adapter) call(ctx context.Context, method, path string, in fields, out 
 	failed := fmt.Errorf("%s %s: %s", method, path, res.Status)
 	switch status := res.StatusCode; {
 	case status == http.StatusNotFound:
-		return &hitl.Error{Message: "Acme Desk does not have " + path, Err: hitl.ErrGone}
+		return &hitl.Error{Message: "Acme Desk does not have " + path, Gone: true, Err: failed}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return &hitl.Error{Message: "Acme Desk does not accept the API token.", Temporary: true, Err: failed}
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -104,7 +103,7 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 		}
 		_, err = a.update(ctx, r.Session, object{"status": "solved", "assignee_id": me.User.ID})
 	}
-	if refused(err, http.StatusUnprocessableEntity) || errors.Is(err, hitl.ErrGone) {
+	if refused(err, http.StatusUnprocessableEntity) || deleted(err) {
 		a.in.Logger.InfoContext(ctx, "the ticket of a session that is over cannot be solved", "ticket", r.Session.ID, "error", err)
 		return nil
 	}

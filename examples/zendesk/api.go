@@ -135,7 +135,7 @@ func refusalOf(z api, request string, res *http.Response, body []byte) error {
 	case r.status == http.StatusNotFound && !r.deleted():
 		return &hitl.Error{Message: "Zendesk has no such account or address: check the subdomain.", Temporary: true, Err: r}
 	}
-	return &hitl.Error{Message: "Zendesk has refused " + request + ": " + strings.TrimPrefix(r.Error(), "zendesk: "), Err: r}
+	return &hitl.Error{Message: "Zendesk has refused " + request + ": " + strings.TrimPrefix(r.Error(), "zendesk: "), Gone: r.deleted(), Err: r}
 }
 
 // refused tells that Zendesk has answered with this status.
@@ -149,8 +149,11 @@ func (r *refusal) deleted() bool {
 	return r.status == http.StatusNotFound && string(r.Kind) == `"RecordNotFound"`
 }
 
-// Is tells package hitl, too.
-func (r *refusal) Is(target error) bool { return target == hitl.ErrGone && r.deleted() }
+// deleted tells that a request named a record that does not exist.
+func deleted(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.deleted()
+}
 
 // gone tells that a ticket has been deleted, or closed, after which it never changes. The words are in the account's language.
 func gone(err error) bool {

@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hitl-go/sdk/hitl"
 )
 
 // What triggers report.
@@ -187,7 +184,7 @@ func (a *adapter) remove(ctx context.Context, paths []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	for _, path := range slices.Backward(paths) {
-		if _, err := call[struct{}](ctx, a.api, http.MethodDelete, path, nil); err != nil && !errors.Is(err, hitl.ErrGone) {
+		if _, err := call[struct{}](ctx, a.api, http.MethodDelete, path, nil); err != nil && !deleted(err) {
 			a.in.Logger.WarnContext(ctx, "this stays in Zendesk", "path", path, "error", err)
 		}
 	}

@@ -98,7 +98,8 @@ func stopUnknown(t *trial) {
 	} else {
 		s.ID = unknownID(s.ID)
 	}
-	if err := t.stopHitl(a, s); err != nil && !errors.Is(err, hitl.ErrGone) {
+	err := t.stopHitl(a, s)
+	if own, ok := errors.AsType[*hitl.Error](err); err != nil && !(ok && own.Gone) {
 		t.Errorf("StopHitl failed for a session that the desk does not have: %v", err)
 	}
 }
