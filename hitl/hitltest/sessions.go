@@ -99,7 +99,7 @@ func stopUnknown(t *trial) {
 		s.ID = unknownID(s.ID)
 	}
 	err := t.stopHitl(a, s)
-	if own, ok := errors.AsType[*hitl.Error](err); err != nil && !(ok && own.Gone) {
+	if own, ok := errors.AsType[*hitl.Error](err); err != nil && (!ok || !own.Gone) {
 		t.Errorf("StopHitl failed for a session that the desk does not have: %v", err)
 	}
 }
