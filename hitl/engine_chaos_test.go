@@ -179,8 +179,9 @@ func (s *scene) toldOfTheEnd(o *oracle) bool {
 	})
 }
 
-// quietAtMost is longer than it takes until Botpress calls register, which wakes up a process that nobody has talked to.
-const quietAtMost = 75 * time.Minute
+// quietAtMost is longer than it takes until Botpress calls register, which wakes up a process that nobody has talked to, and until
+// the sweep after next: the first one may fail.
+const quietAtMost = 95 * time.Minute
 
 // quiet waits until all that was said has arrived, so that the session ends in good order.
 func (s *scene) quiet(ctx context.Context, o *oracle) {
