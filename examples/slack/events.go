@@ -43,7 +43,10 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 // received passes on what has come through a socket, and acknowledges it: buttons at once, since their member waits for it and would
 // press again.
 func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) {
-	err, _ := e.Data.(error) // Of the connection.
+	var err error
+	if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok {
+		err = failed.ErrorObj
+	}
 	if e.Type == socketmode.EventTypeInteractive {
 		err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/slackutilsx"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/examples/slack/slacktest"
@@ -456,6 +457,34 @@ func TestStaleCard(t *testing.T) {
 			t.Errorf("the card is %q with %v", card.Text, card.Buttons)
 		}
 	})
+}
+
+// Who reads the log learns why there is no connection.
+func TestConnectionThatSlackRefuses(t *testing.T) {
+	inBubble(t, true, func(t *testing.T, w *world) {
+		w.pass(time.Second)
+		w.slack.Refuse("apps.connections.open", "missing_scope")
+		w.slack.DropSockets()
+		w.pass(time.Minute)
+		if log := w.log.String(); !strings.Contains(log, "lacks a scope") {
+			t.Errorf("the log has %s", log)
+		}
+	})
+}
+
+// A text is cut so that it fits with its entities, whatever it is made of.
+func TestFit(t *testing.T) {
+	for _, most := range []int{longestTitle, longestSection} {
+		for _, text := range []string{
+			"", " \n ", "&", strings.Repeat("<", 20_000), "&" + strings.Repeat("\u0301", 9_000), strings.Repeat("&\u0301\u0301", 4_000),
+			strings.Repeat("👨\u200d👩\u200d👧&", 2_000), strings.Repeat("a\u200d&", 5_000), strings.Repeat("word & word\n", 500),
+		} {
+			got := fit(text, most)
+			if n := message.UTF16.Len(slackutilsx.EscapeMessage(got)); n > most || message.UTF16.Len(text) > 5*most && n < most/4 || !strings.HasPrefix(strings.TrimSpace(text), got) {
+				t.Errorf("of %.20q… with %d, %d are kept", text, len(text), n)
+			}
+		}
+	}
 }
 
 // Slack counts the entities of a card when it is drawn again.

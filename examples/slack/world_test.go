@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ import (
 
 // world is Botpress, Slack and two replicas of the integration, on a network in memory.
 type world struct {
+	log     warnings
 	t       *testing.T
 	cloud   *botpresstest.Server
 	slack   *slacktest.Slack
@@ -37,6 +39,24 @@ type world struct {
 const replicas = 2
 
 // inBubble runs a test on the bubble's clock, with Slack's events on a socket or at the webhook.
+// warnings are what the servers have logged.
+type warnings struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *warnings) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *warnings) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
 func inBubble(t *testing.T, socket bool, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, socket)) })
@@ -60,9 +80,10 @@ func newWorld(t *testing.T, socket bool) *world {
 	const secret = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1zbGFjay10aHJlYWRz"
 	var next atomic.Uint64
 	var servers []*hitl.Server
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &w.log), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for range replicas {
 		server, err := hitl.NewServer(definition, workspace{url: w.slack.URL + "/api/", dialer: w.dialer()}.connect, &hitl.Options{
-			Secrets: []string{secret}, HTTPClient: w.client(), Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Secrets: []string{secret}, HTTPClient: w.client(), Logger: log,
 			Botpress: botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: w.client()},
 		})
 		if err != nil {
