@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"regexp"
 
 	"github.com/gorilla/websocket"
@@ -85,8 +86,11 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 	if d.me, d.bot = who.UserID, who.BotID; d.bot == "" {
 		return nil, hitl.Errorf("Slack needs the bot token, which begins with xoxb-: this one is a member's.")
 	}
-	if c.AppToken != "" { // It is used in the background only.
+	if c.AppToken != "" { // Only the background uses it. There, what passes is tried again; what the owner can mend is told here.
 		_, _, err = d.api.StartSocketModeContext(ctx)
+		if refused, ok := errors.AsType[*hitl.Error](explain(err)); ok {
+			return nil, refused
+		}
 	}
-	return d, explain(err)
+	return d, nil
 }

@@ -63,7 +63,7 @@ func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socket
 		}
 	}
 	if err != nil {
-		d.in.Logger.WarnContext(ctx, "what Slack has to say does not get through, and is read back later", "error", explain(err))
+		d.in.Logger.WarnContext(ctx, "what Slack reports does not get through; what members write is read back later", "error", explain(err))
 	}
 }
 
@@ -149,7 +149,7 @@ func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.E
 func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
 	c, err := d.card(ctx, t)
 	switch {
-	case errors.Is(err, errNoCard):
+	case errors.Is(err, errNoCard), isRefusal(err, "thread_not_found"):
 		return nil, nil
 	case err != nil || c.closed:
 	case button.ActionID == actionTake:

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -466,6 +469,7 @@ func TestConnectionThatSlackRefuses(t *testing.T) {
 		w.slack.Refuse("apps.connections.open", "missing_scope")
 		w.slack.DropSockets()
 		w.pass(time.Minute)
+		synctest.Wait()
 		if log := w.log.String(); !strings.Contains(log, "lacks a scope") {
 			t.Errorf("the log has %s", log)
 		}
@@ -517,6 +521,17 @@ func TestTokensAreTried(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "xapp-") {
 			t.Errorf("with another %s: %v", name, err)
 		}
+	}
+	s.RateLimit("apps.connections.open", 60) // What passes is left to the background.
+	if _, err := (workspace{url: s.URL + "/api/"}).connect(t.Context(), hitl.Installation{HTTPClient: http.DefaultClient}, configOf(s)); err != nil {
+		t.Errorf("when Slack has been asked too often: %v", err)
+	}
+	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"ok":true,"user_id":"U1"}`) // Of a bot, Slack tells bot_id, too.
+	}))
+	t.Cleanup(member.Close)
+	if _, err := (workspace{url: member.URL + "/"}).connect(t.Context(), hitl.Installation{HTTPClient: http.DefaultClient}, configOf(s)); err == nil || !strings.Contains(err.Error(), "a member's") {
+		t.Errorf("with a member's token: %v", err)
 	}
 }
 

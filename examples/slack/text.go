@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	markup    = regexp.MustCompile(`<([@#!]?)((?:[a-z]+:(?://)?)?([^<>|]+))\|?([^<>]*)>`) // The third group is an address without https:// or mailto:.
+	markup    = regexp.MustCompile(`<([@#!]?)((?:[^:<>|]+:(?://)?)?([^<>|]+))\|?([^<>]*)>`) // The third group is an address without https:// or mailto:.
 	emojiName = regexp.MustCompile(`:[^:\s]+:(:skin-tone-\d:)?`)
 )
 

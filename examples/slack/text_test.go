@@ -22,6 +22,7 @@ func TestText(t *testing.T) {
 		{"an address", `{"text":"see <https://example.com/?a=1&amp;b=2>."}`, "see https://example.com/?a=1&b=2."},
 		{"an address with its own label", `{"text":"see <https://example.com|example.com>"}`, "see example.com"},
 		{"an address with a label", `{"text":"see <https://example.com/a|our page>"}`, "see our page <https://example.com/a>"},
+		{"an address in capitals", `{"text":"<HTTPS://Example.com|Example.com> <tel:+4930|+4930>"}`, "Example.com +4930"},
 		{"a label that is another address", `{"text":"<https://evil.example|https://good.example>"}`, "https://good.example <https://evil.example>"},
 		{"a label that ends an address", `{"text":"<https://example.com/shop|shop> <https://example.com|m>"}`, "shop <https://example.com/shop> m <https://example.com>"},
 		{"a channel without a label", `{"text":"in <#C0123456789|>"}`, "in #C0123456789"},

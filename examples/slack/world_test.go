@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,7 +27,7 @@ import (
 
 // world is Botpress, Slack and two replicas of the integration, on a network in memory.
 type world struct {
-	log     warnings
+	log     bytes.Buffer // Warnings of the servers.
 	t       *testing.T
 	cloud   *botpresstest.Server
 	slack   *slacktest.Slack
@@ -39,24 +39,6 @@ type world struct {
 const replicas = 2
 
 // inBubble runs a test on the bubble's clock, with Slack's events on a socket or at the webhook.
-// warnings are what the servers have logged.
-type warnings struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (w *warnings) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *warnings) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
 func inBubble(t *testing.T, socket bool, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, socket)) })

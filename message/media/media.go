@@ -115,10 +115,14 @@ func (s statusError) Error() string {
 	return fmt.Sprintf("the server answers %d %s", int(s), http.StatusText(int(s)))
 }
 
-// IsTemporary reports whether [Fetch] may succeed later: it has failed with an error of the network, by its timeout, or with 429 or 5xx.
+// IsTemporary reports whether [Fetch] may succeed later: the network has failed, the connection broke, the time was up, ctx was
+// cancelled, or the server has answered 429 or 5xx.
 func IsTemporary(err error) bool {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) {
+		return true
 	}
 	_, network := errors.AsType[net.Error](err)
 	return network && !errors.Is(err, ErrPrivate)

@@ -223,6 +223,9 @@ func TestTemporaryErrors(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		case 1:
 			<-r.Context().Done()
+		case 2: // It breaks off.
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("half"))
 		default:
 			w.WriteHeader(status)
 		}
@@ -232,7 +235,7 @@ func TestTemporaryErrors(t *testing.T) {
 	closed.Close()
 	for address, want := range map[string]bool{
 		server.URL + "/429": true, server.URL + "/500": true, server.URL + "/503": true, server.URL + "/404": false, server.URL + "/401": false,
-		server.URL + "/1": true, closed.URL: true, server.URL + "/0": false, "http://": false,
+		server.URL + "/1": true, closed.URL: true, server.URL + "/0": true, server.URL + "/2": true, "http://": false,
 	} {
 		_, err := media.Fetch(t.Context(), address, "", &media.Options{AllowPrivate: true, Timeout: 100 * time.Millisecond})
 		if err == nil || media.IsTemporary(err) != want {
@@ -241,6 +244,11 @@ func TestTemporaryErrors(t *testing.T) {
 	}
 	if _, err := media.Fetch(t.Context(), server.URL, "", nil); media.IsTemporary(err) {
 		t.Errorf("a private address is one only for now: %v", err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := media.Fetch(cancelled, server.URL+"/404", "", &media.Options{AllowPrivate: true}); !media.IsTemporary(err) {
+		t.Errorf("who has given up may not ask again: %v", err)
 	}
 	if media.IsTemporary(media.ErrTooLarge) || media.IsTemporary(nil) {
 		t.Error("a file that is too large, or none, is one only for now")
