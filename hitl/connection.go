@@ -87,8 +87,9 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	}
 	identities := &identities{
 		api: api, def: def, log: log, scope: scope, locks: &s.memory.users, clock: &s.clock,
-		linked: cache[linkedUser]{s.memory.linked, scope},
-		refs:   cache[Ref]{s.memory.refs, scope}, agents: cache[string]{s.memory.agents, scope},
+		linked:   cache[linkedUser]{s.memory.linked, scope},
+		speakers: cache[speaker]{s.memory.speakers, scope}, agents: cache[string]{s.memory.agents, scope},
+		profiles: cache[profile]{s.memory.profiles, scope},
 	}
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[whose]{s.memory.seenMessages, scope}

@@ -34,7 +34,7 @@
 // sessions and messages both ways, deduplicates, delivers in order, schedules what the desk reports before the plugin is
 // ready, and retries what has failed: at once, in the background, and in a sweep through the sessions.
 //
-// An adapter may implement more than the five methods: [Registrar], [Receiver], [Backfiller], [Notifier] and [io.Closer].
+// An adapter may implement more than the five methods: [Registrar], [Receiver], [Backfiller], [AgentReader], [Notifier] and [io.Closer].
 //
 // What replicas must agree on is kept in Botpress, as tags and states that the server declares for itself: any number of
 // servers can stand behind a load balancer, and a server can be killed at any moment.

@@ -18,16 +18,43 @@ import (
 
 // identities maps end users and agents of an installation between the desk and Botpress.
 type identities struct {
-	api    *botpress.Client
-	def    *Definition
-	log    *slog.Logger
-	scope  scope
-	locks  *keyed.Mutex[memoryKey]
-	clock  *clock
-	refs   cache[Ref]
-	linked cache[linkedUser]
-	agents cache[string]
+	api      *botpress.Client
+	def      *Definition
+	log      *slog.Logger
+	scope    scope
+	locks    *keyed.Mutex[memoryKey]
+	clock    *clock
+	speakers cache[speaker]
+	linked   cache[linkedUser]
+	agents   cache[string]
+	profiles cache[profile]
 }
+
+// speaker is an end user in a session.
+type speaker struct {
+	ref           Ref
+	name, picture string
+}
+
+func speakerOf(user botpress.User, ref Ref) speaker {
+	s := speaker{ref: ref.clone(), name: user.Name}
+	if strings.HasPrefix(user.PictureURL, "https://") && len(user.PictureURL) <= maxDeskPictureURL {
+		s.picture = user.PictureURL
+	}
+	return s
+}
+
+// maxDeskPictureURL is the longest address of a picture that desks are given: in Botpress, it may be the picture itself.
+const maxDeskPictureURL = 2_048
+
+// profile is an agent as the desk had them at a time.
+type profile struct {
+	Agent
+	at time.Time
+}
+
+// profileTTL is how long an agent is not read again.
+const profileTTL = 10 * time.Minute
 
 // linkedUser is an end user as Botpress had them when they were linked with the desk.
 type linkedUser struct {
@@ -85,17 +112,18 @@ func (i *identities) link(ctx context.Context, userID string, ref Ref, name, pic
 	return nil
 }
 
-// ref returns the desk's name for an end user in a session. It may change from one session to the next: createUser runs in
-// between.
-func (i *identities) ref(ctx context.Context, conversationID, userID string) (Ref, error) {
-	if ref, ok := i.refs.get(conversationID, userID); ok {
-		return ref.clone(), nil
+// speaker returns an end user in a session. They may have changed by the next session: createUser runs in between.
+func (i *identities) speaker(ctx context.Context, conversationID, userID string) (speaker, error) {
+	if s, ok := i.speakers.get(conversationID, userID); ok {
+		return s, nil
 	}
-	_, ref, err := i.readUser(ctx, userID)
-	if err == nil {
-		i.refs.put(ref.clone(), conversationID, userID)
+	user, ref, err := i.readUser(ctx, userID)
+	if err != nil {
+		return speaker{}, err
 	}
-	return ref, err
+	s := speakerOf(user, ref)
+	i.speakers.put(s, conversationID, userID)
+	return s, nil
 }
 
 func (i *identities) readUser(ctx context.Context, userID string) (botpress.User, Ref, error) {
@@ -158,6 +186,29 @@ func emailAddress(s string) string {
 }
 
 // Agents.
+
+// readAgent completes an agent whom the desk reports by the ID alone. One who is not known does not answer end users.
+func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a Agent) (read Agent, known bool, err error) {
+	desk, ok := adapterAs[AgentReader](adapter)
+	if !ok || a.ID == "" || a.Name != "" {
+		return a, true, nil
+	}
+	p, ok := i.profiles.get(a.ID)
+	if !ok || i.clock.since(p.at) >= profileTTL {
+		p = profile{at: i.clock.now()}
+		switch p.Agent, err = desk.ReadAgent(ctx, a.ID); {
+		case isPermanent(err): // must not cost the end user a reply
+			i.log.WarnContext(ctx, "an agent cannot be read", "agent", a.ID, "error", err)
+			p.Agent = a
+		case err != nil:
+			return a, false, fmt.Errorf("hitl: read agent %s: %w", a.ID, err)
+		case p.ID != "":
+			p.ID = a.ID
+		}
+		i.profiles.put(p, a.ID)
+	}
+	return p.Agent, p.ID != "", nil
+}
 
 // agent makes an agent known to Botpress as they are now, and returns the user that stands for them. The end user is shown
 // that user's name and picture. The conversation comes with the same call. It is nil if no call was needed.

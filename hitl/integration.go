@@ -89,7 +89,7 @@ type StartHitlRequest[Session any] struct {
 	UserName  string
 	UserEmail string
 
-	// Title and Description may be empty.
+	// Title and Description are empty if nothing would be seen of them.
 	Title       string
 	Description string
 
@@ -132,8 +132,10 @@ type SendMessageRequest struct {
 	UserID string
 	Author Ref
 
-	// BotName is what the bot is called in Botpress, when it is the bot who speaks; it may be empty.
-	BotName string
+	// Name is what the end user or the bot is called in Botpress, PictureURL the end user's picture: an address with https of at
+	// most 2,048 characters. Both may be empty.
+	Name       string
+	PictureURL string
 
 	// MessageID is the message in Botpress and Part the index of the piece: an item of a bloc, or a piece of a text that
 	// is longer than [Definition.MaxText]; else zero.
@@ -196,8 +198,9 @@ type Replied struct {
 	SessionID      string
 	ConversationID string
 
-	// Author is an [Agent] or the [Customer]. Nil is anything else: the desk itself, its automations, our own bot, an internal note.
-	Author Author
+	// Author is the agent who wrote it. Without an ID and a name it is nobody: what the end user, the desk itself, its automations or
+	// our own bot wrote, and internal notes, are ignored.
+	Author Agent
 
 	// ID is the message in the desk. By it, the same message is recognised when the desk reports it again, and
 	// our own when the desk reports it back. Without an ID the webhook's own content serves instead.
@@ -231,19 +234,13 @@ type Changed struct {
 	ConversationID string
 }
 
-// Author is who wrote a message in the desk: an [Agent] or the [Customer].
-//
-//sumtype:decl
-type Author interface {
-	author()
-}
-
 // Agent is a human who works in the desk.
 type Agent struct {
-	// ID is the agent in the desk. Messages of agents without one are attributed to one nameless agent a session.
+	// ID is the agent in the desk. Messages of agents without one are attributed to one agent a session.
 	ID string
 
-	// Name and PictureURL are shown to the end user. Empty ones are left as they are.
+	// Name and PictureURL are shown to the end user. Empty ones are left as they are. Without a name, an [AgentReader] is asked for
+	// the agent.
 	Name       string
 	PictureURL string
 
@@ -252,12 +249,6 @@ type Agent struct {
 	Email string
 	Tags  map[string]string
 }
-
-// Customer is the end user writing in the desk, for instance by answering an e-mail.
-type Customer struct{}
-
-func (Agent) author()    {}
-func (Customer) author() {}
 
 // sessionKey names a session in the desk's words, in ours, or in both.
 type sessionKey struct{ sessionID, conversationID string }

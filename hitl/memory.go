@@ -17,10 +17,11 @@ type memory struct {
 	users         keyed.Mutex[memoryKey] // one createUser at a time for an end user
 	starts        inflightStarts
 
-	refs         *lru.Cache[memoryKey, Ref]
+	speakers     *lru.Cache[memoryKey, speaker]
 	linked       *lru.Cache[memoryKey, linkedUser]
 	sessions     *lru.Cache[memoryKey, *session]
 	agents       *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
+	profiles     *lru.Cache[memoryKey, profile]    // agents as the desk has them, by their ids
 	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
 	foreign      *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
 	authors      *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
@@ -38,7 +39,7 @@ const (
 )
 
 const (
-	maxRefs     = 10_000 // users
+	maxUsers    = 10_000 // users
 	maxLinked   = 1_000  // users, for some seconds
 	maxSessions = 20_000 // names of sessions; each has two
 	maxMessages = 10_000
@@ -47,10 +48,11 @@ const (
 // newMemory makes an empty memory. At most maxWaiting operations wait for one conversation or user.
 func newMemory(maxWaiting int) *memory {
 	m := &memory{
-		refs:         newLRU[Ref](maxRefs),
+		speakers:     newLRU[speaker](maxUsers),
 		linked:       newLRU[linkedUser](maxLinked),
 		sessions:     newLRU[*session](maxSessions),
-		agents:       newLRU[string](maxRefs),
+		agents:       newLRU[string](maxUsers),
+		profiles:     newLRU[profile](maxUsers),
 		seenMessages: newLRU[whose](maxMessages),
 		pendingAcks:  newLRU[pendingAck](maxMessages),
 		foreign:      newLRU[time.Time](maxMessages),

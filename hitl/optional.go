@@ -46,6 +46,15 @@ type BackfillRequest struct {
 	Since time.Time
 }
 
+// AgentReader is an [Integration] whose desk reports agents by their IDs. Events have agents with nothing else, and the server asks
+// who they are when it needs them.
+type AgentReader interface {
+	// ReadAgent reads an agent. The server remembers it for ten minutes. One that comes back without an ID is no human who answers
+	// end users, such as another bot: events by it are ignored. An error is one of passing the event on, unless it is final: then
+	// the agent stays without a name.
+	ReadAgent(ctx context.Context, id string) (Agent, error)
+}
+
 // Notifier is an [Integration] that tells agents what they would not know, as an internal note in the session.
 type Notifier interface {
 	// Notify adds the note. It may run twice for one message. If it fails, the notice is shown to the bot's owner.

@@ -1043,21 +1043,3 @@ func TestConversationThatNeverStarted(t *testing.T) {
 		}
 	})
 }
-
-func TestAuthorThatIsNone(t *testing.T) {
-	for name, author := range map[string]struct {
-		hitl.Author
-		status int
-	}{
-		"a pointer":    {&hitl.Agent{ID: "1"}, http.StatusServiceUnavailable},
-		"the customer": {hitl.Customer{}, http.StatusOK},
-		"nobody":       {nil, http.StatusOK},
-	} {
-		desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
-			return hitl.Webhook{Events: []hitl.Event{hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", Author: author.Author, Message: said(1)}}}, nil
-		}}
-		if a := ask(desk.server(t, hitl.Options{}), request(webhook)); a.status != author.status {
-			t.Errorf("%s: answered %d %s, want %d", name, a.status, a.body, author.status)
-		}
-	}
-}

@@ -117,8 +117,7 @@ func (b *toBot) apply(ctx context.Context, ses *session, e Event) error {
 		}
 		return b.assigned(ctx, ses, e)
 	case Replied:
-		agent, _ := e.Author.(Agent)
-		return b.replied(ctx, ses, agent, e)
+		return b.replied(ctx, ses, e)
 	case Stopped:
 		return b.stopped(ctx, ses)
 	default:
@@ -132,14 +131,7 @@ func isRelevant(e Event) (bool, error) {
 	case Assigned:
 		return e.Agent.ID != "", nil // else taken off an agent, or given to a group
 	case Replied:
-		switch a := e.Author.(type) {
-		case nil, Customer:
-			return false, nil
-		case Agent:
-			return e.Load != nil || !isEmpty(e.Message), nil
-		default:
-			return false, fmt.Errorf("hitl: the adapter returned the author %T; authors are Agent and Customer, as values", a)
-		}
+		return (e.Author.ID != "" || e.Author.Name != "") && (e.Load != nil || !isEmpty(e.Message)), nil
 	case Stopped, Changed:
 		return true, nil
 	default:

@@ -13,13 +13,17 @@ import (
 
 // replied sends an agent's message to the end user. Botpress finds the message by the desk's id, so it is there once,
 // on whichever replica it arrives how often. By the same id, echoes of our own messages are there already.
-func (b *toBot) replied(ctx context.Context, ses *session, agent Agent, e Replied) error {
+func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	id := tagValue(e.ID)
 	if whose, seen := b.seenMessages.get(id); seen { // polling adapters re-report
 		if whose == ours {
-			b.authors.put(authorEchoes, agent.ID)
+			b.authors.put(authorEchoes, e.Author.ID)
 		}
 		return nil
+	}
+	agent, known, err := b.identities.readAgent(ctx, b.desk.adapter, e.Author)
+	if !known || err != nil {
+		return err
 	}
 	if e.Load != nil {
 		m, err := e.Load(ctx)

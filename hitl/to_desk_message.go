@@ -320,13 +320,15 @@ func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack 
 func (d *toDesk) sendRequest(ctx context.Context, ses *session, o outgoing) (SendMessageRequest, error) {
 	r := SendMessageRequest{
 		ConversationID: ses.conversationID, Session: ses.ref, Stopped: ses.closed() && !ses.stopPending,
-		MessageID: o.id, UserID: o.extras.UserID, BotName: o.botName, Repeated: o.failed || o.delivered > 0 || d.isOld(o),
+		MessageID: o.id, UserID: o.extras.UserID, Name: o.botName, Repeated: o.failed || o.delivered > 0 || d.isOld(o),
 	}
 	var err error
 	if r.UserID != "" {
-		r.Author, err = d.identities.ref(ctx, ses.conversationID, r.UserID)
+		var by speaker
+		by, err = d.identities.speaker(ctx, ses.conversationID, r.UserID)
+		r.Author, r.Name, r.PictureURL = by.ref.clone(), by.name, by.picture
 	} else if !o.dispatch {
-		r.BotName, err = d.identities.botName(ctx, d.in.BotUserID)
+		r.Name, err = d.identities.botName(ctx, d.in.BotUserID)
 	}
 	return r, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/invisible"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -54,9 +55,9 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	}
 	defer unlock()
 
-	started, err := d.openInDesk(ctx, conv, StartHitlRequest[any]{
+	started, err := d.openInDesk(ctx, conv, user, StartHitlRequest[any]{
 		ConversationID: conv.ID, UserID: in.UserID, User: ref, UserName: user.Name, UserEmail: realEmail(user.Tags[tagEmail]),
-		Title: in.Title, Description: in.Description, Session: extra, History: in.History, name: d.identities.name,
+		Title: visible(in.Title), Description: visible(in.Description), Session: extra, History: in.History, name: d.identities.name,
 	})
 	if err == nil && started == nil {
 		// The desk has been told long ago if writing that down has taken its time. The plugin has not.
@@ -111,8 +112,16 @@ func (d *toDesk) conversation(ctx context.Context, key string) (botpress.Convers
 	}
 }
 
+// visible is a text, or nothing if nothing is seen of it: desks refuse that, or show it.
+func visible(text string) string {
+	if invisible.Only(text) {
+		return ""
+	}
+	return text
+}
+
 // openInDesk opens the session, or returns it if an earlier attempt has opened it.
-func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r StartHitlRequest[any]) (started *session, err error) {
+func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, user botpress.User, r StartHitlRequest[any]) (started *session, err error) {
 	if ses := d.sessions.snapshot(conv); !ses.startedAt.IsZero() {
 		return ses, nil
 	}
@@ -124,7 +133,7 @@ func (d *toDesk) openInDesk(ctx context.Context, conv botpress.Conversation, r S
 		return ref, err
 	})
 	if started == nil && err == nil {
-		d.identities.refs.put(r.User.clone(), conv.ID, r.UserID)
+		d.identities.speakers.put(speakerOf(user, r.User), conv.ID, r.UserID)
 	}
 	return started, err
 }

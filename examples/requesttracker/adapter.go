@@ -158,7 +158,7 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 	id, err := author.post(ctx, where, said)
 	if author != d.rt && refused(err, http.StatusUnauthorized, http.StatusBadRequest) {
 		d.in.Logger.WarnContext(ctx, "RT does not let an end user write, so it is done for them", "user", r.Author.ID, "error", err)
-		said["Content"] = fmt.Sprintf("%s says:\n\n%s", r.Author.ID, said["Content"])
+		said["Content"] = fmt.Sprintf("%s says:\n\n%s", cmp.Or(r.Name, r.Author.ID), said["Content"])
 		id, err = d.rt.post(ctx, where, said)
 	}
 	return hitl.Ref{ID: id}, forOwner(err)

@@ -123,39 +123,31 @@ func (d *desk) transactions(ctx context.Context, which, order string) ([]transac
 // events is what transactions mean, where the ticket is a conversation. Of owners and statuses only those that are still
 // true are told: the others are no news any more.
 func (d *desk) events(ctx context.Context, transactions []transaction) (events []hitl.Event, err error) {
-	ticketOf := once(func(id string) (t ticket, err error) {
-		if err = d.rt.get(ctx, "/ticket/"+id, &t); refused(err, http.StatusForbidden, http.StatusNotFound) {
-			return ticket{}, nil // it has been deleted or taken from us, and must not hold up the others
-		}
-		return t, err
-	})
-	agentOf := once(func(name string) (hitl.Agent, error) { return d.agent(ctx, name) })
+	tickets := map[string]ticket{}
 	for i, t := range transactions {
-		ticket, err := ticketOf(t.Ticket)
-		if err != nil {
-			return nil, err
+		ticket, known := tickets[t.Ticket]
+		if !known {
+			// One that has been deleted or taken from us must not hold up the others.
+			if err := d.rt.get(ctx, "/ticket/"+t.Ticket, &ticket); err != nil && !refused(err, http.StatusForbidden, http.StatusNotFound) {
+				return nil, err
+			}
+			tickets[t.Ticket] = ticket
 		}
-		conversation, who := ticket.CustomFields.get(conversationField), t.Creator.ID
+		conversation, by := ticket.CustomFields.get(conversationField), t.Creator.ID
 		if conversation == "" {
 			continue
 		}
-		if t.Type == "Set" {
-			who = ticket.Owner.ID
-		}
-		agent, err := agentOf(who)
-		if err != nil {
-			return nil, err
-		}
+		ours := by == account || strings.HasPrefix(by, account+"-")
 		later := func(l transaction) bool { return l.Ticket == t.Ticket && l.Type == t.Type }
 		switch {
-		case t.Type == "Correspond" && agent.ID != "":
-			replies, err := d.replies(ctx, t, hitl.Replied{SessionID: t.Ticket, ConversationID: conversation, Author: agent})
+		case t.Type == "Correspond" && !ours:
+			replies, err := d.replies(ctx, t, hitl.Replied{SessionID: t.Ticket, ConversationID: conversation, Author: hitl.Agent{ID: by}})
 			if err != nil {
 				return nil, err
 			}
 			events = append(events, replies...)
 		case t.Type == "Set" && !slices.ContainsFunc(transactions[i+1:], later):
-			events = append(events, hitl.Assigned{SessionID: t.Ticket, ConversationID: conversation, Agent: agent})
+			events = append(events, hitl.Assigned{SessionID: t.Ticket, ConversationID: conversation, Agent: hitl.Agent{ID: ticket.Owner.ID}})
 		case t.Type == "Status" && closed(t.NewValue) && closed(ticket.Status):
 			events = append(events, hitl.Stopped{SessionID: t.Ticket, ConversationID: conversation})
 		}
@@ -163,28 +155,11 @@ func (d *desk) events(ctx context.Context, transactions []transaction) (events [
 	return events, nil
 }
 
-// once remembers what f has returned.
-func once[T any](f func(string) (T, error)) func(string) (T, error) {
-	known := map[string]T{}
-	return func(key string) (v T, err error) {
-		v, ok := known[key]
-		if !ok {
-			if v, err = f(key); err == nil {
-				known[key] = v
-			}
-		}
-		return v, err
-	}
-}
-
-// agent is somebody who works in RT. Others, be it an end user, another customer or RT itself, are agents without an id.
-func (d *desk) agent(ctx context.Context, name string) (hitl.Agent, error) {
-	if name == account || strings.HasPrefix(name, account+"-") {
-		return hitl.Agent{}, nil
-	}
+// ReadAgent reads somebody who works in RT. Others, such as a customer who answers by e-mail, or RT itself, are no agents.
+func (d *desk) ReadAgent(ctx context.Context, name string) (hitl.Agent, error) {
 	var u user
 	if err := d.rt.get(ctx, "/user/"+url.PathEscape(name), &u); err != nil || u.Privileged == 0 {
-		return hitl.Agent{}, err
+		return hitl.Agent{}, forOwner(err)
 	}
 	return hitl.Agent{ID: u.Name, Name: u.RealName}, nil
 }

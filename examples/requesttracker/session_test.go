@@ -155,7 +155,7 @@ func (w *world) testClosedByEndUser(t *testing.T) {
 		"botpress Create:",
 		`  text/html "` + transcript("Mallory", "Let me in") + `"`,
 		"botpress Correspond:",
-		`  text/plain "` + account + ` says:\n\nI am Alice"`,
+		`  text/plain "Mallory says:\n\nI am Alice"`,
 		"RT_System Status: new to open",
 		"botpress Comment:",
 		`  text/plain "( The user has ended the session. )"`,

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackutilsx"
@@ -15,49 +14,34 @@ import (
 	"github.com/hitl-go/sdk/message/media"
 )
 
-const longestName = 80 // Of who has written a message.
-
 // CreateUser makes nobody in Slack: messages are signed with the end user's name and picture.
-func (d *desk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
-	const longestTag = 500
-	tags := map[string]string{tagName: message.Title(r.Name, longestName, message.UTF16)}
-	if strings.HasPrefix(r.PictureURL, "https://") && len(r.PictureURL) <= longestTag {
-		tags[tagPicture] = r.PictureURL
-	}
-	return hitl.Ref{ID: r.UserID, Tags: tags}, nil
+func (*desk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
+	return hitl.Ref{ID: r.UserID}, nil
 }
 
 // StartHitl begins a thread. Its first reply is what was said before.
 func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
-	t := thread{channel: channelID.FindString(cmp.Or(r.Session.Channel, d.Channel))}
-	if t.channel == "" {
-		return hitl.Ref{}, hitl.Errorf("%q is not the ID of a channel in Slack: those look like C0123456789.", r.Session.Channel)
-	}
-	ts, err := d.begun(ctx, t.channel, r.ConversationID)
-	if ts == "" && err == nil {
-		is := slack.SlackMetadata{EventType: eventCard, EventPayload: map[string]any{conversation: r.ConversationID}}
-		_, ts, err = d.api.PostMessageContext(ctx, t.channel, append(newCard(r).options(), slack.MsgOptionMetadata(is))...)
-	}
-	t.ts = ts
+	channel := thread{channel: channelID.FindString(cmp.Or(r.Session.Channel, d.Channel))}
+	ref, err := d.write(ctx, channel, begun+r.ConversationID, card(r)...)
 	if said := r.Transcript(ctx, nil); said != "" && err == nil {
-		_, err = d.once(ctx, t, "transcript", "", func() ([]slack.MsgOption, error) {
-			if definition.TextUnit.Len(said) <= definition.MaxText {
-				return words(said), nil
+		_, err = d.once(ctx, threadOf(ref.ID), "transcript", func() ([]slack.MsgOption, error) {
+			if definition.TextUnit.Len(said) > definition.MaxText {
+				shared, err := d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
+				if refusal(err).Temporary {
+					return shared, err
+				}
+				said = r.Transcript(ctx, &message.TranscriptOptions{Limit: definition.MaxText, Unit: definition.TextUnit})
 			}
-			shared, err := d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
-			if isFinal(err) {
-				return words(r.Transcript(ctx, &message.TranscriptOptions{Limit: definition.MaxText, Unit: definition.TextUnit})), nil
-			}
-			return shared, err
+			return words(said), nil
 		})
 	}
-	return hitl.Ref{ID: t.String()}, explain(err)
+	return ref, explain(err)
 }
 
 // StopHitl says in the thread that it is over, and takes its buttons away.
 func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	t := threadOf(r.Session.ID)
-	err := d.write(ctx, t, closed, "", words(over)...)
+	_, err := d.write(ctx, t, closed, over("the end user or the bot"))
 	if err == nil {
 		err = d.draw(ctx, t)
 	}
@@ -66,7 +50,7 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 
 // SendMessage writes in the thread, in the name of who speaks.
 func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	ref, err := d.once(ctx, threadOf(r.Session.ID), fmt.Sprintf("%s/%d", r.MessageID, r.Part), "", func() ([]slack.MsgOption, error) {
+	ref, err := d.once(ctx, threadOf(r.Session.ID), fmt.Sprintf("%s/%d", r.MessageID, r.Part), func() ([]slack.MsgOption, error) {
 		return d.said(ctx, r)
 	})
 	return ref, explain(err)
@@ -74,23 +58,21 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 
 // Notify tells the members what they would not know.
 func (d *desk) Notify(ctx context.Context, n hitl.Notice) error {
-	return explain(d.write(ctx, threadOf(n.Session.ID), "notice/"+n.MessageID, "", words("⚠️ "+n.Text)...))
+	_, err := d.write(ctx, threadOf(n.Session.ID), "notice/"+n.MessageID, words("⚠️ "+n.Text)...)
+	return explain(err)
 }
 
 // said makes of a message what Slack shows. Files are copied, if they can be fetched: their addresses may not last.
 func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.MsgOption, error) {
-	name, icon := r.Author.Tags[tagName], slack.MsgOptionIconEmoji(":bust_in_silhouette:")
-	if picture := r.Author.Tags[tagPicture]; picture != "" {
-		icon = slack.MsgOptionIconURL(picture)
-	}
-	if r.UserID == "" {
-		name, icon = cmp.Or(message.Title(r.BotName, longestName, message.UTF16), "Bot"), slack.MsgOptionIconEmoji(":robot_face:")
+	name, icon := cmp.Or(message.Title(r.Name, 80, message.UTF16), "Somebody"), slack.MsgOptionIconURL(r.PictureURL)
+	if r.PictureURL == "" {
+		icon = slack.MsgOptionIconEmoji(map[bool]string{true: ":robot_face:", false: ":bust_in_silhouette:"}[r.UserID == ""])
 	}
 	if source, title, ok := message.Media(r.Message); ok {
 		file, err := media.Fetch(ctx, source, title, &d.files)
 		if err == nil && len(file.Data) > 0 { // Slack refuses empty ones, and what the administrators do not want.
 			var shared []slack.MsgOption
-			if shared, err = d.share(ctx, file, cmp.Or(title, file.Name)+" from "+name); !isFinal(err) {
+			if shared, err = d.share(ctx, file, cmp.Or(title, file.Name)+" from "+name); refusal(err).Temporary {
 				return shared, err
 			}
 		}
@@ -107,6 +89,7 @@ func words(text string) []slack.MsgOption {
 // share uploads a file. A message with its permalink shows it and, other than the one that Slack would make of the upload, has
 // metadata. It cannot be signed: that would hide the file.
 func (d *desk) share(ctx context.Context, f media.File, title string) ([]slack.MsgOption, error) {
+	const longestTitle = 150
 	title = message.Title(title, longestTitle, message.UTF16)
 	up, err := d.api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Reader: bytes.NewReader(f.Data), FileSize: len(f.Data), Filename: f.Name, Title: title,

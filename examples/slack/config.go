@@ -6,7 +6,6 @@ import (
 	"regexp"
 
 	"github.com/gorilla/websocket"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/slack-go/slack"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -18,7 +17,7 @@ import (
 
 // Config is what the bot's owner fills in: the app in their workspace, and the channel. The README has the app's manifest.
 type Config struct {
-	Channel       string          `json:"channel" jsonschema:"title=Channel" jsonschema_description:"The ID of the channel that takes the conversations, or a link to it. Invite the app to it."`
+	Channel       string          `json:"channel" jsonschema:"title=Channel,pattern=\\b[CG][A-Z0-9]{8}" jsonschema_description:"The ID of the channel that takes the conversations, such as C0123456789, or a link to it. It is in the channel's details, at the end of the tab About. Invite the app to the channel."`
 	BotToken      botpress.Secret `json:"botToken" jsonschema:"title=Bot token" jsonschema_description:"On the app's page under OAuth & Permissions. It begins with xoxb-."`
 	AppToken      botpress.Secret `json:"appToken,omitzero" jsonschema:"title=App token" jsonschema_description:"For Socket Mode: on the app's page under Basic Information, App-Level Tokens, with the scope connections:write. It begins with xapp-."`
 	SigningSecret botpress.Secret `json:"signingSecret,omitzero" jsonschema:"title=Signing secret" jsonschema_description:"Instead of the app token, if Slack is to call the integration: on the app's page under Basic Information."`
@@ -26,25 +25,15 @@ type Config struct {
 
 // Session is what a bot can say about a conversation that it hands over.
 type Session struct {
-	Channel string `json:"channel,omitzero" jsonschema:"title=Channel" jsonschema_description:"The ID of another channel for this conversation. Leave empty for the usual one."`
+	Channel string `json:"channel,omitzero" jsonschema:"title=Channel,pattern=\\b[CG][A-Z0-9]{8}" jsonschema_description:"The ID of another channel for this conversation. Leave empty for the usual one."`
 	Urgency string `json:"urgency,omitzero" jsonschema:"title=Urgency,enum=low,enum=normal,enum=high" jsonschema_description:"Shown in front of the title."`
 }
-
-// The tags of end users: how their messages are signed.
-const (
-	tagName    = "name"
-	tagPicture = "picture"
-)
 
 var definition = hitl.Definition{
 	Name: "slack-threads", Version: "0.1.0", Title: "Slack threads",
 	Description: "Hands conversations over to the members of a Slack channel: each one is a thread.",
 	Session:     hitl.Part{Name: "thread"},
-	UserTags: []hitl.Part{
-		{Name: tagName, Title: "Name", Description: "The name above the end user's messages in Slack."},
-		{Name: tagPicture, Title: "Picture", Description: "The picture beside them."},
-	},
-	MaxText: 3_500, TextUnit: message.UTF16, // Slack splits messages of some 4,000, entities included.
+	MaxText:     3_500, TextUnit: message.UTF16, // Slack splits messages of some 4,000, entities included.
 }
 
 // desk is a channel of Slack, seen by one installation.
@@ -56,7 +45,6 @@ type desk struct {
 	api     *slack.Client
 	me, bot string // The app's user in Slack, and its bot.
 	genuine verify.Func
-	members *lru.Cache[string, *slack.User]
 }
 
 // workspace is what surrounds the integration: tests and the playground have one of their own.
@@ -66,18 +54,13 @@ type workspace struct {
 	files  media.Options
 }
 
-var channelID = regexp.MustCompile(`\b[CG][A-Z0-9]{8,}\b`)
+var channelID = regexp.MustCompile(`\b[CG][A-Z0-9]{8,}`)
 
 func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) (*desk, error) {
-	if c.Channel = channelID.FindString(c.Channel); c.Channel == "" {
-		return nil, hitl.Errorf("Slack needs the ID of the channel, such as C0123456789: it is in the channel's details, at the end of the tab About.")
-	}
 	if c.AppToken == "" && c.SigningSecret == "" {
 		return nil, hitl.Errorf("Slack needs the app token for Socket Mode, or the signing secret if it is to call the integration.")
 	}
-	const most = 1_000 // Members that are remembered.
 	d := &desk{Config: c, workspace: w, in: in, genuine: verify.Slack(string(c.SigningSecret))}
-	d.members, _ = lru.New[string, *slack.User](most)
 	d.api = slack.New(string(c.BotToken), slack.OptionAPIURL(w.url), slack.OptionHTTPClient(in.HTTPClient), slack.OptionAppLevelToken(string(c.AppToken)))
 	who, err := d.api.AuthTestContext(ctx)
 	if err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"errors"
-	"slices"
 
 	"github.com/slack-go/slack"
 
@@ -11,19 +11,18 @@ import (
 
 // explain tells the bot's owner what they can do about an error of Slack's. What else Slack refuses is final, and the rest passes.
 func explain(err error) error {
-	var limited *slack.RateLimitedError
-	var refused slack.SlackErrorResponse
-	if errors.As(err, &limited) {
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		return hitl.Retryable(limited.RetryAfter, err)
 	}
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[slack.SlackErrorResponse](err)
+	if !ok {
 		return err
 	}
 	var advice string
 	switch refused.Err {
 	case "fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org":
 		return err
-	case "thread_not_found", "message_not_found":
+	case "thread_not_found", "message_not_found", "cant_update_message":
 		return &hitl.Error{Message: "The thread in Slack is gone.", Gone: true, Err: err}
 	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
 		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
@@ -39,13 +38,8 @@ func explain(err error) error {
 	return &hitl.Error{Message: advice, Temporary: true, Err: err}
 }
 
-// isFinal tells that Slack will never do it.
-func isFinal(err error) bool {
-	var own *hitl.Error
-	return errors.As(explain(err), &own) && !own.Temporary
-}
-
-func isRefusal(err error, codes ...string) bool {
-	var refused slack.SlackErrorResponse
-	return errors.As(err, &refused) && slices.Contains(codes, refused.Err)
+// refusal is an error as the bot's owner reads it. One that passes by itself is temporary.
+func refusal(err error) *hitl.Error {
+	own, _ := errors.AsType[*hitl.Error](explain(err))
+	return cmp.Or(own, &hitl.Error{Temporary: true})
 }

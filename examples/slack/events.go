@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,24 +42,26 @@ func (d *desk) Receive(ctx context.Context, deliver func(context.Context, ...hit
 // received passes on what has come through a socket, and acknowledges it: buttons at once, since their member waits for it and would
 // press again.
 func (d *desk) received(ctx context.Context, socket *socketmode.Client, e socketmode.Event, deliver func(context.Context, ...hitl.Event) error) {
+	var hook hitl.Webhook
 	var err error
-	if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok {
-		err = failed.ErrorObj
+	switch e.Type {
+	case socketmode.EventTypeConnectionError:
+		err = e.Data.(*slack.ConnectionErrorEvent).ErrorObj
+	case socketmode.EventTypeHello: // While there was no connection, something may have changed unheard.
+		hook.Events = []hitl.Event{hitl.Changed{}}
+	case socketmode.EventTypeInteractive:
+		if err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil); err == nil {
+			hook, err = d.heard(ctx, e.Request.Payload)
+		}
+	case socketmode.EventTypeEventsAPI:
+		hook, err = d.heard(ctx, e.Request.Payload)
+	default: // What happens to the connection.
 	}
-	if e.Type == socketmode.EventTypeInteractive {
+	if err == nil && len(hook.Events) > 0 {
+		err = deliver(ctx, hook.Events...)
+	}
+	if err == nil && e.Type == socketmode.EventTypeEventsAPI {
 		err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
-	}
-	if e.Type == socketmode.EventTypeHello { // While there was no connection, something may have changed unheard.
-		d.members.Purge()
-		err = deliver(ctx, hitl.Changed{})
-	} else if err == nil && e.Request != nil && e.Request.EnvelopeID != "" {
-		var hook hitl.Webhook
-		if hook, err = d.heard(ctx, e.Request.Payload); err == nil {
-			err = deliver(ctx, hook.Events...)
-		}
-		if err == nil && e.Type != socketmode.EventTypeInteractive {
-			err = socket.AckCtx(ctx, e.Request.EnvelopeID, nil)
-		}
 	}
 	if err != nil {
 		d.in.Logger.WarnContext(ctx, "what Slack reports does not get through; what members write is read back later", "error", explain(err))
@@ -74,10 +75,7 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	}
 	payload := []byte(r.PostFormValue("payload"))
 	if len(payload) == 0 {
-		var err error
-		if payload, err = io.ReadAll(r.Body); err != nil {
-			return hitl.Webhook{}, err
-		}
+		payload, _ = io.ReadAll(r.Body) // It is in memory, since its signature was checked.
 	}
 	return d.heard(ctx, payload)
 }
@@ -85,11 +83,9 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 // heard says what an event of the Events API means, or a button.
 func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, err error) {
 	var body struct {
-		Type      string `json:"type"`
-		Challenge string `json:"challenge"`
-		Event     struct {
-			Type string `json:"type"`
-		} `json:"event"`
+		Type      string      `json:"type"`
+		Challenge string      `json:"challenge"`
+		Event     slack.Event `json:"event"`
 	}
 	var told struct {
 		Event slackevents.MessageEvent `json:"event"`
@@ -97,17 +93,14 @@ func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, er
 	var button slack.InteractionCallback
 	err = json.Unmarshal(payload, &body)
 	switch {
-	case err != nil:
 	case body.Type == slackevents.URLVerification:
 		hook.Header, hook.Body = http.Header{"Content-Type": {"text/plain"}}, []byte(body.Challenge)
 	case body.Type == slackevents.CallbackEvent && body.Event.Type == string(slackevents.Message):
-		if err = json.Unmarshal(payload, &told); err == nil {
-			hook.Events, err = d.wrote(ctx, &told.Event)
-			return hook, explain(err)
-		}
+		err = json.Unmarshal(payload, &told)
+		hook.Events = d.wrote(&told.Event)
 	case body.Type == string(slack.InteractionTypeBlockActions):
 		if err = json.Unmarshal(payload, &button); err == nil && len(button.ActionCallback.BlockActions) == 1 {
-			hook.Events, err = d.pressed(ctx, thread{button.Channel.ID, button.Message.Timestamp}, button.User.ID, button.ActionCallback.BlockActions[0])
+			hook.Events, err = d.pressed(ctx, &button, button.ActionCallback.BlockActions[0])
 			return hook, explain(err)
 		}
 	}
@@ -118,47 +111,44 @@ func (d *desk) heard(ctx context.Context, payload []byte) (hook hitl.Webhook, er
 }
 
 // wrote says what a message means: the thread has changed, and is read back. Of what was edited, the event alone knows what it was.
-func (d *desk) wrote(ctx context.Context, e *slackevents.MessageEvent) ([]hitl.Event, error) {
+func (d *desk) wrote(e *slackevents.MessageEvent) []hitl.Event {
 	m, was := e.Message, e.PreviousMessage
 	if m == nil || m.ThreadTimestamp == "" || m.BotID != "" || cmp.Or(m.ParentUserId, d.me) != d.me {
-		return nil, nil
+		return nil
 	}
 	t := thread{e.Channel, m.ThreadTimestamp}
 	if m.Edited == nil || was == nil || was.Text == m.Text || !isReply(was) || !isReply(m) {
-		return []hitl.Event{hitl.Changed{SessionID: t.String()}}, nil
+		return []hitl.Event{hitl.Changed{SessionID: t.String()}}
 	}
-	author, err := d.author(ctx, m.User)
 	return []hitl.Event{hitl.Replied{
-		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: author,
+		SessionID: t.String(), ID: fmt.Sprintf("%s:%s/%s", e.Channel, m.Timestamp, m.Edited.Timestamp), Author: hitl.Agent{ID: m.User},
 		Load: func(ctx context.Context) (message.Message, error) {
 			for now, err := range d.read(ctx, t, m.Timestamp) {
-				if err != nil {
-					return nil, explain(err)
-				}
-				if now.Timestamp == m.Timestamp && now.Text == m.Text {
-					words, err := d.text(ctx, m)
-					return message.Text{Text: "Correction: " + words}, explain(err)
+				if err != nil || now.Timestamp == m.Timestamp && now.Text == m.Text {
+					return message.Text{Text: "Correction: " + d.text(ctx, m)}, explain(err)
 				}
 			}
 			return message.Text{}, nil // It has been deleted, or edited again, of which another event tells.
 		},
-	}}, err
+	}}
 }
 
 // pressed writes down what a button means, from where it is read back.
-func (d *desk) pressed(ctx context.Context, t thread, by string, button *slack.BlockAction) ([]hitl.Event, error) {
-	c, err := d.card(ctx, t)
+func (d *desk) pressed(ctx context.Context, in *slack.InteractionCallback, button *slack.BlockAction) ([]hitl.Event, error) {
+	t, by := thread{in.Container.ChannelID, in.Container.MessageTs}, in.User.ID
+	_, isOver, err := d.status(ctx, t)
 	switch {
-	case errors.Is(err, errNoCard), isRefusal(err, "thread_not_found"):
-		return nil, nil
-	case err != nil || c.closed:
+	case err != nil || isOver:
 	case button.ActionID == actionTake:
-		err = d.write(ctx, t, taken+button.ActionTs, by, slack.MsgOptionText("<@"+by+"> has taken the conversation.", false))
+		_, err = d.write(ctx, t, taken+button.ActionTs+"/"+by, slack.MsgOptionText("Taken by <@"+by+">", false))
 	case button.ActionID == actionClose:
-		err = d.write(ctx, t, closed, by, words(over)...)
+		_, err = d.write(ctx, t, closed, over("<@"+by+">"))
 	}
 	if err == nil {
 		err = d.draw(ctx, t)
+	}
+	if refusal(err).Gone { // To read the session back ends it.
+		err = nil
 	}
 	return []hitl.Event{hitl.Changed{SessionID: t.String()}}, err
 }

@@ -51,7 +51,7 @@ func (d *deskPage) Agents() []string { return d.names }
 
 func (d *deskPage) Tickets(context.Context) (all []playground.Ticket, err error) {
 	for _, m := range d.slack.Messages() {
-		if m.ThreadTS != "" || m.Deleted || m.Metadata["event_type"] != eventCard {
+		if m.ThreadTS != "" || m.Deleted || len(m.Metadata) == 0 {
 			continue
 		}
 		lines := strings.Split(m.Text, "\n")

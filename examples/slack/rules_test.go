@@ -61,7 +61,7 @@ func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hit
 	rosa := s.NewMember("Rosa Diaz")
 	app := &desk{bot: s.BotID, api: slack.New(s.BotToken, slack.OptionAPIURL(s.URL+"/api/"), slack.OptionHTTPClient(client))}
 	closes := func(session hitltest.Session) {
-		_ = app.write(context.Background(), threadOf(session.ID), closed, rosa.ID, words(over)...)
+		_, _ = app.write(context.Background(), threadOf(session.ID), closed, over("<@"+rosa.ID+">"))
 		_ = app.draw(context.Background(), threadOf(session.ID))
 	}
 	says := func(mark string) func(hitltest.Session, string) *http.Request {
@@ -96,8 +96,8 @@ func suiteCase(s *slacktest.Slack, client *http.Client, wire *hitltest.Wire) hit
 				}
 			},
 			Open: func(session hitltest.Session) bool {
-				c, err := app.card(context.Background(), threadOf(session.ID))
-				return err == nil && !c.closed
+				_, isOver, err := app.status(context.Background(), threadOf(session.ID))
+				return err == nil && !isOver
 			},
 			Vanish: func(session hitltest.Session) { _ = s.DeleteAny(threadOf(session.ID).ts) },
 			Sign:   func(r *http.Request) { _ = s.SignRequest(r) },
@@ -135,7 +135,7 @@ func request(event string) *http.Request {
 // press is what Slack would send about a button.
 func press(session hitltest.Session, by slacktest.Member, action string) *http.Request {
 	t := threadOf(session.ID)
-	payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":%q},"channel":{"id":%q},"message":{"ts":%q},"actions":[{"type":"button","block_id":"buttons","action_id":%q,"action_ts":"1700000000.000001"}]}`,
+	payload := fmt.Sprintf(`{"type":"block_actions","user":{"id":%q},"container":{"type":"message_attachment","channel_id":%q,"message_ts":%q},"actions":[{"type":"button","block_id":"b1","action_id":%q,"action_ts":"1700000000.000001"}]}`,
 		by.ID, t.channel, t.ts, action)
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(url.Values{"payload": {payload}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

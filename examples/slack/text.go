@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"html"
 	"regexp"
 	"strings"
@@ -15,20 +14,20 @@ import (
 var (
 	markup    = regexp.MustCompile(`<([@#!]?)((?:[^:<>|]+:(?://)?)?([^<>|]+))\|?([^<>]*)>`) // The third group is an address without https:// or mailto:.
 	emojiName = regexp.MustCompile(`:[^:\s]+:(:skin-tone-\d:)?`)
+	// An emoji in blocks, as slack-go writes them: with its code points in hexadecimal digits, unless it is the workspace's own. In what
+	// a member writes, quotes are escaped.
+	emojiElement = regexp.MustCompile(`"type":"emoji","name":"([^"]+)"(?:,"skin_tone":(\d))?,"unicode":"([^"]+)"`)
 )
 
-// text is what somebody has written, in Unicode and with the names of whom it mentions.
-func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
-	s = markup.ReplaceAllStringFunc(m.Text, func(part string) string {
+// text is what somebody has written, in Unicode and with the names of whom it mentions, or their IDs: a reply does not wait for a name.
+func (d *desk) text(ctx context.Context, m *slack.Msg) string {
+	s := markup.ReplaceAllStringFunc(m.Text, func(part string) string {
 		match := markup.FindStringSubmatch(part)
 		kind, target, bare, label := match[1], match[2], match[3], match[4]
 		switch {
 		case kind == "@":
-			u, failed := d.member(ctx, target)
-			if err = cmp.Or(err, failed); failed == nil {
-				label = cmp.Or(nameOf(u), label)
-			}
-			return "@" + cmp.Or(label, target)
+			who, _ := d.ReadAgent(ctx, target)
+			return "@" + cmp.Or(who.Name, label, target)
 		case kind == "#":
 			return "#" + cmp.Or(label, target)
 		case kind == "!":
@@ -40,30 +39,11 @@ func (d *desk) text(ctx context.Context, m *slack.Msg) (s string, err error) {
 		}
 	})
 	emoji := map[string]string{}
-	blocks, _ := json.Marshal(m.Blocks) // It came as JSON.
-	var tree any
-	_ = json.Unmarshal(blocks, &tree)
-	findEmoji(tree, emoji)
-	s = emojiName.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(emoji[name], name) })
-	return strings.TrimSpace(html.UnescapeString(s)), err
-}
-
-// findEmoji finds the emoji in blocks, by their names in the text, as entities. Slack tells their code points in hexadecimal digits,
-// unless they are the workspace's own.
-func findEmoji(tree any, found map[string]string) {
-	switch tree := tree.(type) {
-	case []any:
-		for _, e := range tree {
-			findEmoji(e, found)
-		}
-	case map[string]any:
-		name := fmt.Sprintf(":%v:", tree["name"])
-		if tone, ok := tree["skin_tone"]; ok {
-			name += fmt.Sprintf(":skin-tone-%v:", tone)
-		}
-		if points, ok := tree["unicode"].(string); ok {
-			found[name] = "&#x" + strings.ReplaceAll(points, "-", ";&#x") + ";"
-		}
-		findEmoji(tree["elements"], found)
+	blocks, _ := json.Marshal(m.Blocks) // They came as JSON.
+	for _, e := range emojiElement.FindAllStringSubmatch(string(blocks), -1) {
+		name, tone, points := e[1], e[2], e[3]
+		emoji[strings.TrimSuffix(":"+name+"::skin-tone-"+tone+":", ":skin-tone-:")] = "&#x" + strings.ReplaceAll(points, "-", ";&#x") + ";"
 	}
+	s = emojiName.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(emoji[name], name) })
+	return strings.TrimSpace(html.UnescapeString(s))
 }

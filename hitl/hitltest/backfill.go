@@ -54,10 +54,8 @@ func (t *trial) agentSays(a adapter, s Session, text string) (ids []string) {
 func replies(events []hitl.Event, text string) (all []hitl.Replied) {
 	for _, e := range events {
 		r, ok := e.(hitl.Replied)
-		if !ok {
-			continue
-		}
-		if _, ok := r.Author.(hitl.Agent); ok && strings.Contains(message.PlainText(r.Message), text) {
+		byAgent := r.Author.ID != "" || r.Author.Name != ""
+		if ok && byAgent && strings.Contains(message.PlainText(r.Message), text) {
 			all = append(all, r)
 		}
 	}

@@ -622,9 +622,9 @@ func (q *quirky) replied(e event) hitl.Replied {
 	}
 	switch {
 	case !e.Message.Public && q.quirk != "notes":
-		r.Author = nil
+		r.Author = hitl.Agent{}
 	case !e.Author.Staff && q.quirk != "customers":
-		r.Author = hitl.Customer{}
+		r.Author = hitl.Agent{}
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -103,7 +103,7 @@ func botSpeaks(t *trial) {
 	s := t.mustOpen(a)
 	words := func(text, name string) hitl.SendMessageRequest {
 		r := newMessage(s, message.Text{Text: text})
-		r.UserID, r.Author, r.BotName = "", hitl.Ref{}, name
+		r.UserID, r.Author, r.Name = "", hitl.Ref{}, name
 		return r
 	}
 	for _, name := range []string{"Botty", ""} {

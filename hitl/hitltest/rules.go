@@ -67,7 +67,7 @@ var rules = []rule{
 	},
 	{
 		name: "bot-speaks", check: botSpeaks,
-		text: "The bot sends messages, too: UserID and Author are zero then, and BotName may be empty. Its last message often comes after " +
+		text: "The bot sends messages, too: UserID and Author are zero then, and Name may be empty. Its last message often comes after " +
 			"the end of the session (Stopped), and must not fail then.",
 	},
 	{
@@ -91,7 +91,7 @@ var rules = []rule{
 	},
 	{
 		name: "agent-name", check: agentName, needs: []string{"Replied"}, after: "whole-session", live: true,
-		text: "An agent's name reaches the end user, with Assigned or with Replied. The adapter may have to ask the desk for it.",
+		text: "An agent's name reaches the end user, with Assigned or with Replied. Where a webhook has only an ID, an AgentReader is asked for the agent.",
 	},
 	{
 		name: "webhook-twice", check: webhookTwice, needs: []string{"Replied"}, after: "whole-session", live: true,
@@ -134,12 +134,12 @@ var rules = []rule{
 	},
 	{
 		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session", live: true,
-		text: "What the end user writes in the desk itself is not an agent's: its author is hitl.Customer, or it is no event. Otherwise " +
+		text: "What the end user writes in the desk itself is not an agent's: it is no event, or has no author. Otherwise " +
 			"the end user receives their own messages.",
 	},
 	{
 		name: "echoes", check: echoes, needs: []string{"Echo", "Replied"}, after: "whole-session", live: true,
-		text: "Desks send webhooks for the adapter's own messages, too. These echoes are no events, or have the author hitl.Customer or none, or " +
+		text: "Desks send webhooks for the adapter's own messages, too. These echoes are no events, or have no author, or " +
 			"as Replied.ID the ID that SendMessage returned. Otherwise the end user receives their own messages.",
 	},
 	{

@@ -119,7 +119,7 @@ func stopStaysClosed(t *trial) {
 		t.Fatalf("StopHitl has returned, and the session is still open in the desk.")
 	}
 	last := newMessage(s, message.Text{Text: "The user has ended the session."})
-	last.UserID, last.Author, last.BotName, last.Stopped = "", hitl.Ref{}, "Botty", true
+	last.UserID, last.Author, last.Name, last.Stopped = "", hitl.Ref{}, "Botty", true
 	for range 2 { // It may be retried.
 		_, _ = t.sendMessage(t.replica(), last) // Another rule is about errors.
 	}

@@ -171,6 +171,13 @@ func (s *spy[Session]) Receive(ctx context.Context, deliver func(context.Context
 	return nil
 }
 
+func (s *spy[Session]) ReadAgent(ctx context.Context, id string) (hitl.Agent, error) {
+	if desk, ok := s.Integration.(hitl.AgentReader); ok {
+		return desk.ReadAgent(ctx, id)
+	}
+	return hitl.Agent{ID: id}, nil
+}
+
 func (s *spy[Session]) Notify(ctx context.Context, n hitl.Notice) error {
 	if desk, ok := s.Integration.(hitl.Notifier); ok {
 		return desk.Notify(ctx, n)

@@ -125,7 +125,7 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 }
 
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (ref hitl.Ref, err error) {
-	who := r.BotName
+	who := r.Name
 	if r.UserID != "" {
 		who = a.desk.userName(r.Author.ID)
 	}

@@ -218,7 +218,7 @@ func (s *Slack) press(ts string, by Member, actionID string, done chan<- error) 
 		return fmt.Errorf("slacktest: there is no message %s", ts)
 	}
 	var action wire
-	eachButton(m.blocks, func(block, e wire) {
+	eachButton(m.allBlocks(), func(block, e wire) {
 		if e["action_id"] != actionID || action != nil {
 			return
 		}
@@ -235,6 +235,14 @@ func (s *Slack) press(ts string, by Member, actionID string, done chan<- error) 
 	container := wire{"type": "message", "message_ts": ts, "channel_id": s.Channel, "is_ephemeral": false}
 	if m.threadTS != "" {
 		container["thread_ts"] = m.threadTS
+	}
+	for _, a := range m.attached {
+		attachment, _ := a.(wire)
+		eachButton(anys(attachment["blocks"]), func(_, e wire) {
+			if e["action_id"] == actionID {
+				container["type"], container["attachment_id"], container["is_app_unfurl"] = "message_attachment", attachment["id"], false
+			}
+		})
 	}
 	payload, _ := json.Marshal(wire{
 		"type": "block_actions", "api_app_id": s.AppID, "token": "deprecated", "container": container, "trigger_id": newID("trigger"),

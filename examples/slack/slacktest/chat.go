@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"encoding/json"
 	"html"
 	"regexp"
 	"strings"
@@ -33,8 +34,8 @@ func (s *Slack) content(c *call) (content, error) {
 	if c.arg("attachments") != "" && object(c, "attachments", &v.attached) != nil {
 		return v, refusal("invalid_attachments")
 	}
-	if len(v.attached) > 100 {
-		return v, refusal("too_many_attachments")
+	if err := checkAttachments(v.attached); err != nil {
+		return v, err
 	}
 	if c.arg("metadata") != "" {
 		if object(c, "metadata", &v.metadata) != nil {
@@ -45,6 +46,33 @@ func (s *Slack) content(c *call) (content, error) {
 		}
 	}
 	return v, nil
+}
+
+// checkAttachments refuses attachments with blocks that are not right, and numbers them.
+func checkAttachments(attached []any) error {
+	if len(attached) > 100 {
+		return refusal("too_many_attachments")
+	}
+	for i, a := range attached {
+		attachment, ok := a.(wire)
+		if !ok {
+			return refusal("invalid_attachments")
+		}
+		attachment["id"] = i + 1
+		if attachment["blocks"] == nil {
+			continue
+		}
+		raw, err := json.Marshal(attachment["blocks"])
+		if err != nil {
+			return err
+		}
+		blocks, err := checkBlocks(string(raw))
+		if err != nil {
+			return err
+		}
+		attachment["blocks"] = plainTexts(blocks, html.UnescapeString)
+	}
+	return nil
 }
 
 var eventType = regexp.MustCompile(`^[A-Za-z0-9_]{1,255}$`)
@@ -103,6 +131,9 @@ func (s *Slack) postMessage(c *call) (wire, error) {
 	}
 	if strings.TrimSpace(v.text) == "" && len(v.blocks) == 0 && len(v.attached) == 0 {
 		return nil, refusal("no_text")
+	}
+	if c.has("thread_ts") && c.arg("thread_ts") == "" {
+		return nil, refusal("invalid_thread_ts")
 	}
 	username, icons, err := s.identity(c)
 	if err != nil {

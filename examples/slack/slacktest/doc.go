@@ -32,11 +32,15 @@
 //	  access_denied from it while Socket Mode is off                   A
 //	  of an argument that comes twice the last one counts              A
 //	  channels by id and not by name                                   A  chat.postMessage takes names too
+//	  an empty thread_ts: invalid_thread_ts                            A
 //	chat.postMessage, chat.update
 //	  text is cut off at 40,000 characters                             D  reference/methods/chat.postMessage
 //	  4,000 characters in an update: msg_too_long                      D  reference/methods/chat.update
 //	  4,000 in a message to one member                                 A
 //	  an update keeps metadata, {} removes it                          D  reference/methods/chat.update
+//	  an update of attachments alone keeps text and blocks             D  reference/methods/chat.update
+//	  attachments have blocks, with buttons                            D  legacy/legacy-messaging/legacy-secondary-message-attachments
+//	  of those, the container is a message_attachment                  D  reference/interaction-payloads/block_actions-payload
 //	  text without blocks removes the blocks                           D  the same
 //	  no "edited" if there are blocks                                  D  the same: it is not displayed
 //	  limits of blocks                                                 D  reference/block-kit/blocks, block-kit/block-elements

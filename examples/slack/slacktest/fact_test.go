@@ -123,6 +123,37 @@ func TestTombstone(t *testing.T) {
 	})
 }
 
+// An update of attachments alone leaves the rest, and buttons in attachments work.
+func TestAttachments(t *testing.T) {
+	inBubble(t, slacktest.Options{}, func(w *world) {
+		l := w.listen()
+		rosa := w.NewMember("Rosa")
+		title := slack.MsgOptionBlocks(slack.NewHeaderBlock(slack.NewTextBlockObject("plain_text", "Case & more", false, false)))
+		below := func(blocks ...slack.Block) slack.MsgOption {
+			return slack.MsgOptionAttachments(slack.Attachment{Blocks: slack.Blocks{BlockSet: blocks}})
+		}
+		open := slack.NewButtonBlockElement("open", "", slack.NewTextBlockObject("plain_text", "Open", false, false))
+		root := w.root(title, below(slack.NewActionBlock("", open)))
+		if m, _ := w.Message(root); m.Text != "Case & more" || len(m.Buttons) != 1 || m.Buttons[0].Label != "Open" {
+			t.Errorf("posted: %+v", m)
+		}
+		if err := w.Press(root, rosa, "open"); err != nil {
+			t.Error(err)
+		}
+		w.Wait()
+		if c := l.pressed[0].Container; c.Type != "message_attachment" || c.MessageTs != root || c.ChannelID != w.Channel || c.AttachmentID != "1" {
+			t.Errorf("the button's container is %+v", c)
+		}
+		who := slack.NewContextBlock("", slack.NewTextBlockObject("mrkdwn", "Taken by <@"+rosa.ID+">", false, false))
+		if _, _, _, err := w.api.UpdateMessage(w.Channel, root, below(who)); err != nil {
+			t.Fatal(err)
+		}
+		if m, _ := w.Message(root); m.Text != "Case & more\nTaken by @Rosa" || m.Raw != "A new case" || len(m.Buttons) > 0 {
+			t.Errorf("updated: %+v", m)
+		}
+	})
+}
+
 func TestUpdate(t *testing.T) {
 	inBubble(t, slacktest.Options{}, func(w *world) {
 		l := w.listen()

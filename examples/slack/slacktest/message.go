@@ -127,7 +127,7 @@ func (s *Slack) find(ts string) *message {
 func (s *Slack) seen(m *message) Message {
 	v := Message{
 		TS: m.ts, ThreadTS: m.threadTS, Author: m.author.name, UserID: m.author.ID, Bot: m.author.bot, Raw: m.text,
-		Text: s.displayed(m), Buttons: buttons(m.blocks), Metadata: maps.Clone(m.metadata),
+		Text: s.displayed(m), Buttons: buttons(m.allBlocks()), Metadata: maps.Clone(m.metadata),
 		Broadcast: m.broadcast, Edited: m.editedAt != "", Deleted: m.deleted || m.tombstone,
 	}
 	if m.username != "" || m.icons != nil {
@@ -149,6 +149,16 @@ func (s *Slack) seen(m *message) Message {
 		v.Reactions = append(v.Reactions, r.name)
 	}
 	return v
+}
+
+// allBlocks are the blocks of a message, and those of its attachments below.
+func (m *message) allBlocks() []any {
+	all := slices.Clone(m.blocks)
+	for _, a := range m.attached {
+		attachment, _ := a.(wire)
+		all = append(all, anys(attachment["blocks"])...)
+	}
+	return all
 }
 
 // replies are the replies to a message, oldest first.
@@ -190,7 +200,7 @@ func (s *Slack) wire(m *message, event, metadata bool) wire {
 		w["blocks"] = plainTexts(m.blocks, escape)
 	}
 	if len(m.attached) > 0 {
-		w["attachments"] = m.attached
+		w["attachments"] = plainTexts(m.attached, escape)
 	}
 	if len(m.metadata) > 0 && metadata {
 		w["metadata"] = m.metadata

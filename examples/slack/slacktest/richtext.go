@@ -348,11 +348,11 @@ func plainTexts(v any, other func(string) string) any {
 
 // displayed is what people read: the blocks if there are any, otherwise the text. Hold s.mu.
 func (s *Slack) displayed(m *message) string {
-	if len(m.blocks) == 0 {
-		return s.readable(m.text)
-	}
 	var lines []string
-	for _, b := range m.blocks {
+	if len(m.blocks) == 0 {
+		lines = append(lines, s.readable(m.text))
+	}
+	for _, b := range m.allBlocks() {
 		block, _ := b.(wire)
 		elements, _ := block["elements"].([]any)
 		switch block["type"] {

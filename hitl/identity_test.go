@@ -1,0 +1,164 @@
+package hitl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
+	"github.com/hitl-go/sdk/internal/acme"
+	"github.com/hitl-go/sdk/message"
+)
+
+// directory is a desk whose webhooks name agents by their ids.
+type directory struct {
+	fakeDesk
+
+	read func(id string) (hitl.Agent, error)
+}
+
+func (d *directory) ReadAgent(_ context.Context, id string) (hitl.Agent, error) { return d.read(id) }
+
+// happened is what the directory's webhooks say: that an agent has written a message, or taken the session over.
+type happened struct {
+	Message string
+	By      hitl.Agent
+}
+
+func (d *directory) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+	var h happened
+	if err := verify.JSON(r, &h); err != nil {
+		return hitl.Webhook{}, err
+	}
+	var e hitl.Event = hitl.Assigned{SessionID: "T-1", Agent: h.By}
+	if h.Message != "" {
+		e = hitl.Replied{SessionID: "T-1", ID: h.Message, Author: h.By, Message: message.Text{Text: h.Message}}
+	}
+	return hitl.Webhook{Events: []hitl.Event{e}}, nil
+}
+
+// inDirectory runs a test in a world with a directory.
+func inDirectory(t *testing.T, d *directory, profile botpresstest.Profile, f func(*world, *botpresstest.EndUser)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{make: func(opts *hitl.Options) (*hitl.Server, error) {
+			connect := func(context.Context, hitl.Installation, acme.Config) (*directory, error) { return d, nil }
+			return hitl.NewServer(hitl.Definition{Name: "directory", Version: "1.0.0"}, connect, opts)
+		}})
+		u := w.in.NewEndUser(profile)
+		w.escalate(u, "Help")
+		f(w, u)
+	})
+}
+
+func shownBy(u *botpresstest.EndUser) (all []string) {
+	for _, r := range u.Received() {
+		if r.From == botpresstest.FromAgent {
+			all = append(all, fmt.Sprintf("%s (%s): %s", r.Name, r.PictureURL, message.PlainText(r.Message)))
+		}
+	}
+	return all
+}
+
+// The desk reports agents by their ids, and the server asks who they are: once in ten minutes.
+func TestAgentIsRead(t *testing.T) {
+	reads := map[string]int{}
+	agents := map[string]hitl.Agent{
+		"7": {ID: "seven", Name: "Alice", PictureURL: "https://example.com/alice.png"},
+		"8": {Name: "Another bot"},
+	}
+	desk := &directory{read: func(id string) (hitl.Agent, error) {
+		reads[id]++
+		switch {
+		case id == "9":
+			return hitl.Agent{}, hitl.Errorf("The desk shows nobody.")
+		case id == "10" && reads[id] == 1:
+			return hitl.Agent{}, errors.New("the desk is busy")
+		case id == "10":
+			return hitl.Agent{ID: id, Name: "Ten"}, nil
+		}
+		return agents[id], nil
+	}}
+	inDirectory(t, desk, botpresstest.Profile{Name: "Jane"}, func(w *world, jane *botpresstest.EndUser) {
+		seven, eight := hitl.Agent{ID: "7"}, hitl.Agent{ID: "8"}
+		w.report(happened{By: eight})
+		if n := len(w.cloud.Events()); n > 0 {
+			t.Errorf("after a bot has taken over there are %d events", n)
+		}
+		w.report(happened{By: seven})
+		if n := len(w.cloud.Events()); n != 1 {
+			t.Errorf("after Alice has taken over there are %d events, want 1", n)
+		}
+		w.report(happened{"one", seven})
+		<-time.After(9 * time.Minute)
+		w.report(happened{"two", seven})
+		if reads["7"] != 1 {
+			t.Errorf("Alice was read %d times within ten minutes", reads["7"])
+		}
+		<-time.After(2 * time.Minute)
+		agents["7"] = hitl.Agent{ID: "7", Name: "Alice B."}
+		w.report(happened{"three", seven}) // The plugin shows the name that it knows.
+		if i := slices.IndexFunc(w.cloud.Users(), func(u botpresstest.User) bool { return u.Name == "Alice B." && u.Tags["directory:agentId"] == "7" }); i < 0 {
+			t.Errorf("Botpress does not know Alice's new name: %+v", w.cloud.Users())
+		}
+		w.report(happened{"of a bot", eight})
+		w.report(happened{"of nobody", hitl.Agent{}})
+		w.report(happened{"of somebody without an id", hitl.Agent{Name: "Support"}})
+		w.report(happened{"of Bob", hitl.Agent{ID: "11", Name: "Bob"}})
+		w.report(happened{"five", hitl.Agent{ID: "9"}})
+		w.report(happened{"six", hitl.Agent{ID: "9"}})
+		if status, body := w.webhook(w.t.Context(), happened{"seven", hitl.Agent{ID: "10"}}); status < http.StatusInternalServerError {
+			t.Errorf("while the agent cannot be read, the webhook is answered %d %s", status, body)
+		}
+		w.report(happened{"seven", hitl.Agent{ID: "10"}})
+
+		picture := "https://example.com/alice.png"
+		if diff := cmp.Diff([]string{
+			"Alice (" + picture + "): one", "Alice (" + picture + "): two", "Alice (" + picture + "): three",
+			"Support (): of somebody without an id", "Bob (): of Bob", " (): five", " (): six", "Ten (): seven",
+		}, shownBy(jane)); diff != "" {
+			t.Errorf("Jane saw (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[string]int{"7": 2, "8": 2, "9": 1, "10": 2}, reads); diff != "" {
+			t.Errorf("agents were read (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Whoever speaks comes with their name, and an end user with their picture, if a desk can use it.
+func TestSpeakers(t *testing.T) {
+	const most = 2_048
+	longest := "https://example.com/" + strings.Repeat("a", most-len("https://example.com/"))
+	for picture, want := range map[string]string{
+		"": "", "https://example.com/jane.png": "https://example.com/jane.png", longest: longest, longest + "a": "",
+		"data:image/png;base64,iVBORw0KGgo=": "", "http://example.com/jane.png": "",
+	} {
+		var heard []string
+		desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id}, nil }}
+		desk.sendMessage = func(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+			heard = append(heard, fmt.Sprintf("%s (%s): %s", r.Name, r.PictureURL, message.PlainText(r.Message)))
+			return hitl.Ref{}, nil
+		}
+		inDirectory(t, desk, botpresstest.Profile{Name: "Jane", PictureURL: picture}, func(w *world, jane *botpresstest.EndUser) {
+			w.say(jane, message.Text{Text: "one"})
+			w.settle()
+			if err := jane.End(w.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+		})
+		if diff := cmp.Diff([]string{"Jane (" + want + "): one", "Bot (): ( The user has ended the session. )"}, heard); diff != "" {
+			t.Errorf("with the picture %.60q, the desk heard (-want +got):\n%s", picture, diff)
+		}
+	}
+}
