@@ -40,7 +40,7 @@ func (*pager) StartHitl(ctx context.Context, r hitl.StartHitlRequest[pagerSessio
 
 func (*pager) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	fmt.Println("page:", message.PlainText(r.Message))
-	return hitl.Ref{ID: fmt.Sprintf("%s/%d", r.MessageID, r.Part)}, nil
+	return hitl.Ref{ID: r.Key()}, nil
 }
 
 func (*pager) StopHitl(context.Context, hitl.StopHitlRequest) error { return nil }

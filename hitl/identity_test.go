@@ -162,3 +162,13 @@ func TestSpeakers(t *testing.T) {
 		}
 	}
 }
+
+// Each part of a message has a key of its own, and each attempt to send it the same one.
+func TestKey(t *testing.T) {
+	r := hitl.SendMessageRequest{MessageID: "msg_1", Part: 10}
+	again := r
+	again.Repeated, again.Message = true, message.Text{Text: "Hello"}
+	if r.Key() != "msg_1/10" || again.Key() != r.Key() {
+		t.Errorf("the key is %q, and then %q", r.Key(), again.Key())
+	}
+}

@@ -3,6 +3,7 @@ package hitl
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/hitl-go/sdk/message"
 )
@@ -139,7 +140,7 @@ type SendMessageRequest struct {
 
 	// MessageID is the message in Botpress and Part the index of the piece: an item of a bloc, or a piece of a text that
 	// is longer than [Definition.MaxText]; else zero.
-	// Together they are the same for each attempt to send this message: a desk with idempotency keys should use them.
+	// Together they are the same for each attempt to send this message: see [SendMessageRequest.Key].
 	MessageID string
 	Part      int
 
@@ -153,6 +154,10 @@ type SendMessageRequest struct {
 	// Message is a [message.Bloc] only with [Definition.JoinBlocs]. It may be a [message.Unknown]; [message.PlainText] turns any message into text.
 	Message message.Message
 }
+
+// Key identifies the message and the part: MessageID, a slash and Part, such as "msg_01J…/0". It is the same for each attempt. A desk
+// that takes idempotency keys or external IDs should get it; in others, look for it before the message is written.
+func (r SendMessageRequest) Key() string { return r.MessageID + "/" + strconv.Itoa(r.Part) }
 
 // Webhook is what a request to the webhook meant.
 type Webhook struct {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sync/semaphore"
@@ -144,7 +143,7 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 
 // SendMessage writes on the ticket: what the end user says as correspondence in their name, what the bot says as a comment.
 func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	key := r.MessageID + "/" + strconv.Itoa(r.Part)
+	key := r.Key()
 	query := fmt.Sprintf("TicketId = %s AND CF.{%s} = %s", quote(r.Session.ID), messageField, quote(key))
 	if id, err := d.rt.find(ctx, "/transactions", query); id != "" || err != nil { // an earlier attempt has written it
 		return hitl.Ref{ID: id}, forOwner(err)

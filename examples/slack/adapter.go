@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackutilsx"
@@ -50,7 +49,7 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 
 // SendMessage writes in the thread, in the name of who speaks.
 func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	ref, err := d.once(ctx, threadOf(r.Session.ID), fmt.Sprintf("%s/%d", r.MessageID, r.Part), func() ([]slack.MsgOption, error) {
+	ref, err := d.once(ctx, threadOf(r.Session.ID), r.Key(), func() ([]slack.MsgOption, error) {
 		return d.said(ctx, r)
 	})
 	return ref, explain(err)

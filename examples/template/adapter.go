@@ -81,7 +81,7 @@ func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session
 // which the end user writes? Then write as the account if r.Stopped is set.
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	return a.create(ctx, ticketPath(r.Session)+"/messages", fields{
-		"externalId": fmt.Sprintf("%s/%d", r.MessageID, r.Part), "author": r.Author.ID, "text": message.PlainText(r.Message),
+		"externalId": r.Key(), "author": r.Author.ID, "text": message.PlainText(r.Message),
 	})
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -113,7 +112,7 @@ func (a *adapter) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 // SendMessage writes a public comment, as the end user or the bot. Comments have no idempotency keys. If nothing is known of the
 // ticket, it looks first whether an earlier attempt has written it; else Zendesk refuses the update if anything has happened since.
 func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	part := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
+	part := r.Key()
 	known := a.known(r.Session.ID)
 	if r.Repeated {
 		known = nil // Stamps have seconds: an attempt elsewhere may have been in the one that we know.

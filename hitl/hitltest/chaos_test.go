@@ -94,7 +94,7 @@ func (n *notebook) StartHitl(_ context.Context, r hitl.StartHitlRequest[struct{}
 func (n *notebook) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	key := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
+	key := r.Key()
 	id := hitl.Ref{ID: "C-" + key}
 	if n.keys[key]++; n.keys[key] > 1 {
 		return id, nil

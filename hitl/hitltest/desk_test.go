@@ -536,7 +536,7 @@ func (q *quirky) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 }
 
 func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	key, text, author := fmt.Sprintf("%s/%d", r.MessageID, r.Part), message.PlainText(r.Message), r.Author.ID
+	key, text, author := r.Key(), message.PlainText(r.Message), r.Author.ID
 	switch q.quirk {
 	case "stop-stays-closed":
 		author = "user-1"

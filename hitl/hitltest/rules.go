@@ -63,7 +63,7 @@ var rules = []rule{
 	{
 		name: "message-twice", check: messageTwice,
 		text: "SendMessage is retried when its answer was lost, perhaps on another replica. The desk must have the message once. Use " +
-			"MessageID and Part as idempotency key, or check whether the message exists; if the desk supports neither, waive this rule.",
+			"SendMessageRequest.Key as idempotency key, or check whether the message exists; if the desk supports neither, waive this rule.",
 	},
 	{
 		name: "bot-speaks", check: botSpeaks,

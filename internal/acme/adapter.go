@@ -3,7 +3,6 @@ package acme
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -129,7 +128,7 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (r
 	if r.UserID != "" {
 		who = a.desk.userName(r.Author.ID)
 	}
-	key := fmt.Sprintf("%s/%d", r.MessageID, r.Part)
+	key := r.Key()
 	err = a.around(ctx, "SendMessage", func() error {
 		ref.ID, err = a.desk.comment(r.Session.ID, key, who, line(r.Message))
 		return err

@@ -71,7 +71,7 @@ func (*adapter) StartHitl(_ context.Context, r hitl.StartHitlRequest[struct{}]) 
 func (*adapter) StopHitl(context.Context, hitl.StopHitlRequest) error { return nil }
 
 func (*adapter) SendMessage(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	return hitl.Ref{ID: fmt.Sprintf("%s/%d", r.MessageID, r.Part)}, nil
+	return hitl.Ref{ID: r.Key()}, nil
 }
 
 func (*adapter) HandleWebhook(context.Context, *http.Request) (hitl.Webhook, error) {
