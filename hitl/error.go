@@ -34,7 +34,8 @@ type Error struct {
 	Metadata json.RawMessage
 
 	// Temporary says that the owner can mend it, as with a sign-in that has ended. Then what the server delivers by itself is tried
-	// again, as after a failure that passes: messages and ends of sessions. Otherwise they are refused for good.
+	// again, as after a failure that passes: messages and ends of sessions. Otherwise they are refused for good. Who has sent a webhook
+	// is asked to send it again.
 	Temporary bool
 
 	// Gone says that the desk does not have the session any more: it was deleted there, for instance. Then StopHitl has nothing to
@@ -83,6 +84,12 @@ func isGone(err error) bool {
 	return ok && own.Gone
 }
 
+// isTemporary reports whether the bot's owner can mend a failure.
+func isTemporary(err error) bool {
+	own, ok := errors.AsType[*Error](err)
+	return ok && own.Temporary
+}
+
 // invalidf makes the error for a request that Botpress or a stranger got wrong.
 func invalidf(format string, args ...any) *Error {
 	e := Errorf(format, args...)
@@ -124,7 +131,11 @@ func classify(err error) failure {
 	case errors.Is(err, verify.ErrInvalid) && !errors.As(err, &retry): // who is asked to come again may be genuine
 		return failure{status: http.StatusUnauthorized, body: Error{Message: "the request is not genuine", Type: botpress.TypeUnauthorized}}
 	case errors.As(err, &retry) && (!errors.As(err, &own) || errors.As(retry.err, &own)): // the outer one decides
-		return failure{http.StatusServiceUnavailable, Error{Message: unexpected, Type: botpress.TypeRuntime}, retry.after}
+		words := unexpected
+		if isTemporary(err) {
+			words = own.Message
+		}
+		return failure{http.StatusServiceUnavailable, Error{Message: words, Type: botpress.TypeRuntime}, retry.after}
 	case errors.As(err, &own):
 		f := failure{status: http.StatusBadRequest, body: *own}
 		f.body.Type = cmp.Or(f.body.Type, botpress.TypeRuntime)

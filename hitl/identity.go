@@ -28,6 +28,8 @@ type identities struct {
 	linked   cache[linkedUser]
 	agents   cache[string]
 	profiles cache[profile]
+
+	connection string // Profiles are what this one has read: another configuration may have another desk.
 }
 
 // speaker is an end user in a session.
@@ -187,33 +189,46 @@ func emailAddress(s string) string {
 
 // Agents.
 
-// readAgent completes an agent whom the desk reports by the ID alone. One who is not known does not answer end users.
-func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a Agent) (read Agent, known bool, err error) {
+// author is an agent in an event.
+type author struct {
+	Agent
+	remembered bool // What Botpress has may be newer.
+}
+
+// readAgent completes an agent whom the desk reports without a name. One who is not known does not answer end users.
+func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a Agent) (by author, known bool, err error) {
 	desk, ok := adapterAs[AgentReader](adapter)
 	if !ok || a.ID == "" || a.Name != "" {
-		return a, true, nil
+		return author{Agent: a}, true, nil
 	}
-	p, ok := i.profiles.get(a.ID)
-	if !ok || i.clock.since(p.at) >= profileTTL {
+	p, remembered := i.profiles.get(i.connection, a.ID)
+	if !remembered || i.clock.since(p.at) >= profileTTL {
+		remembered = false
 		p = profile{at: i.clock.now()}
 		switch p.Agent, err = desk.ReadAgent(ctx, a.ID); {
 		case isPermanent(err): // must not cost the end user a reply
 			i.log.WarnContext(ctx, "an agent cannot be read", "agent", a.ID, "error", err)
-			p.Agent = a
+			return author{Agent: a}, true, nil
 		case err != nil:
-			return a, false, fmt.Errorf("hitl: read agent %s: %w", a.ID, err)
-		case p.ID != "":
-			p.ID = a.ID
+			return author{}, false, fmt.Errorf("hitl: read agent %s: %w", a.ID, err)
+		case p.ID == "":
+			i.log.DebugContext(ctx, "ignored an event of somebody who is no agent", "author", a.ID)
+			return author{}, false, nil
 		}
-		i.profiles.put(p, a.ID)
+		p.Name, p.PictureURL, p.Tags = userName(p.Name), pictureURL(p.PictureURL), maps.Clone(p.Tags)
+		i.profiles.put(p, i.connection, a.ID)
 	}
-	return p.Agent, p.ID != "", nil
+	a.Name, a.PictureURL, a.Email = p.Name, cmp.Or(a.PictureURL, p.PictureURL), cmp.Or(a.Email, p.Email)
+	if a.Tags == nil {
+		a.Tags = p.Tags
+	}
+	return author{a, remembered}, true, nil
 }
 
 // agent makes an agent known to Botpress as they are now, and returns the user that stands for them. The end user is shown
 // that user's name and picture. The conversation comes with the same call. It is nil if no call was needed.
-func (i *identities) agent(ctx context.Context, ses *session, a Agent) (userID string, conv *botpress.Conversation, err error) {
-	params := i.agentParams(ctx, ses, a)
+func (i *identities) agent(ctx context.Context, ses *session, a author) (userID string, conv *botpress.Conversation, err error) {
+	params := i.agentParams(ctx, ses, a.Agent)
 	profile := i.profile(params)
 	if id, ok := i.agents.get(profile...); ok {
 		return id, nil, nil
@@ -222,7 +237,7 @@ func (i *identities) agent(ctx context.Context, ses *session, a Agent) (userID s
 	if err != nil {
 		return "", nil, fmt.Errorf("hitl: find or create agent %s: %w", a.ID, err)
 	}
-	if err := i.refreshAgent(ctx, got.User, params); err != nil {
+	if err := i.refreshAgent(ctx, a, got.User, params); err != nil {
 		return "", nil, err
 	}
 	i.agents.put(got.User.ID, profile...)
@@ -239,9 +254,9 @@ func (i *identities) profile(p botpress.GetOrCreateUserParams) []string {
 }
 
 // refreshAgent brings name and picture up to date. Get-or-create leaves those of an existing user as they are.
-func (i *identities) refreshAgent(ctx context.Context, user botpress.User, p botpress.GetOrCreateUserParams) error {
+func (i *identities) refreshAgent(ctx context.Context, a author, user botpress.User, p botpress.GetOrCreateUserParams) error {
 	name, picture := cmp.Or(p.Name, user.Name), cmp.Or(p.PictureURL, user.PictureURL)
-	if name == user.Name && picture == user.PictureURL {
+	if a.remembered || name == user.Name && picture == user.PictureURL {
 		return nil
 	}
 	_, err := i.api.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})

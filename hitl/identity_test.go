@@ -35,7 +35,10 @@ type happened struct {
 	By      hitl.Agent
 }
 
-func (d *directory) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, error) {
+func (d *directory) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
+	if d.handleWebhook != nil {
+		return d.handleWebhook(ctx, r)
+	}
 	var h happened
 	if err := verify.JSON(r, &h); err != nil {
 		return hitl.Webhook{}, err
@@ -47,14 +50,16 @@ func (d *directory) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webh
 	return hitl.Webhook{Events: []hitl.Event{e}}, nil
 }
 
+func (d *directory) server(opts *hitl.Options) (*hitl.Server, error) {
+	def := hitl.Definition{Name: "directory", Version: "1.0.0", UserTags: []hitl.Part{{Name: "team", Title: "Team"}}}
+	return hitl.NewServer(def, func(context.Context, hitl.Installation, acme.Config) (*directory, error) { return d, nil }, opts)
+}
+
 // inDirectory runs a test in a world with a directory.
 func inDirectory(t *testing.T, d *directory, profile botpresstest.Profile, f func(*world, *botpresstest.EndUser)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setting{make: func(opts *hitl.Options) (*hitl.Server, error) {
-			connect := func(context.Context, hitl.Installation, acme.Config) (*directory, error) { return d, nil }
-			return hitl.NewServer(hitl.Definition{Name: "directory", Version: "1.0.0"}, connect, opts)
-		}})
+		w := newWorld(t, setting{make: d.server})
 		u := w.in.NewEndUser(profile)
 		w.escalate(u, "Help")
 		f(w, u)
@@ -129,8 +134,126 @@ func TestAgentIsRead(t *testing.T) {
 		}, shownBy(jane)); diff != "" {
 			t.Errorf("Jane saw (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(map[string]int{"7": 2, "8": 2, "9": 1, "10": 2}, reads); diff != "" {
+		if diff := cmp.Diff(map[string]int{"7": 2, "8": 2, "9": 2, "10": 2}, reads); diff != "" {
 			t.Errorf("agents were read (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What the desk says of an agent in an event stays, and ReadAgent adds what is missing.
+func TestAgentIsCompleted(t *testing.T) {
+	tags := map[string]string{}
+	desk := &directory{read: func(id string) (hitl.Agent, error) {
+		tags["team"] = "sales" // The desk's own map, which it goes on using.
+		return hitl.Agent{Name: "Alice", ID: id, PictureURL: "https://example.com/old.png", Email: "alice@example.com", Tags: tags}, nil
+	}}
+	inDirectory(t, desk, botpresstest.Profile{Name: "Jane"}, func(w *world, jane *botpresstest.EndUser) {
+		w.report(happened{"one", hitl.Agent{ID: "7", PictureURL: "https://example.com/new.png"}})
+		tags["team"] = "support"
+		w.report(happened{"two", hitl.Agent{ID: "8"}})
+		users := map[string]string{}
+		for _, u := range w.cloud.Users() {
+			if id := u.Tags["directory:agentId"]; id != "" {
+				users[id] = fmt.Sprintf("%s, %s, %s, %s", u.Name, u.PictureURL, u.Tags["directory:email"], u.Tags["directory:team"])
+			}
+		}
+		if diff := cmp.Diff(map[string]string{
+			"7": "Alice, https://example.com/new.png, alice@example.com, sales", "8": "Alice, https://example.com/old.png, alice@example.com, sales",
+		}, users); diff != "" {
+			t.Errorf("agents in Botpress (-want +got):\n%s", diff)
+		}
+		tags["team"] = "nobody's"
+		w.report(happened{"three", hitl.Agent{ID: "7"}})
+		for _, u := range w.cloud.Users() {
+			if team := u.Tags["directory:team"]; team != "" && team != "sales" {
+				t.Errorf("an agent's team is %q", team)
+			}
+		}
+	})
+}
+
+// Somebody becomes an agent: what they write from then on arrives.
+func TestAgentOfLate(t *testing.T) {
+	read := hitl.Agent{}
+	desk := &directory{read: func(string) (hitl.Agent, error) { return read, nil }}
+	inDirectory(t, desk, botpresstest.Profile{Name: "Jane"}, func(w *world, jane *botpresstest.EndUser) {
+		w.report(happened{"not yet", hitl.Agent{ID: "7"}})
+		read = hitl.Agent{ID: "7", Name: "Alice"}
+		w.report(happened{"now", hitl.Agent{ID: "7"}})
+		if diff := cmp.Diff([]string{"Alice (): now"}, shownBy(jane)); diff != "" {
+			t.Errorf("Jane saw (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Two processes have read an agent at different times: the older name does not replace the newer one.
+func TestAgentOfTwoProcesses(t *testing.T) {
+	name := "Alice"
+	desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: name}, nil }}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{replicas: 2, make: desk.server})
+		w.escalate(w.in.NewEndUser(botpresstest.Profile{Name: "Jane"}), "Help")
+		w.report(happened{"one", hitl.Agent{ID: "7"}})
+		name = "Alice B."
+		for n := range 6 { // They take turns.
+			w.report(happened{fmt.Sprint("after ", n), hitl.Agent{ID: "7"}})
+		}
+		updates := w.cloud.Count("updateUser")
+		w.report(happened{"the last one", hitl.Agent{ID: "7"}})
+		w.report(happened{"the very last one", hitl.Agent{ID: "7"}})
+		i := slices.IndexFunc(w.cloud.Users(), func(u botpresstest.User) bool { return u.Tags["directory:agentId"] == "7" })
+		if i < 0 || w.cloud.Users()[i].Name != "Alice B." || w.cloud.Count("updateUser") != updates {
+			t.Errorf("the agent is %+v, after %d updates", w.cloud.Users(), w.cloud.Count("updateUser"))
+		}
+	})
+}
+
+// Another configuration may be another desk, where an ID is somebody else's.
+func TestAgentOfAnotherDesk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setting{make: func(opts *hitl.Options) (*hitl.Server, error) {
+			connect := func(_ context.Context, _ hitl.Installation, c acme.Config) (*directory, error) {
+				return &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: "Alice of " + c.APIURL}, nil }}, nil
+			}
+			return hitl.NewServer(hitl.Definition{Name: "directory", Version: "1.0.0"}, connect, opts)
+		}})
+		w.escalate(w.in.NewEndUser(botpresstest.Profile{Name: "Jane"}), "Help")
+		for _, address := range []string{"https://one.example.com", "https://two.example.com"} {
+			if err := w.in.Configure(t.Context(), acme.Config{APIURL: address, APIToken: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			w.report(happened{"from " + address, hitl.Agent{ID: "7"}})
+			if !slices.ContainsFunc(w.cloud.Users(), func(u botpresstest.User) bool { return u.Name == "Alice of "+address }) {
+				t.Errorf("agent 7 is not the one of %s: %+v", address, w.cloud.Users())
+			}
+		}
+	})
+}
+
+// What the bot's owner can mend is no reason to lose a webhook: its sender is asked to send it again, and told why.
+func TestWebhookThatTheOwnerCanMend(t *testing.T) {
+	expired := &hitl.Error{Message: "the token has expired", Temporary: true}
+	fail, replies := map[string]error{}, 0
+	desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: "Alice"}, fail["ReadAgent"] }}
+	desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+		e := hitl.Replied{SessionID: "T-1", ID: fmt.Sprint(replies), Author: hitl.Agent{ID: "7"}, Load: func(context.Context) (message.Message, error) {
+			return message.Text{Text: "Hello"}, fail["Load"]
+		}}
+		done := func(context.Context) error { return fail["Done"] }
+		return hitl.Webhook{Events: []hitl.Event{e}, Done: done}, fail["HandleWebhook"]
+	}
+	inDirectory(t, desk, botpresstest.Profile{Name: "Jane"}, func(w *world, jane *botpresstest.EndUser) {
+		for _, where := range []string{"HandleWebhook", "ReadAgent", "Load", "Done"} {
+			fail[where] = expired
+			if status, body := w.webhook(w.t.Context(), "{}"); status != http.StatusServiceUnavailable || !strings.Contains(body, "the token has expired") {
+				t.Errorf("%s has failed, and the answer is %d %s", where, status, body)
+			}
+			fail[where] = hitl.Errorf("never")
+			if status, body := w.webhook(w.t.Context(), "{}"); where != "ReadAgent" && status != http.StatusBadRequest {
+				t.Errorf("%s has failed for good, and the answer is %d %s", where, status, body)
+			}
+			fail[where] = nil
+			replies++
 		}
 	})
 }

@@ -186,7 +186,7 @@ type Event interface {
 }
 
 // Assigned says that an agent took the session over. An assignment to nobody, or to a group alone, is not one:
-// events whose agent has no ID are ignored.
+// events whose agent has no ID are ignored, and so are those whose agent an [AgentReader] does not take for one.
 type Assigned struct {
 	SessionID      string
 	ConversationID string
@@ -245,7 +245,7 @@ type Agent struct {
 	ID string
 
 	// Name and PictureURL are shown to the end user. Empty ones are left as they are. Without a name, an [AgentReader] is asked for
-	// the agent.
+	// what the event leaves empty.
 	Name       string
 	PictureURL string
 

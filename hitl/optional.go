@@ -46,12 +46,14 @@ type BackfillRequest struct {
 	Since time.Time
 }
 
-// AgentReader is an [Integration] whose desk reports agents by their IDs. Events have agents with nothing else, and the server asks
-// who they are when it needs them.
+// AgentReader is an [Integration] whose desk reports people by their IDs. Events have agents without names, and the server asks who they
+// are when it needs them.
 type AgentReader interface {
-	// ReadAgent reads an agent. The server remembers it for ten minutes. One that comes back without an ID is no human who answers
-	// end users, such as another bot: events by it are ignored. An error is one of passing the event on, unless it is final: then
-	// the agent stays without a name.
+	// ReadAgent reads an agent. Each process remembers it for ten minutes. Of what the event says, nothing is replaced.
+	//
+	// An agent that comes back without an ID is no human who answers end users, such as another bot or a customer: what they did is
+	// ignored. An error is one of passing the event on. A final one is not: the end user gets the reply of an agent without a name.
+	// So do not return an error for somebody whom the desk does not know, if that may be anybody.
 	ReadAgent(ctx context.Context, id string) (Agent, error)
 }
 

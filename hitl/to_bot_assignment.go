@@ -41,11 +41,11 @@ func (r assignmentRecord) after(seen []string) assignmentRecord {
 // The record is written before the event is sent, so that of two replicas only one sends it. A replica that finds another's
 // fresh record verifies that the event exists: its writer may have crashed.
 func (b *toBot) assigned(ctx context.Context, ses *session, e Assigned) error {
-	agent, known, err := b.identities.readAgent(ctx, b.desk.adapter, e.Agent)
+	by, known, err := b.identities.readAgent(ctx, b.desk.adapter, e.Agent)
 	if !known || err != nil {
 		return err
 	}
-	userID, err := b.agent(ctx, ses, agent)
+	userID, err := b.agent(ctx, ses, by)
 	if err != nil {
 		return err
 	}

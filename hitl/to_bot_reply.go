@@ -21,7 +21,7 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 		}
 		return nil
 	}
-	agent, known, err := b.identities.readAgent(ctx, b.desk.adapter, e.Author)
+	by, known, err := b.identities.readAgent(ctx, b.desk.adapter, e.Author)
 	if !known || err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 		}
 		e.Message = m
 	}
-	if echo, err := b.isEcho(ctx, ses, agent, e); echo || err != nil {
+	if echo, err := b.isEcho(ctx, ses, by.Agent, e); echo || err != nil {
 		return err
 	}
 	kind, payload, err := encodeReply(e)
@@ -40,9 +40,9 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 		return err
 	}
 	if b.sessions.activating(ses) {
-		ses, err = b.activatingReply(ctx, ses, agent, id, string(kind), payload)
+		ses, err = b.activatingReply(ctx, ses, by, id, string(kind), payload)
 	} else {
-		ses, err = b.relayReply(ctx, b.api, ses, agent, id, string(kind), payload)
+		ses, err = b.relayReply(ctx, b.api, ses, by, id, string(kind), payload)
 	}
 	if err != nil {
 		return err
@@ -55,8 +55,8 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 }
 
 // relayReply finds or creates the agent and the message in one call, and returns the session as it is then.
-func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
-	user := b.identities.agentParams(ctx, ses, agent)
+func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, by author, id, kind string, payload json.RawMessage) (*session, error) {
+	user := b.identities.agentParams(ctx, ses, by.Agent)
 	got, err := api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
 		ConversationID: ses.conversationID,
 		User:           &user,
@@ -70,22 +70,22 @@ func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *sessi
 	current := b.sessions.snapshot(got.Conversation) // another replica may have ended the session
 	b.sessions.remember(current)
 	if got.Message.Direction == botpress.Outgoing {
-		b.authors.put(authorEchoes, agent.ID)
+		b.authors.put(authorEchoes, by.ID)
 	}
 	b.desk.inOrder(ctx, current)
-	return current, b.identities.refreshAgent(ctx, got.User, user)
+	return current, b.identities.refreshAgent(ctx, by, got.User, user)
 }
 
 // activatingReply sends a message to a session whose plugin may not be ready. Only creating a message alone can be scheduled.
-func (b *toBot) activatingReply(ctx context.Context, ses *session, agent Agent, id, kind string, payload json.RawMessage) (*session, error) {
-	userID, err := b.agent(ctx, ses, agent)
+func (b *toBot) activatingReply(ctx context.Context, ses *session, by author, id, kind string, payload json.RawMessage) (*session, error) {
+	userID, err := b.agent(ctx, ses, by)
 	if err != nil {
 		return ses, err
 	}
 	once := b.api.WithRetry(botpress.Retry{Max: -1})
 	err = b.sessions.whenReady(ctx, ses, func(later *botpress.Schedule) error {
 		if later == nil {
-			current, err := b.relayReply(ctx, once, ses, agent, id, kind, payload)
+			current, err := b.relayReply(ctx, once, ses, by, id, kind, payload)
 			if err == nil {
 				ses = current
 			}
@@ -104,7 +104,7 @@ func (b *toBot) activatingReply(ctx context.Context, ses *session, agent Agent, 
 }
 
 // agent finds or creates an agent. If that takes a call, it brings the session up to date as well.
-func (b *toBot) agent(ctx context.Context, ses *session, a Agent) (userID string, err error) {
+func (b *toBot) agent(ctx context.Context, ses *session, a author) (userID string, err error) {
 	userID, conv, err := b.identities.agent(ctx, ses, a)
 	if err == nil && conv != nil {
 		b.sessions.remember(b.sessions.snapshot(*conv))

@@ -31,6 +31,9 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 		return response{}, err
 	}
 	hook, err := c.adapter.HandleWebhook(ctx, r)
+	if isTemporary(err) {
+		return response{}, withRetryAfter(err)
+	}
 	if err != nil {
 		return response{}, err
 	}
@@ -45,9 +48,11 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 	return hook.reply()
 }
 
-// withRetryAfter asks the sender for a redelivery after a transient failure of ours: not every desk retries after a 500.
+// withRetryAfter asks the sender for a redelivery after a transient failure, or one that the bot's owner can mend: not every desk
+// retries after a 500, and hardly any after a 400.
 func withRetryAfter(err error) error {
-	if f := failureOf(err); f.status < http.StatusInternalServerError || f.retryAfter > 0 {
+	f := failureOf(err)
+	if f.retryAfter > 0 || f.status < http.StatusInternalServerError && !isTemporary(err) {
 		return err
 	}
 	return Retryable(max(5*time.Second, retryAfter(err)), err)

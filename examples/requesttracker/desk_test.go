@@ -196,7 +196,9 @@ func shown(u *botpresstest.EndUser) []string {
 		if m.Name != "" {
 			who = m.Name
 		}
-		lines = append(lines, who+": "+message.PlainText(m.Message))
+		for item := range message.Flatten(m.Message) {
+			lines = append(lines, who+": "+message.PlainText(item))
+		}
 	}
 	return lines
 }

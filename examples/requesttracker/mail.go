@@ -10,38 +10,38 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/media"
 	"github.com/hitl-go/sdk/message/richtext"
 )
 
-// replies is what somebody wrote in a transaction: a text, and each file as a message of its own.
-func (d *desk) replies(ctx context.Context, t transaction, reply hitl.Replied) (replies []hitl.Event, err error) {
+// content is what somebody wrote in a transaction: the words, and the files.
+func (d *desk) content(ctx context.Context, t transaction) (message.Message, error) {
 	// The contents have to be read one by one: RT fails to list binary ones.
 	attachments, err := list[attachment](ctx, d.rt, fmt.Sprintf("/transaction/%d/attachments", t.ID), url.Values{"fields": {"ContentType,ContentLength,Filename"}})
 	if err != nil {
-		return nil, err
+		return nil, forOwner(err)
 	}
 	words, err := d.words(ctx, attachments)
 	if err != nil {
-		return nil, err
+		return nil, forOwner(err)
 	}
 	spoken := spokenParts(attachments, words, "")
+	var items []message.BlocItem
 	for _, a := range attachments {
-		reply.Message, reply.Load = nil, nil
 		switch {
 		case a.isText() && slices.Contains(spoken, a.ID):
-			reply.Message = message.Text{Text: words[a.ID]}
+			items = append(items, message.Text{Text: words[a.ID]})
 		case a.isText() || a.isContainer():
-			continue
 		default:
-			reply.Load = func(ctx context.Context) (message.Message, error) { return d.file(ctx, a) }
+			file, err := d.file(ctx, a)
+			if err != nil {
+				return nil, forOwner(err)
+			}
+			items = append(items, file)
 		}
-		reply.ID = fmt.Sprintf("%d/%s", t.ID, a.ID)
-		replies = append(replies, reply)
 	}
-	return replies, nil
+	return message.Bloc{Items: items}, nil
 }
 
 // isText tells whether it is something to read, and no file.
@@ -131,7 +131,7 @@ func spokenParts(attachments []attachment, words map[string]string, below string
 }
 
 // file reads an attachment and puts it where the end user can get it, as RT shows it to its own users only.
-func (d *desk) file(ctx context.Context, a attachment) (message.Message, error) {
+func (d *desk) file(ctx context.Context, a attachment) (message.BlocItem, error) {
 	if a.Filename == "" {
 		a.Filename = media.FileName("", a.ContentType)
 	}

@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/verify"
+	"github.com/hitl-go/sdk/message"
 )
 
 // RT rings when there is news: a few times within seconds, and never again. So a ring tells little, and we read all
@@ -133,19 +135,17 @@ func (d *desk) events(ctx context.Context, transactions []transaction) (events [
 			}
 			tickets[t.Ticket] = ticket
 		}
-		conversation, by := ticket.CustomFields.get(conversationField), t.Creator.ID
+		conversation := ticket.CustomFields.get(conversationField)
 		if conversation == "" {
 			continue
 		}
-		ours := by == account || strings.HasPrefix(by, account+"-")
 		later := func(l transaction) bool { return l.Ticket == t.Ticket && l.Type == t.Type }
 		switch {
-		case t.Type == "Correspond" && !ours:
-			replies, err := d.replies(ctx, t, hitl.Replied{SessionID: t.Ticket, ConversationID: conversation, Author: hitl.Agent{ID: by}})
-			if err != nil {
-				return nil, err
-			}
-			events = append(events, replies...)
+		case t.Type == "Correspond":
+			events = append(events, hitl.Replied{
+				SessionID: t.Ticket, ConversationID: conversation, ID: strconv.Itoa(t.ID), Author: hitl.Agent{ID: t.Creator.ID},
+				Load: func(ctx context.Context) (message.Message, error) { return d.content(ctx, t) },
+			})
 		case t.Type == "Set" && !slices.ContainsFunc(transactions[i+1:], later):
 			events = append(events, hitl.Assigned{SessionID: t.Ticket, ConversationID: conversation, Agent: hitl.Agent{ID: ticket.Owner.ID}})
 		case t.Type == "Status" && closed(t.NewValue) && closed(ticket.Status):
@@ -155,10 +155,17 @@ func (d *desk) events(ctx context.Context, transactions []transaction) (events [
 	return events, nil
 }
 
-// ReadAgent reads somebody who works in RT. Others, such as a customer who answers by e-mail, or RT itself, are no agents.
+// ReadAgent reads somebody who works in RT. Others are no agents: an end user or we, a customer who answers by e-mail, RT itself.
 func (d *desk) ReadAgent(ctx context.Context, name string) (hitl.Agent, error) {
+	if name == account || strings.HasPrefix(name, account+"-") {
+		return hitl.Agent{}, nil
+	}
 	var u user
-	if err := d.rt.get(ctx, "/user/"+url.PathEscape(name), &u); err != nil || u.Privileged == 0 {
+	err := d.rt.get(ctx, "/user/"+url.PathEscape(name), &u)
+	if refused(err, http.StatusForbidden, http.StatusNotFound) { // RT does not find names with a slash.
+		err = nil
+	}
+	if err != nil || u.Privileged == 0 {
 		return hitl.Agent{}, forOwner(err)
 	}
 	return hitl.Agent{ID: u.Name, Name: u.RealName}, nil

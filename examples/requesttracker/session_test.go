@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -43,6 +44,7 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("asked again", w.testAskedAgain)
 	t.Run("refused", w.testRefused)
 	t.Run("mail", w.testMail)
+	t.Run("strangers", w.testStrangers)
 	t.Run("uninstalled", w.testUninstalled)
 }
 
@@ -205,18 +207,47 @@ func (w *world) testMail(t *testing.T) {
 		"--i\nContent-Type: text/html\n\n<p>Look</p>\n--i\nContent-Type: text/plain\n\nLook\n--i--\n" +
 		"--o\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n" +
 		"--o\nContent-Type: text/html\n\n<p>Is it this one?</p>\n--o--\n"
-	res, err := http.PostForm(w.rt.URL+"/REST/1.0/NoAuth/mail-gateway", url.Values{
-		"SessionType": {"REST"}, "queue": {rttest.Queue}, "action": {"correspond"}, "ticket": {ticket}, "message": {mail},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
+	w.mail(ticket, mail)
 	w.heard()
 	said := shown(ann)
 	if n := len(said); n < 3 || said[n-3] != "Alice Agent: Look" || !strings.Contains(said[n-2], "/file.png") || said[n-1] != "Alice Agent: Is it this one?" {
 		t.Errorf("the end user was shown %q", said)
 	}
+}
+
+// Whoever is no agent may write on a ticket by mail, where RT lets them, and we may own it: the end user hears of neither.
+func (w *world) testStrangers(t *testing.T) {
+	if out, err := w.rt.Insert(t.Context(), []byte(`@ACL = (
+		{ UserId => 'botpress', Queue => 'Support', Right => 'OwnTicket' },
+		{ GroupDomain => 'SystemInternal', GroupType => 'Everyone', Queue => 'Support', Right => [qw(ReplyToTicket)] },
+	); 1;`)); err != nil {
+		t.Fatal(err, out)
+	}
+	bea := w.escalate(botpresstest.Profile{Name: "Bea"}, "Hello", botpresstest.Escalation{Title: "Strangers"})
+	ticket, before := w.lastTicket(), shown(bea)
+	w.agent("root", http.MethodPut, "/ticket/"+ticket, fields{"Owner": account})
+	w.heard()
+	for n, from := range []string{"eve@example.com", "a/b@example.com"} { // By a name with a slash, RT finds nobody.
+		w.mail(ticket, fmt.Sprintf("From: %s\nSubject: Mail\nMessage-ID: <stranger%d@desk.test>\n\nI am a stranger\n", from, n))
+		w.heard()
+	}
+	if diff := cmp.Diff(before, shown(bea)); diff != "" {
+		t.Errorf("the end user was shown (-want +got):\n%s", diff)
+	}
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+ticket, fields{"Status": "resolved"})
+	w.heard()
+}
+
+// mail hands RT a mail about a ticket.
+func (w *world) mail(ticket, mail string) {
+	w.t.Helper()
+	res, err := http.PostForm(w.rt.URL+"/REST/1.0/NoAuth/mail-gateway", url.Values{
+		"SessionType": {"REST"}, "queue": {rttest.Queue}, "action": {"correspond"}, "ticket": {ticket}, "message": {mail},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = res.Body.Close()
 }
 
 // lastTicket is the id of the newest ticket.

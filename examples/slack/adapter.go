@@ -63,7 +63,7 @@ func (d *desk) Notify(ctx context.Context, n hitl.Notice) error {
 
 // said makes of a message what Slack shows. Files are copied, if they can be fetched: their addresses may not last.
 func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.MsgOption, error) {
-	name, icon := cmp.Or(message.Title(r.Name, 80, message.UTF16), "Somebody"), slack.MsgOptionIconURL(r.PictureURL)
+	name, icon := cmp.Or(message.Title(r.Name, 80, message.UTF16), "Bot"), slack.MsgOptionIconURL(r.PictureURL)
 	if r.PictureURL == "" {
 		icon = slack.MsgOptionIconEmoji(map[bool]string{true: ":robot_face:", false: ":bust_in_silhouette:"}[r.UserID == ""])
 	}

@@ -23,7 +23,7 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 		switch what := d.markOf(m); {
 		case err != nil:
 			return nil, explain(err)
-		case m.Timestamp == t.ts && !strings.HasPrefix(what, begun):
+		case m.SubType == "tombstone":
 			return nil, &hitl.Error{Message: "The card in Slack has been deleted.", Gone: true}
 		case strings.HasPrefix(what, taken):
 			events = append(events, hitl.Assigned{SessionID: t.String(), Agent: hitl.Agent{ID: path.Base(what)}, ID: what})
@@ -49,13 +49,14 @@ func isReply(m *slack.Msg) bool {
 // command, unless a blank stands before it.
 var note = regexp.MustCompile("(?i)^(?:[\\s*_~`•]|&gt;)*(?::lock:|🔒|/note\\b)")
 
-// ReadAgent reads a human in the workspace.
+// ReadAgent reads a human in the workspace. A bot is no agent: its files come without the ID of the bot.
 func (d *desk) ReadAgent(ctx context.Context, id string) (hitl.Agent, error) {
 	u, err := d.api.GetUserInfoContext(ctx, id)
 	if err != nil { // Those of other workspaces are unknown here, for instance.
 		return hitl.Agent{}, explain(err)
 	}
-	return hitl.Agent{ID: u.ID, Name: cmp.Or(u.Profile.DisplayName, u.Profile.RealName, u.Name), PictureURL: u.Profile.Image192}, nil
+	name := cmp.Or(u.Profile.DisplayName, u.Profile.RealName, u.Name)
+	return hitl.Agent{ID: map[bool]string{false: u.ID}[u.IsBot], Name: name, PictureURL: u.Profile.Image192}, nil
 }
 
 // content makes a message of what a member has written: of the words or a file, or a bloc of all of them.
@@ -85,7 +86,7 @@ func (d *desk) passOn(ctx context.Context, f slack.File) (message.BlocItem, erro
 	}
 	name, opts := cmp.Or(f.Title, f.Name, "A file"), d.files
 	opts.Authorization = "Bearer " + string(d.BotToken)
-	file, err := media.File{}, error(nil)
+	file, err := media.File{}, error(hitl.Errorf("Slack has only the address of a remote file."))
 	if !f.IsExternal { // Then the address is one that some app has given, and the token must not go there.
 		file, err = media.Fetch(ctx, cmp.Or(f.URLPrivateDownload, f.URLPrivate), f.Name, &opts)
 	}

@@ -25,7 +25,7 @@ type Config struct {
 
 // Session is what a bot can say about a conversation that it hands over.
 type Session struct {
-	Channel string `json:"channel,omitzero" jsonschema:"title=Channel,pattern=\\b[CG][A-Z0-9]{8}" jsonschema_description:"The ID of another channel for this conversation. Leave empty for the usual one."`
+	Channel string `json:"channel,omitzero" jsonschema:"title=Channel,pattern=\\b[CG][A-Z0-9]{8}" jsonschema_description:"The ID of another channel for this conversation, such as C0123456789. Leave empty for the usual one."`
 	Urgency string `json:"urgency,omitzero" jsonschema:"title=Urgency,enum=low,enum=normal,enum=high" jsonschema_description:"Shown in front of the title."`
 }
 

@@ -78,7 +78,7 @@ func (d *deskPage) Transcript(_ context.Context, ticket string, from int) ([]pla
 	for _, m := range thread[min(from, len(thread)):] {
 		e := playground.Entry{Author: m.Author, By: playground.System, Message: shown(m), At: timeOf(m.TS)}
 		payload, _ := m.Metadata["event_payload"].(map[string]any)
-		what, _ := payload[key].(string)
+		what, _ := payload["key"].(string)
 		switch {
 		case m.UserID != "" && d.members[m.Author].ID == m.UserID:
 			e.By, e.Note = playground.Agent, strings.HasPrefix(m.Text, "🔒")

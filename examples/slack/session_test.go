@@ -333,6 +333,9 @@ func TestOtherMessages(t *testing.T) {
 			t.Errorf("other threads cost %d calls of Botpress", n)
 		}
 		w.answer(thread, zapier, "A robot says this")
+		_, err = w.slack.ReplyWithFile(thread, zapier, "", "internal.txt", "text/plain", []byte("a report"))
+		w.must(err)
+		w.pass(2 * time.Second)
 		w.answer(thread, w.rosa, "I say this")
 		w.want(jane, "Rosa Diaz: I say this")
 	})
@@ -436,6 +439,28 @@ func TestButtonOfASlowSlack(t *testing.T) {
 			t.Error("the session goes on")
 		}
 	})
+}
+
+// Slack does not let the app change the card for now: the end user is told of the end all the same, and the buttons go later.
+func TestCardStaysForNow(t *testing.T) {
+	for _, code := range []string{"internal_error", "update_failed", "is_inactive", "edit_window_closed", "restricted_action_read_only_channel"} {
+		t.Run(code, func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, w *world) {
+				jane, thread := w.jane(botpresstest.Escalation{Title: "Help"})
+				w.slack.Refuse("chat.update", code)
+				w.must(jane.End(t.Context()))
+				w.pass(2 * time.Second)
+				if jane.Active() {
+					t.Error("the session goes on")
+				}
+				w.slack.Refuse("chat.update", "")
+				w.pass(time.Hour)
+				if card := w.card(thread); len(card.Buttons) > 0 {
+					t.Errorf("an hour later, the card has %v", card.Buttons)
+				}
+			})
+		})
+	}
 }
 
 // Slack fails before the card of a closed thread is drawn: whoever presses a button that is still there brings it up to date.

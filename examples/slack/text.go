@@ -19,7 +19,8 @@ var (
 	emojiElement = regexp.MustCompile(`"type":"emoji","name":"([^"]+)"(?:,"skin_tone":(\d))?,"unicode":"([^"]+)"`)
 )
 
-// text is what somebody has written, in Unicode and with the names of whom it mentions, or their IDs: a reply does not wait for a name.
+// text is what somebody has written, in Unicode and with the names of whom it mentions, or the ID of one
+// whose name cannot be read right now: a reply does not wait for that.
 func (d *desk) text(ctx context.Context, m *slack.Msg) string {
 	s := markup.ReplaceAllStringFunc(m.Text, func(part string) string {
 		match := markup.FindStringSubmatch(part)

@@ -26,8 +26,6 @@ func threadOf(id string) thread {
 // Slack keeps metadata with each of our messages, which tells what it is. What becomes of a session is a message of its own, since
 // two members can press a button at the same time, and one would overwrite what the other one has written in the first message.
 const (
-	key = "key"
-
 	begun  = "session/" // And the conversation in Botpress.
 	taken  = "taken/"   // And the time when the button was pressed, a slash, and the ID of who has pressed it.
 	closed = "closed"
@@ -38,7 +36,7 @@ const (
 
 // card is a thread's first message: what it is about, who asks, and below, what has become of it.
 func card(r hitl.StartHitlRequest[Session]) []slack.MsgOption {
-	const longestTitle, longestSection, mostSections = 150, 3_000, 3 // Slack takes some 13,000 characters in all.
+	const longestTitle, longestSection, mostSections = 150, 3_000, 2 // Slack has refused messages of 11,000 characters.
 	mark := map[string]string{"high": "🔴 ", "low": "⚪ "}[r.Session.Urgency]
 	title := message.Title(mark+cmp.Or(r.Title, "A conversation with "+r.UserName), longestTitle, message.UTF16)
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(title))}
@@ -112,7 +110,7 @@ func (d *desk) once(ctx context.Context, t thread, what string, say func() ([]sl
 		return hitl.Ref{}, err
 	}
 	p := slack.NewPostMessageParameters()
-	p.ThreadTimestamp, p.MetaData = t.ts, slack.SlackMetadata{EventType: "hitl_message", EventPayload: map[string]any{key: what}}
+	p.ThreadTimestamp, p.MetaData = t.ts, slack.SlackMetadata{EventType: "hitl_message", EventPayload: map[string]any{"key": what}}
 	_, ts, err := d.api.PostMessageContext(ctx, t.channel, append(options, slack.MsgOptionPostMessageParameters(p))...)
 	return hitl.Ref{ID: thread{t.channel, ts}.String()}, err
 }
@@ -125,7 +123,7 @@ func (d *desk) write(ctx context.Context, t thread, what string, message ...slac
 // markOf tells what one of our messages is. Those of others have no mark.
 func (d *desk) markOf(m slack.Msg) (what string) {
 	if m.BotID == d.bot {
-		what, _ = m.Metadata.EventPayload[key].(string)
+		what, _ = m.Metadata.EventPayload["key"].(string)
 	}
 	return what
 }

@@ -43,7 +43,7 @@ var definition = hitl.Definition{
 // adapter is one Acme Desk, as one installation of the integration sees it. It remembers nothing: any number of replicas take turns.
 //
 // Decide: what else can it be? A [hitl.Notifier] tells agents that nobody has read what they wrote; a [hitl.Receiver] polls a
-// desk that does not call.
+// desk that does not call; a [hitl.AgentReader] says who an agent is in whose webhooks are IDs alone.
 type adapter struct {
 	url, token string
 	http       *http.Client

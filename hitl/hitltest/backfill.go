@@ -19,8 +19,24 @@ func (t *trial) backfill(s Session, since time.Time) ([]hitl.Event, error) {
 	r := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: since}
 	return ask(t, "Backfill", r, func(ctx context.Context) ([]hitl.Event, error) {
 		events, err := desk.Backfill(ctx, r)
+		identify(ctx, desk, events)
 		return events, errors.Join(err, load(ctx, events))
 	})
+}
+
+// identify asks an [hitl.AgentReader] who has written, as the server does. Who is no agent is nobody.
+func identify(ctx context.Context, desk any, events []hitl.Event) {
+	reader, ok := desk.(hitl.AgentReader)
+	for i, e := range events {
+		r, isReply := e.(hitl.Replied)
+		if !ok || !isReply || r.Author.ID == "" || r.Author.Name != "" {
+			continue
+		}
+		if read, err := reader.ReadAgent(ctx, r.Author.ID); err == nil && read.ID == "" {
+			r.Author = hitl.Agent{}
+			events[i] = r
+		}
+	}
 }
 
 func (t *trial) mustBackfill(s Session, since time.Time) []hitl.Event {

@@ -134,7 +134,8 @@ var rules = []rule{
 	},
 	{
 		name: "customers", check: customers, needs: []string{"Customer", "Replied"}, after: "whole-session", live: true,
-		text: "What the end user writes in the desk itself is not an agent's: it is no event, or has no author. Otherwise " +
+		text: "What the end user writes in the desk itself is not an agent's: it is no event, has no author, or " +
+			"one that ReadAgent returns without an ID. Otherwise " +
 			"the end user receives their own messages.",
 	},
 	{

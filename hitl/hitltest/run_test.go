@@ -1,6 +1,7 @@
 package hitltest
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -44,12 +45,45 @@ func TestRun(t *testing.T) {
 			t.Errorf("the options have reached %d bots, and carried %d requests", bots.Load(), carried.Load())
 		}
 	})
+	t.Run("an AgentReader says who is an agent", func(t *testing.T) {
+		wire := &Wire{}
+		desk, url := newDesk(t, wire.Handler)
+		connect := func(ctx context.Context, in hitl.Installation, c config) (hitl.Integration[ticket], error) {
+			a, err := connectQuirky("backfill-own words", nil)(ctx, in, c) // Backfill has what end users write, too.
+			if err != nil {
+				return nil, err
+			}
+			return knowing{a.(reading)}, nil
+		}
+		Run(t, connect, Case[config, ticket]{Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire)})
+	})
 	t.Run("short texts", func(t *testing.T) {
 		desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
 		Run(t, connectQuirky("", nil), Case[config, ticket]{
 			Definition: limited(), Config: config{URL: url}, Desk: Desk{Heard: desk.heard},
 		})
 	})
+}
+
+// knowing is the adapter of a desk that names whoever has written by the ID.
+type knowing struct{ reading }
+
+func (knowing) ReadAgent(_ context.Context, id string) (hitl.Agent, error) {
+	if id == alice.ID {
+		return hitl.Agent{ID: id, Name: alice.Name}, nil
+	}
+	return hitl.Agent{}, nil
+}
+
+func (k knowing) Backfill(ctx context.Context, b hitl.BackfillRequest) ([]hitl.Event, error) {
+	events, err := k.reading.Backfill(ctx, b)
+	for i, e := range events {
+		if r, ok := e.(hitl.Replied); ok {
+			r.Author.Name = ""
+			events[i] = r
+		}
+	}
+	return events, err
 }
 
 // atOnce is how many suites run at once. They wait most of the time, but under the race detector more of them would be late.

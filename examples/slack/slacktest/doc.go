@@ -38,7 +38,8 @@
 //	  4,000 characters in an update: msg_too_long                      D  reference/methods/chat.update
 //	  4,000 in a message to one member                                 A
 //	  an update keeps metadata, {} removes it                          D  reference/methods/chat.update
-//	  an update of attachments alone keeps text and blocks             D  reference/methods/chat.update
+//	  an update of attachments alone keeps blocks                      D  reference/methods/chat.update
+//	  and the text                                                     A
 //	  attachments have blocks, with buttons                            D  legacy/legacy-messaging/legacy-secondary-message-attachments
 //	  of those, the container is a message_attachment                  D  reference/interaction-payloads/block_actions-payload
 //	  text without blocks removes the blocks                           D  the same
@@ -80,6 +81,7 @@
 //	  only some emoji have names here                                  A  Slack names all
 //	  messages of apps get no blocks of their own                      A  Slack adds a rich_text block to some
 //	  bot_message and no user if there is a name                       R
+//	  no bot_id in files of other apps                                 R  java-slack-sdk#521
 //	  file_share in events, not in lists                               D  reference/events/message; of lists A
 //	  a deleted root with replies becomes a tombstone, which is told
 //	  as message_changed; with its last reply it goes too              R  matterbridge#600, slack-edge#10

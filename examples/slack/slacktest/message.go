@@ -180,6 +180,8 @@ func (s *Slack) wire(m *message, event, metadata bool) wire {
 	switch {
 	case m.tombstone:
 		w["subtype"], w["user"], w["hidden"] = "tombstone", slackbot, true
+	case m.author.bot && len(m.files) > 0 && m.author.botID != s.BotID:
+		w["user"], w["team"] = m.author.ID, s.TeamID
 	case m.author.bot:
 		w["bot_id"], w["app_id"] = m.author.botID, m.author.appID
 		if m.username == "" && m.icons == nil {
