@@ -192,7 +192,7 @@ func emailAddress(s string) string {
 // author is an agent in an event.
 type author struct {
 	Agent
-	remembered bool // What Botpress has may be newer.
+	remembered bool // What they look like: what Botpress has may be newer.
 }
 
 // readAgent completes an agent whom the desk reports without a name. One who is not known does not answer end users.
@@ -218,6 +218,7 @@ func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a 
 		p.Name, p.PictureURL, p.Tags = userName(p.Name), pictureURL(p.PictureURL), maps.Clone(p.Tags)
 		i.profiles.put(p, i.connection, a.ID)
 	}
+	remembered = remembered && a.PictureURL == ""
 	a.Name, a.PictureURL, a.Email = p.Name, cmp.Or(a.PictureURL, p.PictureURL), cmp.Or(a.Email, p.Email)
 	if a.Tags == nil {
 		a.Tags = p.Tags

@@ -164,6 +164,11 @@ func TestAgentIsCompleted(t *testing.T) {
 		}
 		tags["team"] = "nobody's"
 		w.report(happened{"three", hitl.Agent{ID: "7"}})
+		newest := "https://example.com/newest.png"
+		w.report(happened{"four", hitl.Agent{ID: "7", PictureURL: newest}})
+		if !slices.ContainsFunc(w.cloud.Users(), func(u botpresstest.User) bool { return u.PictureURL == newest }) {
+			t.Error("Botpress does not know the newest picture")
+		}
 		for _, u := range w.cloud.Users() {
 			if team := u.Tags["directory:team"]; team != "" && team != "sales" {
 				t.Errorf("an agent's team is %q", team)
