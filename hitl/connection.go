@@ -90,7 +90,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		api: api, def: def, log: log, scope: scope, locks: &s.memory.users, clock: &s.clock,
 		linked:   cache[linkedUser]{s.memory.linked, scope},
 		speakers: cache[speaker]{s.memory.speakers, scope}, agents: cache[string]{s.memory.agents, scope},
-		profiles: cache[profile]{s.memory.profiles, scope}, connection: rand.Text(),
+		profiles: cache[*profile]{s.memory.profiles, scope}, connection: rand.Text(),
 	}
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[whose]{s.memory.seenMessages, scope}

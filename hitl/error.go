@@ -131,11 +131,12 @@ func classify(err error) failure {
 	case errors.Is(err, verify.ErrInvalid) && !errors.As(err, &retry): // who is asked to come again may be genuine
 		return failure{status: http.StatusUnauthorized, body: Error{Message: "the request is not genuine", Type: botpress.TypeUnauthorized}}
 	case errors.As(err, &retry) && (!errors.As(err, &own) || errors.As(retry.err, &own)): // the outer one decides
-		words := unexpected
+		body := Error{Message: unexpected}
 		if isTemporary(err) {
-			words = own.Message
+			body = *own
 		}
-		return failure{http.StatusServiceUnavailable, Error{Message: words, Type: botpress.TypeRuntime}, retry.after}
+		body.Type = cmp.Or(body.Type, botpress.TypeRuntime)
+		return failure{http.StatusServiceUnavailable, body, retry.after}
 	case errors.As(err, &own):
 		f := failure{status: http.StatusBadRequest, body: *own}
 		f.body.Type = cmp.Or(f.body.Type, botpress.TypeRuntime)

@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -27,7 +28,7 @@ type identities struct {
 	speakers cache[speaker]
 	linked   cache[linkedUser]
 	agents   cache[string]
-	profiles cache[profile]
+	profiles cache[*profile]
 
 	connection string // Profiles are what this one has read: another configuration may have another desk.
 }
@@ -52,7 +53,8 @@ const maxDeskPictureURL = 2_048
 // profile is an agent as the desk had them at a time.
 type profile struct {
 	Agent
-	at time.Time
+	at   time.Time
+	told atomic.Bool // Botpress has had it since: what it has may be newer.
 }
 
 // profileTTL is how long an agent is not read again.
@@ -192,8 +194,10 @@ func emailAddress(s string) string {
 // author is an agent in an event.
 type author struct {
 	Agent
-	remembered bool // What they look like: what Botpress has may be newer.
+	profile *profile // nil if the event says it all
 }
+
+func (a author) isTold() bool { return a.profile != nil && a.profile.told.Load() }
 
 // readAgent completes an agent whom the desk reports without a name. One who is not known does not answer end users.
 func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a Agent) (by author, known bool, err error) {
@@ -201,10 +205,9 @@ func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a 
 	if !ok || a.ID == "" || a.Name != "" {
 		return author{Agent: a}, true, nil
 	}
-	p, remembered := i.profiles.get(i.connection, a.ID)
-	if !remembered || i.clock.since(p.at) >= profileTTL {
-		remembered = false
-		p = profile{at: i.clock.now()}
+	p, ok := i.profiles.get(i.connection, a.ID)
+	if !ok || i.clock.since(p.at) >= profileTTL {
+		p = &profile{at: i.clock.now()}
 		switch p.Agent, err = desk.ReadAgent(ctx, a.ID); {
 		case isPermanent(err): // must not cost the end user a reply
 			i.log.WarnContext(ctx, "an agent cannot be read", "agent", a.ID, "error", err)
@@ -218,12 +221,11 @@ func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a 
 		p.Name, p.PictureURL, p.Tags = userName(p.Name), pictureURL(p.PictureURL), maps.Clone(p.Tags)
 		i.profiles.put(p, i.connection, a.ID)
 	}
-	remembered = remembered && a.PictureURL == ""
 	a.Name, a.PictureURL, a.Email = p.Name, cmp.Or(a.PictureURL, p.PictureURL), cmp.Or(a.Email, p.Email)
 	if a.Tags == nil {
 		a.Tags = p.Tags
 	}
-	return author{a, remembered}, true, nil
+	return author{a, p}, true, nil
 }
 
 // agent makes an agent known to Botpress as they are now, and returns the user that stands for them. The end user is shown
@@ -238,10 +240,13 @@ func (i *identities) agent(ctx context.Context, ses *session, a author) (userID 
 	if err != nil {
 		return "", nil, fmt.Errorf("hitl: find or create agent %s: %w", a.ID, err)
 	}
+	wasTold := a.isTold()
 	if err := i.refreshAgent(ctx, a, got.User, params); err != nil {
 		return "", nil, err
 	}
-	i.agents.put(got.User.ID, profile...)
+	if !wasTold { // else Botpress may have something else
+		i.agents.put(got.User.ID, profile...)
+	}
 	return got.User.ID, &got.Conversation, nil
 }
 
@@ -254,15 +259,24 @@ func (i *identities) profile(p botpress.GetOrCreateUserParams) []string {
 	return profile
 }
 
-// refreshAgent brings name and picture up to date. Get-or-create leaves those of an existing user as they are.
+// refreshAgent brings name and picture up to date. Get-or-create leaves those of an existing user as they are. What Botpress was told
+// before is not repeated: another process may have read the agent since.
 func (i *identities) refreshAgent(ctx context.Context, a author, user botpress.User, p botpress.GetOrCreateUserParams) error {
 	name, picture := cmp.Or(p.Name, user.Name), cmp.Or(p.PictureURL, user.PictureURL)
-	if a.remembered || name == user.Name && picture == user.PictureURL {
-		return nil
+	if a.isTold() {
+		name = cmp.Or(user.Name, name)
+		if p.PictureURL == a.profile.PictureURL {
+			picture = cmp.Or(user.PictureURL, picture)
+		}
 	}
-	_, err := i.api.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
-	if err != nil {
-		return fmt.Errorf("hitl: update agent %s: %w", p.Tags[tagAgentID], err)
+	if name != user.Name || picture != user.PictureURL {
+		_, err := i.api.UpdateUser(ctx, user.ID, botpress.UpdateUserParams{Name: change(name), PictureURL: change(picture)})
+		if err != nil {
+			return fmt.Errorf("hitl: update agent %s: %w", p.Tags[tagAgentID], err)
+		}
+	}
+	if a.profile != nil {
+		a.profile.told.Store(true)
 	}
 	return nil
 }

@@ -2,11 +2,13 @@ package hitl_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,26 +193,64 @@ func TestAgentOfLate(t *testing.T) {
 	})
 }
 
+// seven is what Botpress calls agent 7.
+func (w *world) seven() string {
+	for _, u := range w.cloud.Users() {
+		if u.Tags["directory:agentId"] == "7" {
+			return u.Name
+		}
+	}
+	return ""
+}
+
 // Two processes have read an agent at different times: the older name does not replace the newer one.
 func TestAgentOfTwoProcesses(t *testing.T) {
-	name := "Alice"
-	desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: name}, nil }}
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setting{replicas: 2, make: desk.server})
-		w.escalate(w.in.NewEndUser(botpresstest.Profile{Name: "Jane"}), "Help")
-		w.report(happened{"one", hitl.Agent{ID: "7"}})
-		name = "Alice B."
-		for n := range 6 { // They take turns.
-			w.report(happened{fmt.Sprint("after ", n), hitl.Agent{ID: "7"}})
+	for name, by := range map[string]hitl.Agent{"an ID": {ID: "7"}, "an ID and a picture": {ID: "7", PictureURL: "https://example.com/alice.png"}} {
+		t.Run(name, func(t *testing.T) {
+			name := "Alice"
+			desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: name}, nil }}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setting{replicas: 2, make: desk.server})
+				w.escalate(w.in.NewEndUser(botpresstest.Profile{Name: "Jane"}), "Help")
+				w.report(happened{"one", by})
+				name = "Alice B."
+				w.report(happened{"two", by}) // They take turns.
+				updates := w.cloud.Count("updateUser")
+				for n := range 6 {
+					w.report(happened{fmt.Sprint("after ", n), by})
+				}
+				if w.seven() != "Alice B." || w.cloud.Count("updateUser") != updates {
+					t.Errorf("the agent is called %q, after %d updates in place of %d", w.seven(), w.cloud.Count("updateUser"), updates)
+				}
+			})
+		})
+	}
+}
+
+// Botpress fails when it is told an agent's new name: it is told again.
+func TestNewNameThatBotpressDoesNotTake(t *testing.T) {
+	for _, fails := range []string{"updateUser", "initializeIncomingMessage"} {
+		for what, h := range map[string]happened{"a reply": {"two", hitl.Agent{ID: "7"}}, "an assignment": {"", hitl.Agent{ID: "7"}}} {
+			t.Run(fails+" of "+what, func(t *testing.T) {
+				name := "Al"
+				desk := &directory{read: func(id string) (hitl.Agent, error) { return hitl.Agent{ID: id, Name: name}, nil }}
+				inDirectory(t, desk, botpresstest.Profile{Name: "Jane"}, func(w *world, _ *botpresstest.EndUser) {
+					w.report(happened{"one", hitl.Agent{ID: "7"}})
+					<-time.After(11 * time.Minute)
+					name = "Alice"
+					lift := w.cloud.Fault(botpresstest.Fault{Operation: fails, Kind: botpresstest.InternalError})
+					if status, body := w.webhook(w.t.Context(), h); status < http.StatusInternalServerError {
+						t.Errorf("while Botpress fails, the answer is %d %s", status, body)
+					}
+					lift()
+					w.report(h)
+					if w.seven() != "Alice" {
+						t.Errorf("afterwards the agent is called %q", w.seven())
+					}
+				})
+			})
 		}
-		updates := w.cloud.Count("updateUser")
-		w.report(happened{"the last one", hitl.Agent{ID: "7"}})
-		w.report(happened{"the very last one", hitl.Agent{ID: "7"}})
-		i := slices.IndexFunc(w.cloud.Users(), func(u botpresstest.User) bool { return u.Tags["directory:agentId"] == "7" })
-		if i < 0 || w.cloud.Users()[i].Name != "Alice B." || w.cloud.Count("updateUser") != updates {
-			t.Errorf("the agent is %+v, after %d updates", w.cloud.Users(), w.cloud.Count("updateUser"))
-		}
-	})
+	}
 }
 
 // Another configuration may be another desk, where an ID is somebody else's.
@@ -259,6 +299,51 @@ func TestWebhookThatTheOwnerCanMend(t *testing.T) {
 			}
 			fail[where] = nil
 			replies++
+		}
+		for name, test := range map[string]struct {
+			err    error
+			status int
+			want   string
+		}{
+			"details":           {&hitl.Error{Message: "m", Temporary: true, ID: "err_mine", Metadata: json.RawMessage(`{"a":1}`)}, 503, `{"id":"err_mine","code":400,"type":"Runtime","message":"m","metadata":{"a":1}}`},
+			"not genuine":       {&hitl.Error{Message: "the secret is wrong", Temporary: true, Err: verify.ErrInvalid}, 401, "not genuine"},
+			"the desk's wait":   {&hitl.Error{Message: "m", Temporary: true, Err: hitl.Retryable(40*time.Second, errors.New("busy"))}, 503, "Retry-After: 40"},
+			"at least a moment": {expired, 503, "Retry-After: 5"},
+		} {
+			fail["HandleWebhook"] = test.err
+			a := w.operate("webhook_received", `{"req":{"method":"POST","path":"/","query":"","headers":{},"body":"{}"}}`)
+			if got := a.body + " Retry-After: " + a.header.Get("Retry-After"); a.status != test.status || !strings.Contains(got, test.want) {
+				t.Errorf("%s: the answer is %d %s", name, a.status, got)
+			}
+		}
+	})
+}
+
+// While nobody can connect to the desk, its webhooks are asked to come again.
+func TestWebhookOfADeskWithoutAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fail atomic.Pointer[hitl.Error]
+		w := newWorld(t, setting{replicas: 2, make: func(opts *hitl.Options) (*hitl.Server, error) {
+			connect := func(context.Context, hitl.Installation, acme.Config) (*fakeDesk, error) {
+				if err := fail.Load(); err != nil {
+					return nil, err
+				}
+				return &fakeDesk{}, nil
+			}
+			return hitl.NewServer(hitl.Definition{Name: "directory", Version: "1.0.0"}, connect, opts)
+		}})
+		fail.Store(&hitl.Error{Message: "the token has expired", Temporary: true})
+		refused := 0
+		for range 2 { // Of the replicas, one has been connected.
+			status, body := w.webhook(t.Context(), "{}")
+			if status == http.StatusServiceUnavailable && strings.Contains(body, "the token has expired") {
+				refused++
+			} else if status != http.StatusOK {
+				t.Errorf("the answer is %d %s", status, body)
+			}
+		}
+		if refused == 0 {
+			t.Error("all replicas are connected")
 		}
 	})
 }

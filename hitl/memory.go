@@ -21,7 +21,7 @@ type memory struct {
 	linked       *lru.Cache[memoryKey, linkedUser]
 	sessions     *lru.Cache[memoryKey, *session]
 	agents       *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
-	profiles     *lru.Cache[memoryKey, profile]    // agents as the desk has them, by their ids
+	profiles     *lru.Cache[memoryKey, *profile]   // agents as the desk has them, by their ids
 	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
 	foreign      *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
 	authors      *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
@@ -52,7 +52,7 @@ func newMemory(maxWaiting int) *memory {
 		linked:       newLRU[linkedUser](maxLinked),
 		sessions:     newLRU[*session](maxSessions),
 		agents:       newLRU[string](maxUsers),
-		profiles:     newLRU[profile](maxUsers),
+		profiles:     newLRU[*profile](maxUsers),
 		seenMessages: newLRU[whose](maxMessages),
 		pendingAcks:  newLRU[pendingAck](maxMessages),
 		foreign:      newLRU[time.Time](maxMessages),

@@ -19,6 +19,9 @@ func (s *Server) unconnected(ctx context.Context, op operation, cause error) (re
 		return response{}, cause
 	}
 	s.adapters.reconnect(context.WithoutCancel(ctx), op.in, op.configuration)
+	if op.name == wire.WebhookReceived {
+		return response{}, withRetryAfter(cause)
+	}
 	if op.name != wire.ActionTriggered {
 		return response{}, cause
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/internal/retryafter"
 	"github.com/hitl-go/sdk/internal/wire"
 )
@@ -31,7 +33,7 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 		return response{}, err
 	}
 	hook, err := c.adapter.HandleWebhook(ctx, r)
-	if isTemporary(err) {
+	if isTemporary(err) && !errors.Is(err, verify.ErrInvalid) {
 		return response{}, withRetryAfter(err)
 	}
 	if err != nil {
@@ -55,7 +57,11 @@ func withRetryAfter(err error) error {
 	if f.retryAfter > 0 || f.status < http.StatusInternalServerError && !isTemporary(err) {
 		return err
 	}
-	return Retryable(max(5*time.Second, retryAfter(err)), err)
+	wait := max(5*time.Second, retryAfter(err))
+	if asked, ok := errors.AsType[*retryableError](err); ok {
+		wait = max(wait, asked.after)
+	}
+	return Retryable(wait, err)
 }
 
 // rebuild makes the request that the desk sent, byte for byte, so that any verifier of signatures works on it. What cannot

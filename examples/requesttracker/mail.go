@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -62,6 +64,8 @@ type part struct {
 	Parent  json.RawMessage // An object with an id. At the top it is something else.
 }
 
+var errUnreadable = errors.New("RT's answer is not what it has always been")
+
 // read reads an attachment.
 func (d *desk) read(ctx context.Context, a attachment) (content []byte, parent string, err error) {
 	var p part
@@ -70,7 +74,7 @@ func (d *desk) read(ctx context.Context, a attachment) (content []byte, parent s
 	}
 	content, err = base64.StdEncoding.DecodeString(p.Content)
 	if err != nil {
-		return nil, "", fmt.Errorf("RT's attachment %s is not readable: %w", a.ID, err)
+		return nil, "", fmt.Errorf("%w: attachment %s: %w", errUnreadable, a.ID, err)
 	}
 	var above struct {
 		ID json.Number `json:"id"`
@@ -139,6 +143,10 @@ func (d *desk) file(ctx context.Context, a attachment) (message.BlocItem, error)
 		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil
 	}
 	content, _, err := d.read(ctx, a)
+	if refused(err, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound) || errors.Is(err, errUnreadable) {
+		d.in.Logger.WarnContext(ctx, "a file in RT does not reach the end user", "attachment", a.ID, "error", err)
+		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil // The words do.
+	}
 	if err != nil {
 		return nil, err
 	}

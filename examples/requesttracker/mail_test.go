@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -81,4 +83,30 @@ func parts(lines string) (parts []map[string]any) {
 		parents = append(parents[:depth+1], id)
 	}
 	return parts
+}
+
+// A file that RT does not give us, or not as ever, costs nobody the words.
+func TestFileThatRTKeeps(t *testing.T) {
+	mail := parts("text/plain||Look\napplication/pdf|a.pdf|…")
+	for name, answer := range map[string]http.HandlerFunc{
+		"refused":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Forbidden", http.StatusForbidden) },
+		"unreadable": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"Content":"?"}`) },
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/attachments"):
+				_ = json.NewEncoder(w).Encode(map[string]any{"items": mail})
+			case strings.HasSuffix(r.URL.Path, "/1"):
+				_ = json.NewEncoder(w).Encode(mail[0])
+			default:
+				answer(w, r)
+			}
+		}))
+		t.Cleanup(server.Close)
+		d := &desk{rt: client{url: server.URL, http: http.DefaultClient}, in: hitl.Installation{Logger: slog.New(slog.DiscardHandler)}}
+		content, err := d.content(t.Context(), transaction{ID: 7})
+		if got := message.PlainText(content); err != nil || got != "Look\n\na.pdf (a file that cannot be passed on)" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
 }
