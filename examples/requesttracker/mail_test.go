@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -83,6 +84,25 @@ func parts(lines string) (parts []map[string]any) {
 		parents = append(parents[:depth+1], id)
 	}
 	return parts
+}
+
+// Whom RT does not know is no agent. If it lets us read nobody, that says nothing of anybody.
+func TestReadAgentRefused(t *testing.T) {
+	var status int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	t.Cleanup(server.Close)
+	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}}
+	status = http.StatusNotFound
+	if agent, err := d.ReadAgent(t.Context(), "a/b@example.com"); agent.ID != "" || err != nil {
+		t.Errorf("of somebody unknown: %+v, %v", agent, err)
+	}
+	for _, status = range []int{http.StatusForbidden, http.StatusUnauthorized} {
+		_, err := d.ReadAgent(t.Context(), "alice")
+		var own *hitl.Error
+		if !errors.As(err, &own) || !own.Temporary {
+			t.Errorf("after %d: %v, want what the owner can mend", status, err)
+		}
+	}
 }
 
 // A file that RT does not give us, or not as ever, costs nobody the words.

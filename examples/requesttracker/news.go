@@ -162,10 +162,12 @@ func (d *desk) ReadAgent(ctx context.Context, name string) (hitl.Agent, error) {
 	}
 	var u user
 	err := d.rt.get(ctx, "/user/"+url.PathEscape(name), &u)
-	if refused(err, http.StatusForbidden, http.StatusNotFound) { // RT does not find names with a slash.
-		err = nil
-	}
-	if err != nil || u.Privileged == 0 {
+	switch {
+	case refused(err, http.StatusNotFound): // Names with a slash, for instance, are none that RT finds.
+		return hitl.Agent{}, nil
+	case refused(err, http.StatusForbidden): // Of all users. To take them for strangers would lose what agents write.
+		return hitl.Agent{}, &hitl.Error{Message: "Request Tracker does not let the account " + account + " read users: it must be privileged.", Temporary: true, Err: err}
+	case err != nil || u.Privileged == 0:
 		return hitl.Agent{}, forOwner(err)
 	}
 	return hitl.Agent{ID: u.Name, Name: u.RealName}, nil
