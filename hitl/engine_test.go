@@ -751,6 +751,50 @@ func startHitlThatIsAnsweredLate(t *testing.T, lost int, delay time.Duration) {
 	})
 }
 
+// What agents do while a session starts again is written down, and waits until what came before is repeated. That may say the
+// same already, and another agent may have followed meanwhile, at another replica.
+func TestAssignmentThatWaitsForASessionToStartAgain(t *testing.T) {
+	bob := map[string]any{"id": "agent-8", "name": "Bob Agent"}
+	for name, test := range map[string]struct{ before, meanwhile []map[string]any }{
+		"an agent is back":    {before: []map[string]any{alice, bob}, meanwhile: []map[string]any{alice}},
+		"another one follows": {meanwhile: []map[string]any{bob, alice}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{replicas: 2, cloud: botpresstest.Options{RetryDelay: 3 * time.Second}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 1})()
+				var agents sync.WaitGroup
+				assign := func(n int, agent map[string]any) {
+					w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: agent, EventID: fmt.Sprint(n)})
+				}
+				agents.Go(func() {
+					for len(w.desk.Tickets()) == 0 {
+						<-time.After(10 * time.Millisecond)
+					}
+					for n, agent := range test.before {
+						assign(n, agent)
+					}
+					<-time.After(3500 * time.Millisecond) // Botpress has repeated startHitl.
+					for n, agent := range test.meanwhile {
+						agents.Go(func() { assign(10+n, agent) })
+						<-time.After(100 * time.Millisecond)
+					}
+				})
+				w.escalate(jane, "Help")
+				agents.Wait()
+				w.pass(time.Minute)
+				if n := count(jane, "has joined"); n != 1 {
+					t.Errorf("agents were announced %d times to a plugin that has ignored all before, want once", n)
+				}
+				w.report(comment("A-1", "Hello"))
+				wantAgents(t, jane, "Alice Agent: Hello")
+				if n := count(jane, "has joined"); n != 1 {
+					t.Error("the agent who has it was announced when she wrote")
+				}
+			})
+		})
+	}
+}
+
 // A message that waits for an earlier one, and is given up by Botpress while the desk is down, is delivered with that one.
 func TestMessageThatWaitsForAnEarlierOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

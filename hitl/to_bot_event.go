@@ -38,12 +38,13 @@ func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
 }
 
 // emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an
-// unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil.
+// unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil. So it does after a
+// wait: a session that has started again meanwhile may have been told by [toBot.repeatAll].
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams, wanted func() (bool, error)) error {
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
-	tried := false
+	began, tried := time.Now(), false
 	err := ev.sessions.whenReady(ctx, ses, func(schedule *botpress.Schedule) error {
-		if tried {
+		if tried || time.Since(began) >= activationPoll {
 			if there, err := ev.emitted(ctx, e, since); there || err != nil {
 				return err
 			}
