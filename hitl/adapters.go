@@ -2,12 +2,10 @@ package hitl
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,10 +19,10 @@ import (
 const maxConnections = 1_000
 
 // fingerprint identifies what an adapter was made for. Another one needs another adapter.
-type fingerprint [sha256.Size]byte
+type fingerprint digest
 
 func fingerprintOf(in Installation, configuration string) fingerprint {
-	return sha256.Sum256([]byte(strings.Join([]string{in.WebhookID, in.BotUserID, in.ConfigurationType, configuration}, "\x00")))
+	return fingerprint(digestOf(in.WebhookID, in.BotUserID, in.ConfigurationType, configuration))
 }
 
 // adapters holds the one live adapter of each installation. An adapter that is an [io.Closer] is closed once, after its
@@ -111,7 +109,7 @@ func (a *adapters) replace(ctx context.Context, in Installation, configuration s
 	scope := scopeOf(in)
 	done := make(chan singleflight.Result, 1)
 	a.work.Go(func() {
-		mask, err, _ := a.connecting.Do(scope.Value()+string(want[:]), func() (any, error) {
+		mask, err, _ := a.connecting.Do(string(scope[:])+string(want[:]), func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 			defer cancel()
 			if a.isLive(scope, want) {

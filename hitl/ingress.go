@@ -52,7 +52,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	done := Operation{
 		Name: operationName(r.Header), Action: seen.action, Err: err,
-		BotID: r.Header.Get(wire.HeaderBotID), Alias: r.Header.Get(wire.HeaderIntegrationAlias),
+		BotID: wire.Get(r.Header, wire.HeaderBotID), Alias: wire.Get(r.Header, wire.HeaderIntegrationAlias),
 	}
 	if err != nil {
 		f := failureOf(err)
@@ -71,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // an operation is not sent there: Botpress would take "ok" for its answer, and all that it asks for would be lost.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
-	isOperation := r.Header.Get(wire.HeaderOperation) != ""
+	isOperation := wire.Get(r.Header, wire.HeaderOperation) != ""
 	ok := response{status: http.StatusOK, body: []byte("ok")}
 	switch {
 	case (r.URL.Path == "/health" || r.URL.Path == "/ready") && isOperation:
@@ -114,7 +114,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, seen *observati
 		return tooLarge(s.opts.MaxBody)
 	}
 	// A ping does nothing, so it needs no signature: it tells a deployment that the address is right.
-	isPing := r.Header.Get(wire.HeaderOperation) == string(wire.Ping)
+	isPing := wire.Get(r.Header, wire.HeaderOperation) == string(wire.Ping)
 	if s.verifier != nil && isPing {
 		return nil
 	}

@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -34,6 +35,20 @@ func TestTranscriptNames(t *testing.T) {
 	}
 	if markdown.Name != nil {
 		t.Error("Transcript changed the options that it was given")
+	}
+}
+
+func TestKeysOfTheMemory(t *testing.T) {
+	one, other := scopeOf(Installation{BotID: "b"}), scopeOf(Installation{BotID: "b", Alias: "a"})
+	keys := map[memoryKey]string{}
+	for _, in := range []scope{one, other} {
+		for _, parts := range [][]string{nil, {""}, {"", ""}, {"a"}, {"a", ""}, {"", "a"}, {"a", "b"}, {"a\x00b"}, {"a\x00", "b"}, {"a", "\x00b"}, {"ab"}} {
+			name := fmt.Sprintf("%x %q", in, parts)
+			if same, taken := keys[in.key(parts...)]; taken {
+				t.Errorf("%s and %s have the same key", same, name)
+			}
+			keys[in.key(parts...)] = name
+		}
 	}
 }
 

@@ -1,9 +1,7 @@
 package hitl
 
 import (
-	"strings"
 	"time"
-	"unique"
 
 	"github.com/hashicorp/golang-lru/v2"
 
@@ -74,26 +72,17 @@ func newLRU[V any](size int) *lru.Cache[memoryKey, V] {
 	return c
 }
 
-// scope names an installation. It is a part of all keys in the memory, which serves all installations, and is compared often: so it
-// is a handle.
-type scope struct{ unique.Handle[string] }
+// scope names an installation. It is a part of all keys in the memory, which serves all installations.
+type scope digest
 
-func scopeOf(in Installation) scope {
-	return scope{unique.Make(strings.Join([]string{in.BotID, in.IntegrationID, in.Alias}, "\x00"))}
-}
+func scopeOf(in Installation) scope { return scope(digestOf(in.BotID, in.IntegrationID, in.Alias)) }
 
-// memoryKey names something in an installation.
-type memoryKey struct {
-	scope        scope
-	parts        int
-	before, last string
-}
+// memoryKey names something in an installation. There are tens of thousands, so it holds no pointers, which the garbage
+// collector would follow.
+type memoryKey digest
 
 // key makes a key of parts, of which no two lists make the same.
-func (s scope) key(parts ...string) memoryKey {
-	n := len(parts)
-	return memoryKey{s, n, strings.Join(parts[:n-1], "\x00"), parts[n-1]} // Join copies nothing of one part.
-}
+func (s scope) key(parts ...string) memoryKey { return memoryKey(digestIn(digest(s), parts...)) }
 
 // cache is an installation's part of a cache that all installations share.
 type cache[V any] struct {

@@ -141,7 +141,7 @@ func (s *Server) onCall(next func(context.Context, botpress.Call)) func(context.
 
 // operationName is a name that can stand in logs and metrics, whatever the header says.
 func operationName(header http.Header) string {
-	switch op := wire.Operation(header.Get(wire.HeaderOperation)); op {
+	switch op := wire.Operation(wire.Get(header, wire.HeaderOperation)); op {
 	case wire.ActionTriggered, wire.MessageCreated, wire.MessageUpdated, wire.ConversationUpdated, wire.WebhookReceived,
 		wire.Register, wire.Unregister, wire.Ping, wire.CreateUser, wire.CreateConversation:
 		return string(op)

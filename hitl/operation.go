@@ -90,20 +90,20 @@ func (s *Server) acknowledge(op operation) (response, error) {
 // readContext reads what Botpress sends in headers.
 func readContext(header http.Header) (operation, error) {
 	for _, name := range required {
-		if value := header.Get(name); value == "" {
+		if value := wire.Get(header, name); value == "" {
 			return operation{}, invalidf("the header %s is missing", strings.ToLower(name))
 		} else if !printable(value) {
 			return operation{}, invalidf("the header %s has characters that no such value has", strings.ToLower(name))
 		}
 	}
 	return operation{
-		name: wire.Operation(header.Get(wire.HeaderOperation)),
+		name: wire.Operation(wire.Get(header, wire.HeaderOperation)),
 		in: Installation{
-			BotID: header.Get(wire.HeaderBotID), BotUserID: header.Get(wire.HeaderBotUserID),
-			IntegrationID: header.Get(wire.HeaderIntegrationID), Alias: header.Get(wire.HeaderIntegrationAlias),
-			WebhookID: header.Get(wire.HeaderWebhookID), ConfigurationType: header.Get(wire.HeaderConfigurationType),
+			BotID: wire.Get(header, wire.HeaderBotID), BotUserID: wire.Get(header, wire.HeaderBotUserID),
+			IntegrationID: wire.Get(header, wire.HeaderIntegrationID), Alias: wire.Get(header, wire.HeaderIntegrationAlias),
+			WebhookID: wire.Get(header, wire.HeaderWebhookID), ConfigurationType: wire.Get(header, wire.HeaderConfigurationType),
 		},
-		configuration: header.Get(wire.HeaderConfiguration),
+		configuration: wire.Get(header, wire.HeaderConfiguration),
 	}, nil
 }
 
@@ -115,7 +115,7 @@ var required = [...]string{
 
 // traceOf reads the trace, which travels on to the API. A malformed one is ignored, as its standard says.
 func traceOf(header http.Header) botpress.Trace {
-	t := botpress.Trace{Parent: header.Get(wire.HeaderTraceParent), State: header.Get(wire.HeaderTraceState)}
+	t := botpress.Trace{Parent: wire.Get(header, wire.HeaderTraceParent), State: wire.Get(header, wire.HeaderTraceState)}
 	if !printable(t.Parent) {
 		return botpress.Trace{}
 	}

@@ -2,6 +2,7 @@ package hitl
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"net/http"
 	"strings"
 	"sync"
@@ -33,14 +34,17 @@ const (
 // digest is a part of a SHA-256 hash that nobody can find twice.
 type digest [16]byte
 
-func digestOf(parts ...string) digest {
+func digestOf(parts ...string) digest { return digestIn(digest{}, parts...) }
+
+// digestIn is the digest of parts within something else that is known by its digest. No two lists have the same.
+func digestIn(outer digest, parts ...string) digest {
 	var text [512]byte
-	all := text[:0]
+	all := append(text[:0], outer[:]...)
 	for _, part := range parts {
-		all = append(append(all, part...), 0)
+		all = append(binary.AppendUvarint(all, uint64(len(part))), part...)
 	}
 	sum := sha256.Sum256(all)
-	return digest(sum[:16])
+	return digest(sum[:len(digest{})])
 }
 
 // isReplay reports whether a signed request was received before for somebody else.
@@ -49,9 +53,9 @@ func (s *signatures) isReplay(header http.Header, body []byte) bool {
 	sum := sha256.Sum256(body)
 	signed := digestOf(stamp, string(sum[:]))
 	forWhom := digestOf(
-		header.Get(wire.HeaderOperation), header.Get(wire.HeaderBotID), header.Get(wire.HeaderBotUserID), header.Get(wire.HeaderIntegrationID),
-		header.Get(wire.HeaderIntegrationAlias), header.Get(wire.HeaderWebhookID), header.Get(wire.HeaderConfigurationType),
-		header.Get(wire.HeaderConfiguration),
+		wire.Get(header, wire.HeaderOperation), wire.Get(header, wire.HeaderBotID), wire.Get(header, wire.HeaderBotUserID), wire.Get(header, wire.HeaderIntegrationID),
+		wire.Get(header, wire.HeaderIntegrationAlias), wire.Get(header, wire.HeaderWebhookID), wire.Get(header, wire.HeaderConfigurationType),
+		wire.Get(header, wire.HeaderConfiguration),
 	)
 	s.mu.Lock()
 	defer s.mu.Unlock()

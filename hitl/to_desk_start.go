@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -86,7 +87,8 @@ func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(append([]byte(d.sessions.scope.Value()+"\x00"+d.in.WebhookID+"\n"), canonical...))
+	whose := strings.Join([]string{d.in.BotID, d.in.IntegrationID, d.in.Alias, d.in.WebhookID}, "\x00")
+	sum := sha256.Sum256(append([]byte(whose+"\n"), canonical...))
 	return hex.EncodeToString(sum[:]), nil
 }
 

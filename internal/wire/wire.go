@@ -3,6 +3,7 @@ package wire
 
 import (
 	"encoding/json"
+	"net/http"
 	"time"
 
 	"github.com/hitl-go/sdk/message"
@@ -21,6 +22,14 @@ const (
 	HeaderTraceParent       = "Traceparent"
 	HeaderTraceState        = "Tracestate"
 )
+
+// Get is [http.Header.Get] for a name that is in its canonical form, as those above are. An operation reads thirty.
+func Get(header http.Header, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
 
 // Operation is what a request from Botpress asks for.
 type Operation string
