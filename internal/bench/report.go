@@ -128,7 +128,7 @@ func document(r results, p plan, m machine) string {
 	b.WriteString(sessionTable(r, p) + "\n")
 
 	paragraph("## %s sessions in a row", number(float64(p.longRun), 0))
-	paragraph("Sessions of %d messages each way, on %d connections. Memory is what the process has resident.", longMessages, p.connections)
+	paragraph("Sessions of %d messages each way, on %d connections. Memory is what the process has resident, the median of ten samples in each tenth.", longMessages, p.connections)
 	b.WriteString(longTable(r) + "\n")
 
 	paragraph("## Replicas")
@@ -183,12 +183,12 @@ func sessionTable(r results, p plan) string {
 }
 
 func longTable(r results) string {
-	t := newTable("server", "sessions/s", "first tenth", "last tenth", "last to first", "CPU, ms/session", "MiB after each tenth from the middle on", "MiB at most")
+	t := newTable("server", "sessions/s", "first tenth", "last tenth", "last to first", "CPU, ms/session", "MiB in each tenth from the middle on", "MiB at most")
 	for _, p := range r.programs {
 		l := r.long[p.key]
 		var memory []string
-		for _, m := range l.memory[4:] {
-			memory = append(memory, mebibytes(float64(m)))
+		for _, samples := range l.memory[5:] {
+			memory = append(memory, mebibytes(spreadOf(samples).median))
 		}
 		t.row(p.name, number(l.perSecond, 0), number(l.first, 0), number(l.last, 0), number(l.last/l.first, 2), positive(l.cpu, 1),
 			strings.Join(memory, ", "), mebibytes(float64(l.peak)))

@@ -49,8 +49,8 @@ type lifetime struct {
 type longRun struct {
 	sample
 
-	first, last float64   // sessions a second, in the first and the last tenth
-	memory      [10]int64 // after each tenth
+	first, last float64       // sessions a second, in the first and the last tenth
+	memory      [10][]float64 // bytes, some ten times in each tenth
 	peak        int64
 }
 
@@ -266,17 +266,18 @@ func (b *bench) long(ctx context.Context, p program) (long longRun, err error) {
 	tenths[0] = time.Now()
 	finished := func() {
 		ended := int(done.Add(1))
-		if ended%(n/10) != 0 {
+		if ended%(n/10) == 0 && ended/(n/10) <= 10 {
+			tenths[ended/(n/10)] = time.Now()
+		}
+		if ended%max(1, n/100) != 0 {
 			return
 		}
 		used, err := usageOf(pids(s.servers)...)
 		mu.Lock()
 		defer mu.Unlock()
 		failed = errors.Join(failed, err)
-		if tenth := ended / (n / 10); tenth <= 10 {
-			tenths[tenth] = time.Now()
-			long.memory[tenth-1], long.peak = used.resident, used.peak
-		}
+		tenth := (ended - 1) * 10 / n
+		long.memory[tenth], long.peak = append(long.memory[tenth], float64(used.resident)), used.peak
 	}
 	t, err := sessions{connections: b.plan.connections, messages: longMessages}.run(ctx, s, 0, n, finished)
 	long.sample = t.sample()
