@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
@@ -177,7 +178,7 @@ func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res respon
 		}
 		c.logger.WarnContext(ctx, "botpress: retry",
 			slog.Int("attempt", attempts), slog.Duration("wait", wait), slog.Any("error", err))
-		if stop := sleep(ctx, wait); stop != nil {
+		if stop := sleep.For(ctx, wait); stop != nil {
 			return res, attempts, fmt.Errorf("%w (%w while waiting for the retry)", err, stop)
 		}
 	}
@@ -254,15 +255,4 @@ func list(s []string) []string {
 		return []string{}
 	}
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

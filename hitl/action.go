@@ -37,7 +37,7 @@ func (c *connection) action(ctx context.Context, body []byte) (response, error) 
 	return jsonResponse(wire.Output{Output: output})
 }
 
-// decodeAction reads which action is asked for, and refuses what names none with the words of the reference.
+// decodeAction reads which action is asked for, and refuses what names none with the words of Botpress' SDK.
 func decodeAction(body []byte) (wire.Action, error) {
 	var a struct {
 		Type  any             `json:"type"`

@@ -24,7 +24,7 @@ type background struct {
 	retries map[string]*retry // by conversation
 }
 
-// retry is a session that is put in order later.
+// retry is a session that is reconciled later.
 type retry struct {
 	attempts int
 	running  bool
@@ -77,9 +77,9 @@ func (b *background) later(delay time.Duration, do func(context.Context)) {
 	b.timers[t] = true
 }
 
-// retry puts a session in order later, and again with backoff until that has succeeded. The error may ask for more time, see
+// retry reconciles a session later, and again with backoff until that has succeeded. The error may ask for more time, see
 // [Retryable].
-func (b *background) retry(conversationID string, because error, putInOrder func(ctx context.Context, conversationID string) error) {
+func (b *background) retry(conversationID string, because error, reconcile func(ctx context.Context, conversationID string) error) {
 	b.mu.Lock()
 	r, ok := b.retries[conversationID]
 	switch {
@@ -97,10 +97,10 @@ func (b *background) retry(conversationID string, because error, putInOrder func
 	r = &retry{}
 	b.retries[conversationID] = r
 	b.mu.Unlock()
-	b.plan(conversationID, r, because, putInOrder)
+	b.plan(conversationID, r, because, reconcile)
 }
 
-func (b *background) plan(conversationID string, r *retry, because error, putInOrder func(ctx context.Context, conversationID string) error) {
+func (b *background) plan(conversationID string, r *retry, because error, reconcile func(ctx context.Context, conversationID string) error) {
 	backoff := min(firstRetry<<min(r.attempts, 10), longestRetry)
 	if asked, ok := errors.AsType[*retryableError](because); ok {
 		backoff = min(max(backoff, asked.after), longestRetry)
@@ -110,7 +110,7 @@ func (b *background) plan(conversationID string, r *retry, because error, putInO
 		r.attempts++
 		r.running, r.again = true, false
 		b.mu.Unlock()
-		err := putInOrder(ctx, conversationID)
+		err := reconcile(ctx, conversationID)
 		b.mu.Lock()
 		r.running = false
 		if err == nil && !r.again || r.attempts >= maxRetryAttempts {
@@ -122,7 +122,7 @@ func (b *background) plan(conversationID string, r *retry, because error, putInO
 			r.attempts = 0
 		}
 		b.mu.Unlock()
-		b.plan(conversationID, r, err, putInOrder)
+		b.plan(conversationID, r, err, reconcile)
 	})
 }
 

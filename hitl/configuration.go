@@ -42,7 +42,7 @@ func configurations(body botpress.CreateIntegrationParams) (map[string]*configur
 func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawMessage, *redact.Masker, error) {
 	c, ok := s.configs[name]
 	if !ok {
-		// The definition may have been deployed anew, and not this server. The reference lets all through. Without a schema,
+		// The definition may have been deployed anew, and not this server. Botpress' SDK lets all through. Without a schema,
 		// every value counts as a secret.
 		return raw, redact.New(schema.Secrets(nil, raw)...), nil
 	}

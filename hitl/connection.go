@@ -111,7 +111,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	}
 	toDesk.retry = func(conversationID string, because error) {
 		if conversationID != "" {
-			c.background.retry(conversationID, because, c.putInOrder)
+			c.background.retry(conversationID, because, c.reconcile)
 		}
 	}
 	toDesk.startAgain = toBot.startAgain

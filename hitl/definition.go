@@ -73,11 +73,13 @@ type Definition struct {
 	// a conversation or a user are read and written with [botpress.Client.GetState] and [botpress.Client.SetState] of [Installation.Client].
 	States []StateDefinition
 
-	// ExtraOperations switches optional operations of Botpress on or off, by name.
+	// ExtraOperations switches optional operations of Botpress on or off, by name, such as "message_updated". The server
+	// acknowledges them, and does nothing else.
 	ExtraOperations map[string]bool
 
 	// SendOnce says that the desk has no way to recognise a repetition: no idempotency key, no external id. The server then
-	// holds a lease while it sends a message, so that two replicas never send it both.
+	// holds a lease while it sends a message, so that two replicas never send the same one at once. One whose answer was lost
+	// is still sent again.
 	SendOnce bool
 
 	// JoinBlocs gives [Integration.SendMessage] a [message.Bloc] as one message, and not item by item, unless it is longer than MaxText:

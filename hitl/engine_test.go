@@ -812,7 +812,7 @@ func TestMessageThatWaitsForAnEarlierOne(t *testing.T) {
 	})
 }
 
-// More sessions than a sweep takes are put in order by the next ones.
+// More sessions than a sweep takes are reconciled by the next ones.
 func TestSweepOfManySessions(t *testing.T) {
 	var mu sync.Mutex
 	pages := map[string]int{}

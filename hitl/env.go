@@ -23,7 +23,7 @@ func FromEnv() Options {
 	level := slog.LevelInfo
 	json := os.Getenv("BP_LOG_FORMAT") == "json"
 	if json {
-		level = slog.LevelDebug // as with the reference, which leaves the choice to who reads the log
+		level = slog.LevelDebug // as with Botpress' SDK, which leaves the choice to who reads the log
 	}
 	_ = level.UnmarshalText([]byte(os.Getenv("LOG_LEVEL"))) // a wrong one changes nothing
 	if json {

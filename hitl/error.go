@@ -60,9 +60,9 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable marks a failure as passing: whoever sent the request gets 503 and is asked to try again
-// after the given time, or after 59 seconds if that is longer: some senders, such as Zendesk, never send again what they
-// are to send in a minute or more. Zero leaves the time to the sender. What the server delivers by itself, it tries again after this
-// time, or after five minutes if that is longer.
+// after the given time, but after 59 seconds at most: some senders, such as Zendesk, never send again what they are to send in a
+// minute or more. Zero leaves the time to the sender. What the server delivers by itself, it retries after this time at the earliest,
+// but after five minutes at most.
 func Retryable(after time.Duration, err error) error {
 	return &retryableError{after: after, err: err}
 }
@@ -142,7 +142,7 @@ func classify(err error) failure {
 		f.body.Type = cmp.Or(f.body.Type, botpress.TypeRuntime)
 		return f
 	case errors.As(err, &api):
-		// The reference passes these two on as they are and calls any other API error a failure of its own.
+		// Botpress' SDK passes these two on as they are and calls any other API error a failure of its own.
 		if api.Type == botpress.TypeRuntime || api.Type == botpress.TypeInvalidPayload {
 			return failure{
 				status: http.StatusBadRequest,
@@ -170,7 +170,7 @@ func (f failure) response() response {
 	return res
 }
 
-// code is the number in the body. The reference answers unexpected failures with status 500 and the code of Runtime.
+// code is the number in the body. Botpress' SDK answers unexpected failures with status 500 and the code of Runtime.
 func (f failure) code() int {
 	if f.body.Type == botpress.TypeRuntime {
 		return http.StatusBadRequest

@@ -285,7 +285,7 @@ func (i *identities) refreshAgent(ctx context.Context, a author, user botpress.U
 // An agent whom the desk does not name is another one in each session.
 func (i *identities) agentParams(ctx context.Context, ses *session, a Agent) botpress.GetOrCreateUserParams {
 	tags := botpress.Tags{tagAgentID: tagValue(cmp.Or(a.ID, "of session "+ses.conversationID))}
-	extra, err := refTags("HandleWebhook", Ref{Tags: a.Tags}, i.def.UserTags, ownUserTags)
+	extra, err := refTags("the adapter", Ref{Tags: a.Tags}, i.def.UserTags, ownUserTags)
 	if err != nil { // a mistake in an adapter must not cost the end user a reply
 		i.log.WarnContext(ctx, "the tags of an agent were left out", "agent", a.ID, "error", err)
 	}

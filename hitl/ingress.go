@@ -67,7 +67,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.report(ctx, done, seen)
 }
 
-// monitor answers monitoring, and reports whether it was such a request. The reference answers a POST of /health as well. But
+// monitor answers monitoring, and reports whether it was such a request. Botpress' SDK answers a POST of /health as well. But
 // an operation is not sent there: Botpress would take "ok" for its answer, and all that it asks for would be lost.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) bool {
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -273,20 +273,21 @@ func (s *Server) HTTPServer() *http.Server {
 	return srv
 }
 
-// Serve answers on a listener until ctx ends. Then it shuts down, see [Server.Shutdown], for which operations have the
-// time that they may take anyway; it returns nil if they needed no more. Otherwise it returns what broke the listener.
-// The listener is closed in either case.
+// Serve answers on a listener until ctx ends or the listener fails. Then it shuts down, see [Server.Shutdown], for which
+// operations have the time that they may take anyway. The error is nil if ctx has ended and they needed no more; else it says
+// what broke the listener, or what has not ended. The listener is closed in either case.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.HTTPServer()
-	closed := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
+	shutdown := func() error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeout+ackGrace)
 		defer cancel()
-		closed <- errors.Join(s.Shutdown(last), srv.Shutdown(last), srv.Close())
-	})
+		return errors.Join(s.Shutdown(last), srv.Shutdown(last), srv.Close())
+	}
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { closed <- shutdown() })
 	err := srv.Serve(l)
 	if stop() { // so nobody has asked for it
-		return fmt.Errorf("hitl: serve: %w", err)
+		return errors.Join(fmt.Errorf("hitl: serve: %w", err), shutdown())
 	}
 	return <-closed
 }

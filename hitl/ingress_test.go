@@ -345,8 +345,13 @@ func TestServeReportsABrokenListener(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&fakeDesk{}).server(t, hitl.Options{}).Serve(t.Context(), listener); err == nil {
+	s := (&fakeDesk{}).server(t, hitl.Options{})
+	if err := s.Serve(t.Context(), listener); err == nil {
 		t.Error("Serve: no error")
+	}
+	w := httptest.NewRecorder()
+	if s.ServeHTTP(w, request(ping)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("after Serve has returned, the server answers %d: it was not shut down", w.Code)
 	}
 }
 

@@ -33,8 +33,8 @@ type Integration[Session any] interface {
 	// bot, whose end user may not be told of the end then.
 	StopHitl(context.Context, StopHitlRequest) error
 
-	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item, and a text that is
-	// longer than [Definition.MaxText] as one call per piece; see also [Definition.JoinBlocs].
+	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item, unless
+	// [Definition.JoinBlocs] is set, and a text that is longer than [Definition.MaxText] as one call per piece.
 	// The returned Ref is the message in the desk: its ID makes the desk's own report of it an echo
 	// that is not sent back to the end user. An empty Ref is fine for a desk that has no such ids.
 	SendMessage(context.Context, SendMessageRequest) (Ref, error)
@@ -47,7 +47,8 @@ type Integration[Session any] interface {
 // Ref is the desk's name for a user, a session or a message. The server keeps it in Botpress as tags
 // and hands it back to later calls.
 type Ref struct {
-	// ID identifies the thing in the desk. Message ids must be unique among all of an installation's messages.
+	// ID identifies the thing in the desk. It is required for a user and a session, and has at most 500 characters there. Message
+	// ids may be empty, and must be unique among all of an installation's messages otherwise.
 	ID string
 
 	// Tags holds more facts to be kept beside the ID. Their names must be declared in the [Definition];
@@ -64,7 +65,7 @@ type CreateUserRequest struct {
 	// User is what earlier calls returned for this user, or zero.
 	User Ref
 
-	// Name is never empty; it may be a placeholder such as "Unknown User".
+	// Name may be a placeholder such as "Unknown User".
 	Name string
 
 	// Email is an address, or empty: what the HITL plugin makes up where the end user's channel knows none is not
@@ -169,7 +170,7 @@ type Webhook struct {
 	Done func(context.Context) error
 
 	// Status, Header and Body are the answer that the sender gets once the events have been passed on. Status 0 means 200, a
-	// nil Body an empty JSON object. Beside 429 and 503, a Retry-After of a minute or more is shortened as by [Retryable].
+	// nil Body an empty JSON object. With status 429 or 503, a Retry-After of a minute or more is shortened as by [Retryable].
 	Status int
 	Header http.Header
 	Body   []byte
@@ -208,15 +209,17 @@ type Replied struct {
 	Author Agent
 
 	// ID is the message in the desk. By it, the same message is recognised when the desk reports it again, and
-	// our own when the desk reports it back. Without an ID the webhook's own content serves instead.
+	// our own when the desk reports it back. Without an ID the webhook's own content serves instead; what comes from a
+	// [Receiver] or a [Backfiller] needs one.
 	ID string
 
 	// Message is sent as it is if it is a text, image, audio, video, file or bloc, and as text otherwise. Items of a bloc in which
 	// nothing is seen are left out, and a bloc of one item is sent as that item.
 	Message message.Message
 
-	// Load, if set, makes the message instead. It is called if Botpress does not know the ID: for what takes calls, as with files
-	// that are copied. An error is one of passing the reply on.
+	// Load, if set, makes the message instead: for what takes calls, as with files that are copied. It is not called for a message
+	// that this process knows Botpress to have. It may be called again by another process, so it should be idempotent. An error is
+	// one of passing the reply on.
 	Load func(context.Context) (message.Message, error)
 
 	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format.

@@ -59,7 +59,7 @@ func (c *connection) messageCreated(ctx context.Context, body []byte) (response,
 	return nothing, nil
 }
 
-// acknowledge answers operations that no adapter handles. As with the reference, the channel of an update must be ours.
+// acknowledge answers operations that no adapter handles. As with Botpress' SDK, the channel of an update must be ours.
 func (s *Server) acknowledge(op operation) (response, error) {
 	if _, err := decodeConfiguration(op.configuration); err != nil {
 		return response{}, err
@@ -135,7 +135,7 @@ func isID(s string) bool { return s != "" && s != "." && s != ".." }
 
 var standardAlphabet = strings.NewReplacer("-", "+", "_", "/")
 
-// decodeConfiguration reads base64, of either alphabet and with or without padding as the reference does, of JSON.
+// decodeConfiguration reads base64, of either alphabet and with or without padding as Botpress' SDK does, of JSON.
 func decodeConfiguration(header string) (json.RawMessage, error) {
 	plain := strings.TrimRight(standardAlphabet.Replace(header), "=")
 	raw, err := base64.RawStdEncoding.DecodeString(plain)

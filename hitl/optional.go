@@ -10,8 +10,9 @@ import (
 
 // Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
 type Registrar interface {
-	// Register runs each time the installation's configuration is saved, and every hour. The URL is the installation's own.
-	// It should look at what is there and write only what differs. A failure to reach the desk is shown to the bot's owner.
+	// Register runs each time the installation's configuration is saved, and every hour unless [Options.SweepEvery] is negative.
+	// The URL is the installation's own. It should look at what is there and write only what differs. A failure to reach the desk
+	// is shown to the bot's owner.
 	Register(ctx context.Context, webhookURL string) error
 
 	// Unregister runs when the installation is removed. It undoes only what Register did for this URL.
@@ -25,7 +26,8 @@ type Receiver interface {
 	// is reconfigured, unregistered or no longer used, and at shutdown.
 	//
 	// Deliver passes events on to the bot, as those of a webhook are. When it returns nil, Botpress has them, so a cursor may
-	// move. An error means: try again. What was delivered before is recognised. It is safe for concurrent use.
+	// move. An error means: try again. What was delivered before is recognised, by the ID of each [Replied], which it needs here.
+	// It is safe for concurrent use.
 	Receive(ctx context.Context, deliver func(context.Context, ...Event) error) error
 }
 

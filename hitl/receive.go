@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // receive runs the adapter's Receive, again and again with backoff, until the connection ends.
@@ -21,7 +23,7 @@ func (c *connection) receive(r Receiver) {
 				backoff = time.Second // it has worked for a while
 			}
 			c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", backoff, "error", err)
-			if sleep(ctx, backoff+jitter(backoff/5)) != nil {
+			if sleep.For(ctx, backoff+jitter(backoff/5)) != nil {
 				return
 			}
 			backoff = min(2*backoff, longestBackoff)

@@ -47,7 +47,7 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 	return nothing, nil
 }
 
-// wakeUp asks Botpress to call register every hour, so that sessions are put in order even if nothing else happens.
+// wakeUp asks Botpress to call register every hour, so that sessions are reconciled even if nothing else happens.
 func (c *connection) wakeUp(ctx context.Context) {
 	err := c.toDesk.in.Client.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{ScheduleRegisterCall: botpress.Hourly})
 	if err != nil {

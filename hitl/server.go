@@ -71,7 +71,7 @@ type Options struct {
 
 	// SweepEvery is how often the server looks through the sessions of an installation that it serves, and finishes what was left
 	// undone: by the desk's outages, by webhooks that got lost, by processes that died. The default is 15 minutes; a negative
-	// number means never.
+	// number means never, and no hourly [Registrar.Register] either.
 	SweepEvery time.Duration
 
 	// ActivationDelay is how long after the answer to startHitl the HITL plugin may still be activating the session.

@@ -190,15 +190,3 @@ func lockError(err error) error {
 	}
 	return fmt.Errorf("hitl: waited too long for other work on the same session: %w", err)
 }
-
-// sleep waits, or returns why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

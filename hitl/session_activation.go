@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
@@ -137,7 +138,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 			if wait <= 0 {
 				wait = due.Sub(now)
 			}
-			if err := sleep(ctx, wait); err != nil {
+			if err := sleep.For(ctx, wait); err != nil {
 				return nil, err
 			}
 			continue
@@ -163,7 +164,7 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		}
 		others, again := record.lastDue(s.replica), parseTimestamp(record[startedAgain])
 		if record.isRepeating(now, s.activationDelay) {
-			if err := sleep(ctx, activationPoll); err != nil {
+			if err := sleep.For(ctx, activationPoll); err != nil {
 				return nil, err
 			}
 			continue
@@ -200,7 +201,7 @@ func (s *sessions) drain(ctx context.Context, ses *session, record activationRec
 			own.over = true
 			return nil
 		}
-		if err := sleep(ctx, activationPoll); err != nil {
+		if err := sleep.For(ctx, activationPoll); err != nil {
 			return err
 		}
 		record = nil
@@ -219,7 +220,7 @@ func (s *sessions) whenReady(ctx context.Context, ses *session, send func(*botpr
 			return nil
 		}
 		wait := max(backoff, retryAfter(err))
-		if !isTransient(err) || backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep(ctx, wait) != nil {
+		if !isTransient(err) || backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep.For(ctx, wait) != nil {
 			return err
 		}
 	}

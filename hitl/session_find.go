@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 const (
@@ -45,7 +46,7 @@ func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, erro
 	waiting, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	for wait := 100 * time.Millisecond; ses.startedAt.IsZero(); wait = min(2*wait, time.Second) {
-		if err := sleep(waiting, wait); err != nil {
+		if err := sleep.For(waiting, wait); err != nil {
 			return nil, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is still being opened by another replica: %w", ses.conversationID, err))
 		}
 		var err error

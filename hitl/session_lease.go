@@ -9,6 +9,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/lease"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // leases let one replica at a time work on something in a conversation.
@@ -34,7 +35,7 @@ func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled 
 			return nil, fmt.Errorf("hitl: acquire the lease %s of %s %s: %w", key.Name, key.Type, key.ID, err)
 		}
 		if err != nil {
-			if err := sleep(ctx, wait); err != nil {
+			if err := sleep.For(ctx, wait); err != nil {
 				return nil, Retryable(5*time.Second, fmt.Errorf("hitl: another replica holds the lease %s of %s %s: %w", key.Name, key.Type, key.ID, err))
 			}
 		}

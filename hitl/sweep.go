@@ -12,7 +12,7 @@ import (
 	"github.com/hitl-go/sdk/internal/lease"
 )
 
-// A sweep puts the sessions of an installation in order without being asked: it delivers what is undelivered, ends what is
+// A sweep reconciles the sessions of an installation without being asked: it delivers what is undelivered, ends what is
 // closing, and reads open sessions back. It runs soon after the installation is seen by a process, after register, and every
 // Options.SweepEvery. A lease lets one replica do it at a time.
 
@@ -65,7 +65,7 @@ func (c *connection) readBackNow(ctx context.Context, backoff time.Duration) {
 	c.background.later(backoff+jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, next) })
 }
 
-// sweep sweeps, unless the installation is being swept: then it reports that somebody is busy. What it listed is in order, or is
+// sweep sweeps, unless the installation is being swept: then it reports that somebody is busy. What it listed is reconciled, or is
 // retried.
 func (c *connection) sweep(ctx context.Context) (busy, listed bool) {
 	if !c.sweeping.TryLock() {
@@ -122,7 +122,7 @@ type sweep struct {
 	seen  map[string]bool
 }
 
-// all puts the listed sessions in order, down to those that were updated before the given time. A list that is too long is
+// all reconciles the listed sessions, down to those that were updated before the given time. A list that is too long is
 // continued by the next sweep of this process.
 func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams, until time.Time) error {
 	params.Channel = s.toDesk.def.Channel.Name
@@ -148,7 +148,7 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 			s.seen[conv.ID] = true
 			s.group.Go(func() error {
 				if err := s.one(ctx, conv); err != nil {
-					return fmt.Errorf("hitl: put session %s in order: %w", conv.ID, err)
+					return fmt.Errorf("hitl: reconcile session %s: %w", conv.ID, err)
 				}
 				return nil
 			})
@@ -161,7 +161,7 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 	return ctx.Err()
 }
 
-// one puts a session in order. What fails is retried before the next sweep.
+// one reconciles a session. What fails is retried before the next sweep.
 func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error) {
 	defer func() {
 		if v := recover(); v != nil { // of the adapter's
@@ -199,8 +199,8 @@ func (s *sweep) abandon(ctx context.Context, ses *session) error {
 	return err
 }
 
-// putInOrder puts a session in order that could not be before.
-func (c *connection) putInOrder(ctx context.Context, conversationID string) error {
+// reconcile reconciles a session that could not be before.
+func (c *connection) reconcile(ctx context.Context, conversationID string) error {
 	return c.background.run(ctx, "retry", c.toDesk.timeout, func(ctx context.Context) error {
 		return c.toDesk.locked(ctx, conversationID, func() error {
 			ses, err := c.toDesk.sessions.read(ctx, conversationID)
@@ -227,7 +227,7 @@ func (c *connection) catchUp(ctx context.Context, ses *session) error {
 	if ended, err := c.toDesk.endUnanswered(ctx, ses); ended || err != nil {
 		return err
 	}
-	err := c.toDesk.putInOrder(ctx, ses)
+	err := c.toDesk.reconcile(ctx, ses)
 	if desk, ok := adapterAs[Backfiller](c.adapter); ok && !ses.closed() {
 		err = errors.Join(err, c.toBot.backfill(ctx, ses, desk, nil))
 	}

@@ -44,7 +44,7 @@ const (
 
 	stateUser       = "hitlUser"       // user: lease of who creates an end user in the desk
 	stateUpdate     = "hitlUpdate"     // integration: lease of who changes a state of the adapter's
-	stateSweep      = "hitlSweep"      // integration: lease of who puts the sessions in order
+	stateSweep      = "hitlSweep"      // integration: lease of who reconciles the sessions
 	stateActivation = "hitlActivation" // conversation: until when events are scheduled while the session is activating
 )
 

@@ -62,7 +62,7 @@ func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 		b.log.DebugContext(ctx, "ignored an event of an unknown session", "event", fmt.Sprintf("%T", e))
 		return nil
 	}
-	b.desk.inOrder(ctx, ses)
+	b.desk.reconcileMarked(ctx, ses)
 	if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 		ses = current
 	}
@@ -121,7 +121,7 @@ func (b *toBot) apply(ctx context.Context, ses *session, e Event) error {
 	case Stopped:
 		return b.stopped(ctx, ses)
 	default:
-		return fmt.Errorf("hitl: Backfill returned the event %T", e)
+		return fmt.Errorf("hitl: Backfill returned the event %T; return Assigned, Replied and Stopped", e)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -53,7 +54,7 @@ func (b *toBot) isEcho(ctx context.Context, ses *session, agent Agent, e Replied
 			}
 			return false, nil
 		}
-		if left := time.Until(until); left <= 0 || sleep(ctx, min(wait, left)) != nil {
+		if left := time.Until(until); left <= 0 || sleep.For(ctx, min(wait, left)) != nil {
 			return false, Retryable(5*time.Second, errors.New("hitl: the reply may be the echo of a message that is being delivered"))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
@@ -136,7 +137,7 @@ func (ev *events) awaitEvent(ctx context.Context, e botpress.CreateEventParams) 
 		if there || err != nil || wait > 3*time.Second {
 			return there, err
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := sleep.For(ctx, wait); err != nil {
 			return false, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 	"github.com/hitl-go/sdk/internal/wire"
 )
@@ -27,7 +28,7 @@ func (b *toBot) startAgain(ctx context.Context, ses *session) error {
 		return err
 	}
 	scheduled := latest(clock.now(), record.lastDue("")) // what is sent at once may be on its way
-	if err := sleep(ctx, scheduled.Add(schedulerJitter).Sub(clock.now())); err != nil {
+	if err := sleep.For(ctx, scheduled.Add(schedulerJitter).Sub(clock.now())); err != nil {
 		return err
 	}
 	if ses, err = b.sessions.read(ctx, ses.conversationID); err != nil { // it may be over

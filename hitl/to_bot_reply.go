@@ -72,7 +72,7 @@ func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *sessi
 	if got.Message.Direction == botpress.Outgoing {
 		b.authors.put(authorEchoes, by.ID)
 	}
-	b.desk.inOrder(ctx, current)
+	b.desk.reconcileMarked(ctx, current)
 	return current, b.identities.refreshAgent(ctx, by, got.User, user)
 }
 

@@ -20,7 +20,7 @@ type toDesk struct {
 
 	decodeSession func(json.RawMessage) (any, error)
 	timeout       time.Duration                                 // of one operation
-	retry         func(conversationID string, because error)    // has the session put in order later
+	retry         func(conversationID string, because error)    // has the session reconciled later
 	startAgain    func(ctx context.Context, ses *session) error // before a repeated startHitl is answered
 	seenMessages  cache[whose]
 	pendingAcks   cache[pendingAck]

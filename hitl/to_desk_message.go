@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/wire"
 	"github.com/hitl-go/sdk/message"
 )
@@ -63,7 +64,7 @@ func (d *toDesk) deliver(ctx context.Context, b wire.Message, target outgoing) e
 		if !errors.Is(err, errInFlight) {
 			return err
 		}
-		if left := time.Until(until); left <= 0 || sleep(ctx, min(wait, left)) != nil {
+		if left := time.Until(until); left <= 0 || sleep.For(ctx, min(wait, left)) != nil {
 			return Retryable(5*time.Second, err)
 		}
 	}
@@ -117,7 +118,7 @@ func channelTypes() []message.Type {
 	}
 }
 
-// checkChannel refuses channels that are not ours, with the words of the reference.
+// checkChannel refuses channels that are not ours, with the words of Botpress' SDK.
 func (d *Definition) checkChannel(channel string) error {
 	if channel == "" {
 		return invalidf("the body has no conversation with a channel")

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// stopHitl ends a session in the desk, after what was said in it. It retries for half of its time. If the desk fails for so long,
+// stopHitl ends a session in the desk, after what was said in it. It retries a few times, for half of its time at most. If the desk still fails,
 // the session ends all the same: an error would keep the plugin from telling the end user. It is closing then, and the desk is
-// told by whoever puts it in order. Only a refusal is final, and answered.
+// told by whoever reconciles it. Only a refusal is final, and answered.
 func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	var in wire.ConversationRef
 	if err := decode(input, &in); err != nil {
@@ -31,7 +32,7 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 		if errors.Is(err, errInFlight) {
 			backoff = 500 * time.Millisecond // until the deadline
 		}
-		if sleep(trying, backoff) != nil { // without the lock: what is in flight must go on
+		if sleep.For(trying, backoff) != nil { // without the lock: what is in flight must go on
 			break
 		}
 		var written bool
@@ -110,8 +111,8 @@ func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	return err
 }
 
-// putInOrder finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
-func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
+// reconcile finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
+func (d *toDesk) reconcile(ctx context.Context, ses *session) error {
 	if !ses.stopPending {
 		left, err := d.flush(ctx, ses)
 		if err == nil && len(left) > 0 {
@@ -125,13 +126,13 @@ func (d *toDesk) putInOrder(ctx context.Context, ses *session) error {
 	return nil
 }
 
-// inOrder puts a session in order if it is marked. What fails is left for later, and fails nothing else.
-func (d *toDesk) inOrder(ctx context.Context, ses *session) {
+// reconcileMarked reconciles a session if it is marked. What fails is left for later, and fails nothing else.
+func (d *toDesk) reconcileMarked(ctx context.Context, ses *session) {
 	if !ses.stopPending && !ses.outboxPending {
 		return
 	}
-	if err := d.putInOrder(ctx, ses); err != nil {
-		d.log.WarnContext(ctx, "a session could not be put in order; it will be later", "error", err)
+	if err := d.reconcile(ctx, ses); err != nil {
+		d.log.WarnContext(ctx, "a session could not be reconciled; it will be later", "error", err)
 		d.retry(ses.conversationID, err)
 	}
 }

@@ -97,12 +97,12 @@ func rebuild(ctx context.Context, w *wire.WebhookRequest) (*http.Request, error)
 	return r, nil
 }
 
-// reply answers the sender of a webhook request. What the adapter leaves out is as in the reference: status 200, an
+// reply answers the sender of a webhook request. What the adapter leaves out is as in Botpress' SDK: status 200, an
 // empty object.
 func (hook Webhook) reply() (response, error) {
 	out := response{status: cmp.Or(hook.Status, http.StatusOK), header: make(http.Header, len(hook.Header)), body: hook.Body}
 	if out.status < 200 || out.status > 599 {
-		return response{}, fmt.Errorf("hitl: HandleWebhook replied with the status %d, which is none", out.status)
+		return response{}, fmt.Errorf("hitl: HandleWebhook returned the Webhook.Status %d; it must be 200 to 599, or 0 for 200", out.status)
 	}
 	if out.body == nil && out.status != http.StatusNoContent && out.status != http.StatusNotModified {
 		out.json, out.body = true, []byte("{}")

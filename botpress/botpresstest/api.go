@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
@@ -144,7 +145,7 @@ func (s *Server) serve(op operation) http.Handler {
 			if fault.Kind == Late {
 				r = r.WithContext(s.ctx) //nolint:contextcheck // The caller's ends when it gives up.
 			}
-			if (fault.Kind == Delay || fault.Kind == Late) && sleep(r.Context(), fault.Delay) != nil {
+			if (fault.Kind == Delay || fault.Kind == Late) && sleep.For(r.Context(), fault.Delay) != nil {
 				panic(http.ErrAbortHandler)
 			}
 			var err *Error

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // The operations that are sent to integrations.
@@ -70,7 +72,7 @@ func (in *Installation) deliver(ctx context.Context, op, kind string, body any) 
 		if !transient || d.attempt == in.server.opts.Attempts {
 			return a, err
 		}
-		if stopped := sleep(ctx, time.Duration(d.attempt)*in.server.opts.RetryDelay); stopped != nil {
+		if stopped := sleep.For(ctx, time.Duration(d.attempt)*in.server.opts.RetryDelay); stopped != nil {
 			return a, errors.Join(err, stopped)
 		}
 		d.attempt++
@@ -122,7 +124,7 @@ func (d delivery) send(ctx context.Context) (answer, error) {
 			err = errLost
 		}
 	case Delay:
-		if err = sleep(ctx, fault.Delay); err == nil {
+		if err = sleep.For(ctx, fault.Delay); err == nil {
 			a, err = d.post(ctx)
 		}
 	default:

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // Message is a message in a conversation.
@@ -198,7 +200,7 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.background(func(ctx context.Context) {
-			if sleep(ctx, late) == nil {
+			if sleep.For(ctx, late) == nil {
 				push(ctx)
 			}
 		})
@@ -209,7 +211,7 @@ func (s *Server) sendOut(m *msg, held <-chan struct{}) (done <-chan struct{}) {
 	case DispatchShuffled:
 		late := s.upTo(shuffling)
 		s.background(func(ctx context.Context) {
-			if sleep(ctx, late) == nil {
+			if sleep.For(ctx, late) == nil {
 				dispatch(ctx)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -313,7 +314,7 @@ func (s *Server) escalate(ctx context.Context, x escalation) error {
 	}
 	if x.config.ActivationDelay > 0 {
 		s.mu.Unlock()
-		err = sleep(ctx, x.config.ActivationDelay)
+		err = sleep.For(ctx, x.config.ActivationDelay)
 		s.mu.Lock()
 		if err != nil {
 			return err

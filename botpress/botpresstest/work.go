@@ -95,21 +95,6 @@ func (s *Server) Settle(ctx context.Context) error {
 	}
 }
 
-// sleep waits until d has passed or the context has ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // appointment is scheduled work.
 type appointment struct {
 	at  time.Time

@@ -170,7 +170,7 @@ func (a *adapter) create(ctx context.Context, path string, what fields) (hitl.Re
 	return hitl.Ref{ID: created.ID}, err
 }
 
-// call calls the desk's API. A *[hitl.Error] is final, and the bot's owner reads it; what another try may mend is any other error.
+// call calls the desk's API. A *[hitl.Error] is for the bot's owner, and final unless it is Temporary; any other error is retried.
 func (a *adapter) call(ctx context.Context, method, path string, in fields, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -42,7 +42,7 @@ type handler struct {
 	group string      // with a dot at its end, or empty
 }
 
-// logLine has the fields, and their order, of the reference.
+// logLine has the fields, and their order, of Botpress' SDK.
 type logLine struct {
 	Message          string  `json:"msg"`
 	Level            string  `json:"level"`
@@ -164,7 +164,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &with
 }
 
-// levelName is the reference's name of a level; there are four.
+// levelName is Botpress' name of a level; there are four.
 func levelName(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:

@@ -130,11 +130,11 @@ type session struct {
 }
 
 func (a App) session() *command {
-	c := newCommand("session", "Show a session, or put it in order",
+	c := newCommand("session", "Show a session, or reconcile it",
 		`Shows what Botpress knows of a session: its phase, who takes part, what is undelivered, the latest messages and
 events, and which leases are held. ID is the conversation's in Botpress, or the session's in the help desk.
 
---flush puts it in order first: it delivers what is undelivered, ends it in the help desk if it is closing, and reads it back
+--flush reconciles it first: it delivers what is undelivered, ends it in the help desk if it is closing, and reads it back
 if the adapter can. The server does so by itself, every quarter of an hour unless it is set otherwise. For that this process
 connects to the help desk, with the configuration of the installation in --config: Botpress does not show it.
 
@@ -142,7 +142,7 @@ connects to the help desk, with the configuration of the installation in --confi
 	c.Args = "ID"
 	s := session{installation: a.installationFlags(c)}
 	c.Flags.BoolVar(&s.asJSON, "json", false, "print JSON")
-	c.Flags.BoolVar(&s.flush, "flush", false, "put the session in order before it is shown")
+	c.Flags.BoolVar(&s.flush, "flush", false, "reconcile the session before it is shown")
 	c.Flags.StringVar(&s.config, "config", "", "with --flush, configuration of the installation: a JSON `object`, or @ and the name of a file with one")
 	c.Flags.StringVar(&s.ConfigurationType, "config-type", "", "with --flush, `name` of the alternative configuration, if it is one")
 	c.Flags.StringVar(&s.WebhookID, "webhook", "", "with --flush, `id` of the installation's webhook, if the adapter needs it")
@@ -179,7 +179,7 @@ func (s session) run(ctx context.Context, id string) error {
 	}
 	var flushed error
 	if s.flush {
-		flushed = s.putInOrder(ctx, ses, config)
+		flushed = s.reconcile(ctx, ses, config)
 		if ses, err = s.read(ctx, r, ses.ConversationID); err != nil {
 			return errors.Join(flushed, err)
 		}
@@ -188,7 +188,7 @@ func (s session) run(ctx context.Context, id string) error {
 		case n > 0: // such as the last words of a bot, for which the end does not wait
 			flushed = fmt.Errorf("messages of session %s are undelivered and may be in flight: %d; retry in two minutes", ses.ConversationID, n)
 		default:
-			s.say("The session is in order.\n")
+			s.say("The session is reconciled.\n")
 		}
 	}
 	if s.asJSON {
@@ -210,17 +210,17 @@ func (s session) read(ctx context.Context, r sessionview.Reader, id string) (*se
 	return ses, nil
 }
 
-// putInOrder has the server put the session in order. What it did shows in the session that is printed afterwards.
-func (s session) putInOrder(ctx context.Context, ses *sessionview.Session, config any) error {
+// reconcile has the server reconcile the session. What it did shows in the session that is printed afterwards.
+func (s session) reconcile(ctx context.Context, ses *sessionview.Session, config any) error {
 	raw, err := json.Marshal(config)
 	if err != nil {
 		return err
 	}
-	err = s.Server.PutInOrder(ctx, s.Installation, raw, ses.ConversationID)
+	err = s.Server.Reconcile(ctx, s.Installation, raw, ses.ConversationID)
 	if err == nil {
 		return nil
 	}
-	doing := "put session " + ses.ConversationID + " in order"
+	doing := "reconcile session " + ses.ConversationID
 	var refused *hitl.Error
 	if config == nil && errors.As(err, &refused) {
 		return fmt.Errorf("could not %s: without --config the configuration is empty: %w", doing, err)

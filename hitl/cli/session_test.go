@@ -365,7 +365,7 @@ func TestSessionFlush(t *testing.T) {
 				if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 					t.Fatal(err)
 				}
-				if got.Phase != "closed" || got.Pending || len(got.Undelivered) != 0 || stderr != "The session is in order.\n\n" {
+				if got.Phase != "closed" || got.Pending || len(got.Undelivered) != 0 || stderr != "The session is reconciled.\n\n" {
 					t.Errorf("stderr %q; the session is %+v", stderr, got)
 				}
 				if ticket := d.desk.Tickets()[0]; ticket.Status != "closed" || !slices.Contains(ticket.Log, "Jane: Anybody there?") {
@@ -391,7 +391,7 @@ func TestSessionFlushLeavesWhatIsInFlight(t *testing.T) {
 		saying.Go(func() { d.must(d.jane.Say(t.Context(), message.Text{Text: "Anybody there?"})) })
 		synctest.Wait()
 		code, stdout, stderr := d.run(d.tool, "", "session", id, "--flush", "--config", acmeConfig)
-		want := "acme: could not put session " + id + " in order: hitl: an earlier message may be in flight at another replica; try again in 1m15s\n"
+		want := "acme: could not reconcile session " + id + ": hitl: an earlier message may be in flight at another replica; try again in 1m15s\n"
 		if code != 1 || stderr != want || !strings.Contains(stdout, "Anybody there?") {
 			t.Errorf("exit code %d, stderr %q, stdout:\n%s", code, stderr, stdout)
 		}
@@ -422,7 +422,7 @@ func TestSessionFlushWhileTheDeskIsDown(t *testing.T) {
 		d.down()
 		d.must(d.jane.Say(t.Context(), message.Text{Text: "Anybody there?"}))
 		code, stdout, stderr := d.run(d.tool, "", "session", id, "--flush", "--config", acmeConfig)
-		if code != 1 || !strings.HasPrefix(stderr, "acme: could not put session "+id+" in order: ") || !strings.Contains(stderr, "no route to the desk") {
+		if code != 1 || !strings.HasPrefix(stderr, "acme: could not reconcile session "+id+": ") || !strings.Contains(stderr, "no route to the desk") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		if !strings.Contains(stdout, "Anybody there?") || strings.Contains(stdout+stderr, "s3cr3t") {

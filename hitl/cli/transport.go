@@ -31,8 +31,8 @@ func (a App) adminClient(workspaceID string, header http.Header) (*botpress.Clie
 	})
 }
 
-// adminTransport retries POST requests after the answers 500, 503 and 504, which package botpress does not. The first
-// attempt may have succeeded, so the caller must expect that what it creates exists already.
+// adminTransport retries POST requests after the answers 500, 503 and 504. Package botpress retries only those that create
+// nothing. The first attempt may have succeeded, so the caller must expect that what it creates exists already.
 type adminTransport struct{ next http.RoundTripper }
 
 func (t *adminTransport) RoundTrip(r *http.Request) (*http.Response, error) {

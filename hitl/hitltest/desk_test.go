@@ -544,6 +544,14 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 		if u, ok := r.Message.(message.Unknown); ok {
 			panic("no such message: " + string(u.Kind))
 		}
+	case "message-types bloc":
+		if _, ok := r.Message.(message.Bloc); ok {
+			panic("no such message: bloc")
+		}
+	case "message-types never":
+		if _, ok := r.Message.(message.Unknown); ok {
+			return hitl.Ref{}, &hitl.Error{Message: "There is no such message.", Temporary: true}
+		}
 	case "message-parts":
 		key = r.MessageID
 	case "message-twice":

@@ -30,9 +30,13 @@ func (t *trial) media() string {
 func messageTypes(t *trial) {
 	a := t.replica()
 	s := t.mustOpen(a)
-	for _, m := range t.everyMessage() {
+	all := t.everyMessage()
+	if t.suite.joinBlocs {
+		all = append(all, message.Bloc{Items: []message.BlocItem{message.Text{Text: "Look:"}, message.Image{ImageURL: t.media() + "/a.png"}}})
+	}
+	for _, m := range all {
 		if _, err := t.sendMessage(a, newMessage(s, m)); err != nil && !permanent(err) {
-			t.Errorf("A message of the type %q was neither accepted nor rejected with a *hitl.Error: %v", m.Type(), err)
+			t.Errorf("A message of the type %q was neither accepted nor rejected with a *hitl.Error that is final: %v", m.Type(), err)
 		}
 	}
 }
@@ -133,7 +137,7 @@ func longText(t *trial) {
 	_, err := t.sendMessage(a, newMessage(s, message.Text{Text: text}))
 	if err != nil {
 		if !permanent(err) {
-			t.Errorf("A text of %d bytes was neither accepted nor rejected with a *hitl.Error: %v", len(text), err)
+			t.Errorf("A text of %d bytes was neither accepted nor rejected with a *hitl.Error that is final: %v", len(text), err)
 		}
 		return
 	}

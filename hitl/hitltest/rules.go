@@ -176,7 +176,7 @@ var rules = []rule{
 	{
 		name: "desk-down", check: deskDown, needs: []string{"Wire"},
 		text: "When the desk is overloaded (429), fails (5xx) or cannot be reached, a method returns an error that is no *hitl.Error: it is " +
-			"transient, and retried. A *hitl.Error is permanent, and no error means success; both would lose the end user's message.",
+			"transient, and retried. A *hitl.Error is for what only the bot's owner can mend, and no error means success; both would lose what was asked for.",
 	},
 	{
 		name: "register-converges", check: registerConverges, is: registrar, needs: []string{"Wire"},

@@ -135,7 +135,9 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	t runner, connect func(context.Context, hitl.Installation, Config) (I, error), c Case[Config, Session], waits times,
 ) {
 	t.Helper()
-	s := &suite{desk: c.Desk, session: c.Session, maxText: c.Definition.MaxText, textUnit: c.Definition.TextUnit, times: waits}
+	s := &suite{
+		desk: c.Desk, session: c.Session, maxText: c.Definition.MaxText, textUnit: c.Definition.TextUnit, joinBlocs: c.Definition.JoinBlocs, times: waits,
+	}
 	s.install = func(t *trial, handover time.Duration) *installed {
 		in, opts := &installed{serving: make(chan struct{})}, c.Bot
 		opts.Server.ActivationDelay = cmp.Or(handover, opts.Server.ActivationDelay)
@@ -164,12 +166,13 @@ func run[Config, Session any, I hitl.Integration[Session]](
 
 // suite is a [Case] without type parameters.
 type suite struct {
-	desk     Desk
-	session  any
-	maxText  int // Of the definition, zero for none.
-	textUnit message.Unit
-	times    times
-	install  func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
+	desk      Desk
+	session   any
+	maxText   int // Of the definition, zero for none.
+	textUnit  message.Unit
+	joinBlocs bool
+	times     times
+	install   func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
 
 	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
 	// the server does not know them, and would wait for them if a desk reports the news of all sessions at once.

@@ -175,6 +175,8 @@ func TestBroken(t *testing.T) {
 func TestBrokenOtherwise(t *testing.T) {
 	tests := []struct{ quirk, rule, says string }{
 		{"receive-slow end", "receive-restart", "The context of Receive ended, and after 400ms it had not returned."},
+		{"message-types bloc", "message-types", "SendMessage panicked: no such message: bloc"},
+		{"message-types never", "message-types", "was neither accepted nor rejected with a *hitl.Error that is final: There is no such message."},
 		{"receive-cursor first", "receive-restart", "while deliver returned errors, and the end user did not receive it"},
 		{"backfill-other ids", "backfill-complete", "the end user would receive it twice."},
 		{"backfill-no ids", "backfill-complete", "without an ID."},
@@ -199,6 +201,8 @@ func TestBrokenOtherwise(t *testing.T) {
 			if test.quirk == "backfill-one id" {
 				offer.Replied = nil // The ids of webhooks would be others.
 			}
+			def := definition
+			def.JoinBlocs = test.quirk == "message-types bloc"
 			others := map[string]string{}
 			for _, r := range rules {
 				if r.name != test.rule {
@@ -206,7 +210,7 @@ func TestBrokenOtherwise(t *testing.T) {
 				}
 			}
 			watched[i] = watch(t, func(t runner) {
-				run(t, connectQuirky(test.quirk, nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer, Waive: others}, quick)
+				run(t, connectQuirky(test.quirk, nil), Case[config, ticket]{Definition: def, Config: config{URL: url}, Desk: offer, Waive: others}, quick)
 			})
 			return nil
 		})

@@ -211,8 +211,8 @@ func deskDown(t *trial) {
 				t.Errorf("While %s, %s returned no error.", f, j.method)
 			case isAborted(err):
 				t.Errorf("%v", err)
-			case permanent(err):
-				t.Errorf("While %s, %s returned the *hitl.Error %q, which is permanent.", f, j.method, err)
+			case isRefusal(err):
+				t.Errorf("While %s, %s returned the *hitl.Error %q, which is no transient error.", f, j.method, err)
 			}
 		}
 		for _, j := range jobs {
@@ -258,7 +258,7 @@ func (t *trial) eventually(j job) error {
 	defer cancel()
 	for {
 		err := j.run(t.Context(), t.replica())
-		if err == nil || permanent(err) {
+		if err == nil || isRefusal(err) {
 			return err
 		}
 		again := time.NewTimer(100 * time.Millisecond)

@@ -242,10 +242,16 @@ func ask[T any](t *trial, method string, request any, call func(context.Context)
 	return v, err
 }
 
-// permanent reports whether an error keeps Botpress from retrying.
-func permanent(err error) bool {
+// isRefusal reports whether an error is an answer to the bot's owner.
+func isRefusal(err error) bool {
 	var e *hitl.Error
 	return errors.As(err, &e)
+}
+
+// permanent reports whether a message with this error is never sent again.
+func permanent(err error) bool {
+	var e *hitl.Error
+	return errors.As(err, &e) && !e.Temporary
 }
 
 // summary is a value as failures show it: short, and without empty fields.

@@ -48,11 +48,18 @@ type HMAC struct {
 // Encoding is the encoding of bytes in a header.
 type Encoding int
 
-// The encodings of signatures. Hexadecimal digits may be upper-case.
+// The encodings of signatures. Hexadecimal digits may be upper-case; Base64 has the standard alphabet and is padded.
 const (
 	Hex Encoding = iota
 	Base64
 )
+
+func (e Encoding) name() string {
+	if e == Base64 {
+		return "base64 of the standard alphabet, padded"
+	}
+	return "hexadecimal"
+}
 
 func (e Encoding) decode(s string) ([]byte, error) {
 	if e == Base64 {
@@ -75,7 +82,7 @@ func (h HMAC) Func(keys ...string) Func {
 		}
 		signature, err := h.Encoding.decode(encoded)
 		if err != nil {
-			return invalid("the header %s has no signature of the right form", h.Header)
+			return invalid("the signature in the header %s is not %s", h.Header, h.Encoding.name())
 		}
 		return h.check(r, [][]byte{signature}, keys)
 	}

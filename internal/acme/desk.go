@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // Desk is the help desk. The zero value is an empty one. It is safe for concurrent use; its fields are set before it is used.
@@ -199,10 +201,10 @@ func (d *Desk) around(ctx context.Context, method string, do func() error) error
 	for _, step := range []func() error{
 		d.reachable,
 		func() error { return call(ctx, d.Before, method) },
-		func() error { return sleep(ctx, d.Slow) },
+		func() error { return sleep.For(ctx, d.Slow) },
 		d.reachable,
 		do,
-		func() error { return sleep(ctx, d.Early) },
+		func() error { return sleep.For(ctx, d.Early) },
 		func() error { return call(ctx, d.After, method) },
 		d.reachable,
 	} {
@@ -218,20 +220,6 @@ func call(ctx context.Context, hook func(context.Context, string) error, method 
 		return nil
 	}
 	return hook(ctx, method)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // closeTicket closes a ticket; one that is closed or gone stays so.

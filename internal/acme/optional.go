@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // optionally adds the optional interfaces that the desk is to have to its adapter. Each is found by a type assertion, so
@@ -71,7 +72,7 @@ func (p polling) Receive(ctx context.Context, deliver func(context.Context, ...h
 		if err := p.poll(ctx, deliver); err != nil {
 			return err
 		}
-		if err := sleep(ctx, pollEvery); err != nil {
+		if err := sleep.For(ctx, pollEvery); err != nil {
 			return err
 		}
 	}

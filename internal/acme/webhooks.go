@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // Webhooks is how the desk reports what happens in its tickets: one report of a ticket after the other, each until it is
@@ -66,7 +68,7 @@ func (r *reporter) add(w *Webhooks, rep report, delay time.Duration) {
 			delay += time.Duration(r.rng.Int64N(int64(w.Shuffle)))
 		}
 		r.work.Go(func() {
-			if sleep(r.ctx, delay) == nil {
+			if sleep.For(r.ctx, delay) == nil {
 				w.deliver(r.ctx, rep)
 			}
 		})
@@ -107,7 +109,7 @@ func (w *Webhooks) deliver(ctx context.Context, rep report) {
 		if w.Answered != nil {
 			w.Answered(rep.TicketID, status)
 		}
-		if status == http.StatusOK || w.Once || sleep(ctx, repeat) != nil {
+		if status == http.StatusOK || w.Once || sleep.For(ctx, repeat) != nil {
 			return
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/strictjson"
 )
 
@@ -112,7 +113,7 @@ func (l Leases) takeOver(ctx context.Context, key botpress.StateKey, ttl time.Du
 	defer cancel()
 	// A write that fails may have taken effect all the same. What is read back decides.
 	_, writeErr := l.once().SetState(writing, key, botpress.SetStateParams{Payload: payload, Expiry: ttl + garbage})
-	if err := sleep(ctx, Settle); err != nil {
+	if err := sleep.For(ctx, Settle); err != nil {
 		return nil, errors.Join(err, writeErr)
 	}
 	state, err := l.API.GetState(ctx, key)
@@ -153,15 +154,4 @@ func decode(state botpress.State) (Record, error) {
 		return r, fmt.Errorf("lease: the state %q is no lease: %w", state.Name, err)
 	}
 	return r, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

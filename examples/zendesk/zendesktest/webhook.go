@@ -2,7 +2,6 @@ package zendesktest
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 type webhook struct {
@@ -205,7 +206,7 @@ func (d *Desk) try(w *webhook, sent *Delivery) {
 		if d.RetryAtOnce {
 			wait = 0
 		}
-		if sleep(d.ctx, wait) != nil {
+		if sleep.For(d.ctx, wait) != nil {
 			return
 		}
 	}
@@ -224,15 +225,4 @@ func (d *Desk) post(sent *Delivery) (status int, header http.Header, err error) 
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
 	return res.StatusCode, res.Header, err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -59,12 +59,12 @@ func (w *world) leaveUndone(jane *botpresstest.EndUser) (asked *atomic.Int64) {
 	return asked
 }
 
-func TestPutInOrder(t *testing.T) {
+func TestReconcile(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.leaveUndone(jane)
 		w.desk.Before = nil
 		start := time.Now()
-		if err := w.tool().PutInOrder(t.Context(), w.installed(), acmeConfig, jane.DownstreamID()); err != nil {
+		if err := w.tool().Reconcile(t.Context(), w.installed(), acmeConfig, jane.DownstreamID()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took > time.Second {
@@ -78,7 +78,7 @@ func TestPutInOrder(t *testing.T) {
 }
 
 // A message that somebody may be delivering is left alone for as long as that may take.
-func TestPutInOrderWhileAMessageIsInFlight(t *testing.T) {
+func TestReconcileWhileAMessageIsInFlight(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
 		slow := make(chan struct{})
@@ -90,7 +90,7 @@ func TestPutInOrderWhileAMessageIsInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Second)
-		err := w.tool().PutInOrder(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
+		err := w.tool().Reconcile(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
 		close(slow)
 		if err == nil || !strings.Contains(err.Error(), "in flight") || !strings.HasSuffix(err.Error(), "; try again in 1m15s") {
 			t.Errorf("the error is %v", err)
@@ -100,11 +100,11 @@ func TestPutInOrderWhileAMessageIsInFlight(t *testing.T) {
 }
 
 // What fails is reported, and not tried again: a tool ends, or is asked again.
-func TestPutInOrderWhileTheDeskIsDown(t *testing.T) {
+func TestReconcileWhileTheDeskIsDown(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		asked := w.leaveUndone(jane)
 		before := asked.Load()
-		err := w.tool().PutInOrder(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
+		err := w.tool().Reconcile(t.Context(), w.installed(), acmeConfig, jane.DownstreamID())
 		if err == nil || !strings.Contains(err.Error(), "no route to the desk") || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("the error is %v", err)
 		}
@@ -129,7 +129,7 @@ func (d *orderedDesk) Receive(context.Context, func(context.Context, ...hitl.Eve
 }
 
 // A tool reads the session back, receives nothing, and leaves no adapter open.
-func TestPutInOrderReadsBackAndCloses(t *testing.T) {
+func TestReconcileReadsBackAndCloses(t *testing.T) {
 	log := &journal{}
 	var connected hitl.Installation
 	connect := func(_ context.Context, in hitl.Installation, _ fakeConfig) (*orderedDesk, error) {
@@ -142,7 +142,7 @@ func TestPutInOrderReadsBackAndCloses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutInOrder(t.Context(), hitl.Installation{BotID: "bot_1", IntegrationID: "int_1"}, nil, "conv_1"); err != nil {
+	if err := s.Reconcile(t.Context(), hitl.Installation{BotID: "bot_1", IntegrationID: "int_1"}, nil, "conv_1"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"read T-1", "close "}, log.all()); diff != "" {
@@ -153,7 +153,7 @@ func TestPutInOrderReadsBackAndCloses(t *testing.T) {
 	}
 }
 
-func TestPutInOrderRefuses(t *testing.T) {
+func TestReconcileRefuses(t *testing.T) {
 	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		w.escalate(jane, "Help")
 		noToken, err := acme.NewServer(acme.Definition(true), w.desk, &hitl.Options{})
@@ -181,7 +181,7 @@ func TestPutInOrderRefuses(t *testing.T) {
 			"no configuration":                  {tool, w.installed(), "", jane.DownstreamID(), "The configuration does not fit"},
 			"a configuration that does not fit": {tool, w.installed(), `{"apiUrl": 7, "apiToken": "s3cr3t"}`, jane.DownstreamID(), "apiUrl"},
 		} {
-			err := tc.server.PutInOrder(t.Context(), tc.in, json.RawMessage(tc.config), tc.conv)
+			err := tc.server.Reconcile(t.Context(), tc.in, json.RawMessage(tc.config), tc.conv)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("%s: the error is %v, want %q in it", name, err, tc.want)
 			}

@@ -9,19 +9,19 @@ import (
 	"io"
 )
 
-// PutInOrder finishes what was left undone in a session: it delivers undelivered messages, ends the session in the desk if
+// Reconcile finishes what was left undone in a session: it delivers undelivered messages, ends the session in the desk if
 // that is closing, and reads an open one back if the adapter is a [Backfiller]. A server does so by itself for the installations
 // that it serves. This is for tools, which must know the installation's configuration: Botpress sends it only with operations.
-// Nil is an empty one.
+// A nil configuration means {}.
 //
 // The adapter is connected for this, and closed afterwards if it is an [io.Closer]; nothing is received, and what fails is not
 // retried. Of the installation, BotID and IntegrationID are required, and an empty BotUserID means the BotID.
-func (s *Server) PutInOrder(ctx context.Context, in Installation, configuration json.RawMessage, conversationID string) error {
+func (s *Server) Reconcile(ctx context.Context, in Installation, configuration json.RawMessage, conversationID string) error {
 	switch {
 	case s.client == nil:
 		return s.notReady
 	case in.BotID == "" || in.IntegrationID == "" || !isID(conversationID):
-		return errors.New("hitl: PutInOrder needs BotID, IntegrationID and the id of a conversation")
+		return errors.New("hitl: Reconcile needs BotID, IntegrationID and the id of a conversation")
 	}
 	taken := admission{in: scopeOf(in)}
 	if err := s.admit(taken); err != nil {
@@ -37,15 +37,15 @@ func (s *Server) PutInOrder(ctx context.Context, in Installation, configuration 
 	c, mask, err := s.connect(connecting, in, configuration)
 	if err == nil {
 		c.background.stop() // the sweep and the retries are those of who serves
-		err = errors.Join(s.background(ctx, c, "order", s.opts.Timeout, func(ctx context.Context) error {
-			return c.putInOrderOnce(ctx, conversationID)
+		err = errors.Join(s.background(ctx, c, "reconcile", s.opts.Timeout, func(ctx context.Context) error {
+			return c.reconcileOnce(ctx, conversationID)
 		}), c.close())
 	}
 	return mask.Error(s.mask.Error(err))
 }
 
-// putInOrderOnce does for one session what a sweep does for all.
-func (c *connection) putInOrderOnce(ctx context.Context, conversationID string) error {
+// reconcileOnce does for one session what a sweep does for all.
+func (c *connection) reconcileOnce(ctx context.Context, conversationID string) error {
 	conv, err := c.toDesk.in.Client.GetConversation(ctx, conversationID)
 	if err != nil {
 		return fmt.Errorf("hitl: read conversation %s: %w", conversationID, err)
