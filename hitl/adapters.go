@@ -39,7 +39,7 @@ type adapters struct {
 
 	mu      sync.Mutex // of what follows, and of the fields of connections that belong here
 	live    *simplelru.LRU[scope, *connection]
-	broken  map[scope]string // configurations of installations that are being reconnected; empty ones need it no more
+	broken  map[scope]*unconnectedInstallation // those that are being reconnected; nil ones need it no more
 	stopped bool
 
 	stopping chan struct{} // closed when stopped is set
@@ -49,7 +49,7 @@ type adapters struct {
 type connectFunc func(context.Context, Installation, json.RawMessage) (*connection, *redact.Masker, error)
 
 func newAdapters(timeout time.Duration, log *slog.Logger, connect connectFunc, start func(*connection)) *adapters {
-	a := &adapters{connect: connect, start: start, timeout: timeout, log: log, broken: map[scope]string{}, stopping: make(chan struct{})}
+	a := &adapters{connect: connect, start: start, timeout: timeout, log: log, broken: map[scope]*unconnectedInstallation{}, stopping: make(chan struct{})}
 	live, err := simplelru.NewLRU(maxConnections, func(_ scope, c *connection) { a.end(c) })
 	if err != nil {
 		panic(err) // only for a size below 1

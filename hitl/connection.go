@@ -35,6 +35,11 @@ type connection struct {
 
 // connect makes the connection of an installation. The masker hides the configuration's secrets, also in the error.
 func (s *Server) connect(ctx context.Context, in Installation, configuration json.RawMessage) (c *connection, mask *redact.Masker, err error) {
+	defer func() { // The types of a configuration are the author's, too.
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
 	configuration, mask, err = s.checkConfiguration(in.ConfigurationType, configuration)
 	if err != nil {
 		return nil, mask, err
@@ -44,11 +49,6 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 		return nil, mask, err
 	}
 	in = s.equip(in, mask)
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicked(v)
-		}
-	}()
 	adapter, err := connect(ctx, in)
 	if err != nil {
 		return nil, mask, err
@@ -84,7 +84,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
 		locks: &s.memory.conversations, starts: &s.memory.starts,
 		cache: cache[*session]{s.memory.sessions, scope}, foreign: cache[time.Time]{s.memory.foreign, scope},
-		activationDelay: s.opts.ActivationDelay,
+		activationDelay: s.opts.ActivationDelay, opensFor: redeliveryWindow + s.opts.Timeout + ackGrace,
 	}
 	identities := &identities{
 		api: api, def: def, log: log, scope: scope, locks: &s.memory.users, clock: &s.clock,

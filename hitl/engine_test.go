@@ -949,3 +949,33 @@ func TestStartHitlThatBotpressGivesUp(t *testing.T) {
 		})
 	})
 }
+
+// However many messages wait for a desk that was down for long, all of them arrive, in order.
+func TestLongOutbox(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		lift := w.outage()
+		want := w.sayMany(jane, 0, 130)
+		w.pass(2 * time.Minute)
+		lift()
+		w.pass(time.Hour)
+		if diff := cmp.Diff(want, w.log("T-1")); diff != "" {
+			t.Errorf("the desk has (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A message of which nothing is to be sent holds up nobody.
+func TestEmptyBloc(t *testing.T) {
+	inBubble(t, setting{cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		w.must(jane.Say(t.Context(), message.Bloc{Items: []message.BlocItem{}}))
+		w.settle()
+		w.must(jane.Say(t.Context(), message.Text{Text: "Urgent"}))
+		w.settle()
+		<-time.After(time.Second)
+		if got := w.log("T-1"); len(got) != 1 || !strings.Contains(got[0], "Urgent") {
+			t.Errorf("a second after the message that follows an empty bloc, the desk has %q", got)
+		}
+	})
+}

@@ -41,9 +41,9 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 	}
 	o := outgoing{id: m.ID, createdAt: m.CreatedAt, tags: m.Tags, failed: m.Tags[tagFailed] != "", refused: m.Tags[tagRefused] != ""}
 	known, _ := d.pendingAcks.get(m.ID)
-	delivered, parts := progress(m.Tags)
+	delivered, parts, begun := progress(m.Tags)
 	o.delivered = max(known.delivered, delivered)
-	o.settled = o.refused || parts > 0 && delivered >= parts
+	o.settled = o.refused || begun && delivered >= parts
 	if o.settled && m.Tags[tagResent] == "" {
 		return o, true // what it says is not needed
 	}
@@ -55,29 +55,26 @@ func (d *toDesk) outgoingOf(m botpress.Message) (outgoing, bool) {
 	return o, true
 }
 
-// progress reads how many parts of a message the desk has, of how many.
-func progress(tags map[string]string) (delivered, parts int) {
+// progress reads how many parts of a message the desk has, of how many. An empty bloc has none.
+func progress(tags map[string]string) (delivered, parts int, ok bool) {
 	a, b, ok := strings.Cut(tags[tagDelivered], "/")
-	if !ok {
-		return 0, 0
-	}
 	delivered, err1 := strconv.Atoi(a)
 	parts, err2 := strconv.Atoi(b)
-	if err1 != nil || err2 != nil || delivered < 0 || parts < 0 {
-		return 0, 0
+	if !ok || err1 != nil || err2 != nil || delivered < 0 || parts < 0 {
+		return 0, 0, false
 	}
-	return delivered, parts
+	return delivered, parts, true
 }
 
-// maxOutboxPages bounds how far back undelivered messages are looked for.
-const maxOutboxPages = 5
+// maxOutboxPages bounds how far back undelivered messages are looked for: some 20,000 messages.
+const maxOutboxPages = 1000
 
-// outbox returns what is to be delivered, oldest first, up to the message with the given id; an empty id means all. It looks
+// outbox returns what is to be delivered, oldest first, up to a message; the zero one means all. It looks
 // back to the first settled message: nothing is delivered before what was said before it, so everything older is settled, too.
 // It takes one call, for the newest messages are on one page. Found is false if the message is not in the conversation.
-func (d *toDesk) outbox(ctx context.Context, conversationID, upTo string) (pending []outgoing, found bool, err error) {
+func (d *toDesk) outbox(ctx context.Context, conversationID string, upTo outgoing) (pending []outgoing, found bool, err error) {
 	token := ""
-	reached := upTo == ""
+	reached := upTo.id == ""
 	for range maxOutboxPages {
 		params := botpress.ListMessagesParams{ConversationID: conversationID, NextToken: token, Next: &token}
 		for m, err := range d.in.Client.ListMessages(ctx, params) {
@@ -87,11 +84,14 @@ func (d *toDesk) outbox(ctx context.Context, conversationID, upTo string) (pendi
 			if err != nil {
 				return nil, false, fmt.Errorf("hitl: read the messages of conversation %s: %w", conversationID, err)
 			}
+			if !reached && m.CreatedAt.Before(upTo.createdAt.Add(-time.Second)) {
+				return nil, false, nil
+			}
 			o, ok := d.outgoingOf(m)
-			if reached = reached || m.ID == upTo; !ok || !reached {
+			if reached = reached || m.ID == upTo.id; !ok || !reached {
 				continue
 			}
-			found = found || m.ID == upTo
+			found = found || m.ID == upTo.id
 			if o.settled {
 				slices.Reverse(pending)
 				return pending, found, nil
@@ -99,11 +99,11 @@ func (d *toDesk) outbox(ctx context.Context, conversationID, upTo string) (pendi
 			pending = append(pending, o)
 		}
 		if token == "" {
-			break
+			slices.Reverse(pending)
+			return pending, found, nil
 		}
 	}
-	slices.Reverse(pending)
-	return pending, found, nil
+	return nil, false, fmt.Errorf("hitl: conversation %s has more messages than %d pages, and none of them is settled", conversationID, maxOutboxPages)
 }
 
 // errInFlight says that another replica may be delivering an earlier message.
@@ -136,7 +136,7 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 		}
 		defer release()
 	}
-	pending, found, err := d.outbox(ctx, ses.conversationID, target.id)
+	pending, found, err := d.outbox(ctx, ses.conversationID, target)
 	switch {
 	case err != nil:
 		return err
@@ -157,7 +157,7 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 			return err
 		}
 		defer release()
-		again, found, err := d.outbox(ctx, ses.conversationID, target.id)
+		again, found, err := d.outbox(ctx, ses.conversationID, target)
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (d *toDesk) deliverAll(ctx context.Context, ses *session, pending []outgoin
 
 // tidyOutbox takes the mark off a session of which nothing is left to deliver.
 func (d *toDesk) tidyOutbox(ctx context.Context, ses *session) {
-	pending, _, err := d.outbox(ctx, ses.conversationID, "")
+	pending, _, err := d.outbox(ctx, ses.conversationID, outgoing{})
 	if err == nil && len(pending) == 0 {
 		err = d.sessions.markOutbox(ctx, ses, false)
 	}
@@ -247,7 +247,7 @@ func (d *toDesk) flush(ctx context.Context, ses *session) (left []outgoing, err 
 
 // undelivered returns the messages that nobody works on, and those that follow. A session without any needs no mark.
 func (d *toDesk) undelivered(ctx context.Context, ses *session) (pending, left []outgoing, err error) {
-	all, _, err := d.outbox(ctx, ses.conversationID, "")
+	all, _, err := d.outbox(ctx, ses.conversationID, outgoing{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -70,6 +70,12 @@ func (n noAdapter) HandleWebhook(context.Context, *http.Request) (Webhook, error
 	return Webhook{}, n.err
 }
 
+// unconnectedInstallation is what an installation is to be connected with.
+type unconnectedInstallation struct {
+	in            Installation
+	configuration string
+}
+
 // reconnect makes the connection of an installation later, with backoff, until it or another one of the installation is there.
 func (a *adapters) reconnect(ctx context.Context, in Installation, configuration string) {
 	scope := scopeOf(in)
@@ -79,7 +85,7 @@ func (a *adapters) reconnect(ctx context.Context, in Installation, configuration
 	if a.stopped || !trying && len(a.broken) == maxConnections {
 		return
 	}
-	a.broken[scope] = configuration // The newest one counts.
+	a.broken[scope] = &unconnectedInstallation{in, configuration} // The newest one counts.
 	if trying {
 		return
 	}
@@ -97,11 +103,12 @@ func (a *adapters) reconnect(ctx context.Context, in Installation, configuration
 			case <-time.After(backoff + jitter(backoff/5)):
 			}
 			a.mu.Lock()
-			configuration := a.broken[scope]
+			latest := a.broken[scope]
 			a.mu.Unlock()
-			if configuration == "" {
+			if latest == nil {
 				return
 			}
+			in, configuration := latest.in, latest.configuration
 			ctx, seen := observe(ctx)
 			err := a.replace(ctx, in, configuration, fingerprintOf(in, configuration))
 			if err == nil || isPermanent(err) {
@@ -122,6 +129,6 @@ func (a *adapters) giveUp(in scope) {
 // stopReconnecting ends the attempts to connect an installation with their next one. Hold a.mu.
 func (a *adapters) stopReconnecting(in scope) {
 	if _, trying := a.broken[in]; trying {
-		a.broken[in] = ""
+		a.broken[in] = nil
 	}
 }

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
@@ -157,4 +162,75 @@ func (w *world) asks(operation string) error {
 		return errors.New(a.body)
 	}
 	return nil
+}
+
+// An installation that cannot be connected gets another configuration, of another type. It is connected with both.
+func TestReconnectsWithTheNewestConfiguration(t *testing.T) {
+	type plain struct {
+		URL string `json:"url,omitempty"`
+	}
+	def := hitl.Definition{
+		Name: "fake", Version: "1.0.0", Title: "Fake Desk",
+		Configurations: []hitl.ConfigurationDefinition{{Name: "oauth", Type: plain{}}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		var mu sync.Mutex
+		var connected []string
+		opts := hitl.Options{Insecure: true, SweepEvery: -1, Botpress: botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: botpressAPI{}}}}
+		s, err := hitl.NewServer(def, func(_ context.Context, in hitl.Installation, c plain) (*fakeDesk, error) {
+			if down.Load() {
+				return nil, errDown
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			connected = append(connected, in.ConfigurationType+" "+c.URL)
+			return &fakeDesk{}, nil
+		}, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shutDown(t, s)
+		down.Store(true)
+		ask(s, configured(request(webhook), `{"url":"old"}`))
+		another := configured(request(webhook), `{"url":"new"}`)
+		another.Header.Set("X-Bp-Configuration-Type", "oauth")
+		ask(s, another)
+		down.Store(false)
+		<-time.After(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if diff := cmp.Diff([]string{"oauth new"}, connected); diff != "" {
+			t.Errorf("connected with (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// touchy is a type of a configuration that panics for some values.
+type touchy string
+
+func (c *touchy) UnmarshalJSON(raw []byte) error {
+	*c = touchy(raw[:7])
+	return nil
+}
+
+// What one bot's owner enters ends no process, which serves other bots.
+func TestConfigurationThatPanics(t *testing.T) {
+	type config struct {
+		Name touchy `json:"name,omitempty"`
+	}
+	opts := hitl.Options{Insecure: true, SweepEvery: -1, Botpress: botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: botpressAPI{}}}}
+	s, err := hitl.NewServer(hitl.Definition{Name: "fake", Version: "1.0.0"}, func(context.Context, hitl.Installation, config) (*fakeDesk, error) {
+		return &fakeDesk{}, nil
+	}, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shutDown(t, s)
+	if a := ask(s, configured(request(webhook), `{"name":"x"}`)); a.status < http.StatusInternalServerError {
+		t.Errorf("the configuration was answered %d %s, want a failure", a.status, a.body)
+	}
+	if a := ask(s, configured(request(webhook), `{"name":"long enough"}`)); a.status != http.StatusOK {
+		t.Errorf("the next configuration was answered %d %s, want 200", a.status, a.body)
+	}
 }

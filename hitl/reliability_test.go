@@ -1043,3 +1043,96 @@ func TestConversationThatNeverStarted(t *testing.T) {
 		}
 	})
 }
+
+// A bot asks once more for a session that the desk has refused long ago. While the desk opens it, an agent replies, and the reply
+// comes to another replica.
+func TestStartHitlLongAfterARefusal(t *testing.T) {
+	for _, wait := range []time.Duration{time.Minute, 9*time.Minute + 58*time.Second, 20 * time.Minute} {
+		t.Run(wait.String(), func(t *testing.T) { startHitlLongAfterARefusal(t, wait) })
+	}
+}
+
+func startHitlLongAfterARefusal(t *testing.T, wait time.Duration) {
+	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				return hitl.Errorf("Closed until Monday.")
+			}
+			return nil
+		}
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
+			t.Fatal("the session has started")
+		}
+		<-time.After(wait)
+		opened := make(chan struct{})
+		w.desk.Before = nil
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				close(opened)
+				<-time.After(6 * time.Second)
+			}
+			return nil
+		}
+		var start sync.WaitGroup
+		again := w.lastAction("createTicket")
+		start.Go(func() { w.act(again) })
+		<-opened
+		<-time.After(3 * time.Second)
+		w.report(comment("A-1", "Hello"))
+		start.Wait()
+		w.settle()
+		w.afterHandover()
+		replies := 0
+		for _, c := range w.cloud.Conversations() {
+			for _, m := range w.cloud.Messages(c.ID) {
+				if strings.Contains(string(m.Payload), `"Hello"`) {
+					replies++
+				}
+			}
+		}
+		if replies != 1 {
+			t.Errorf("Botpress has the reply %d times, and its webhook was answered 200", replies)
+		}
+	})
+}
+
+// A session that starts while a sweep takes those that were never opened out of its way stays an open one.
+func TestSweepDuringALateStart(t *testing.T) {
+	inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				return errDown
+			}
+			return nil
+		}
+		if err := jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}); err == nil {
+			t.Fatal("the session has started")
+		}
+		<-time.After(9*time.Minute + 50*time.Second)
+		w.desk.Before = func(_ context.Context, method string) error {
+			if method == "StartHitl" {
+				<-time.After(40 * time.Second)
+			}
+			return nil
+		}
+		var sweep sync.WaitGroup
+		for n := range 10 {
+			sweep.Go(func() {
+				<-time.After(time.Duration(n) * 4 * time.Second)
+				w.dispatch("register", `{"webhookUrl":"`+w.in.WebhookURL+`"}`)
+			})
+		}
+		w.act(w.lastAction("createTicket"))
+		sweep.Wait()
+		<-time.After(time.Hour)
+		open := 0
+		for _, c := range w.cloud.Conversations() {
+			if c.Tags["acme-desk:startedAt"] != "" && c.Tags["acme-desk:phase"] == "open" {
+				open++
+			}
+		}
+		if open != 1 {
+			t.Errorf("%d sessions are open, want one", open)
+		}
+	})
+}

@@ -66,7 +66,8 @@ type sessions struct {
 	cache           cache[*session]
 	foreign         cache[time.Time]
 	activationDelay time.Duration
-	replica         string // names this process among those that schedule events
+	opensFor        time.Duration // after its conversation was created, a session may still start
+	replica         string        // names this process among those that schedule events
 }
 
 // snapshot reads a session from its conversation.

@@ -40,7 +40,7 @@ func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, erro
 	if current, ok := s.cache.get(ses.conversationID); ok { // whoever held the lock may have started or closed it
 		return current, nil
 	}
-	if ses.startedAt.IsZero() && s.clock.since(ses.createdAt) > redeliveryWindow {
+	if ses.startedAt.IsZero() && s.clock.since(ses.createdAt) > s.opensFor {
 		return nil, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, startWait)
@@ -102,7 +102,7 @@ func (s *sessions) find(ctx context.Context, k sessionKey) (*session, error) {
 // opening returns a conversation whose session is being opened by some replica, or an empty id.
 func (s *sessions) opening(ctx context.Context) (conversationID string, err error) {
 	for conv, err := range s.api.ListConversations(ctx, botpress.ListConversationsParams{
-		Tags: botpress.Tags{tagPhase: phaseOpening}, Channel: s.def.Channel.Name, After: s.clock.now().Add(-redeliveryWindow),
+		Tags: botpress.Tags{tagPhase: phaseOpening}, Channel: s.def.Channel.Name, After: s.clock.now().Add(-s.opensFor),
 	}) {
 		if err != nil {
 			return "", fmt.Errorf("hitl: look for sessions that are being opened: %w", err)

@@ -190,12 +190,16 @@ func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error)
 	return err
 }
 
-// abandon takes a session out of those that are being opened, if nobody opens it any more.
+// abandon takes a session out of those that are being opened, if nobody opens it any more. It may have started since it was listed.
 func (s *sweep) abandon(ctx context.Context, ses *session) error {
-	if s.toDesk.sessions.clock.since(ses.createdAt) < redeliveryWindow {
+	if s.toDesk.sessions.clock.since(ses.createdAt) < s.toDesk.sessions.opensFor {
 		return nil
 	}
-	_, err := s.toDesk.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ""})
+	ses, err := s.toDesk.sessions.read(ctx, ses.conversationID)
+	if err != nil || !ses.startedAt.IsZero() {
+		return err
+	}
+	_, err = s.toDesk.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ""})
 	return err
 }
 

@@ -25,7 +25,7 @@ func (d *toDesk) messageCreated(ctx context.Context, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if delivered, parts := progress(b.Message.Tags); parts > 0 && delivered >= parts {
+	if delivered, parts, begun := progress(b.Message.Tags); begun && delivered >= parts {
 		return nil
 	}
 	err = d.deliver(ctx, b, target)
@@ -106,7 +106,7 @@ func (d *toDesk) readMessage(b wire.Message) (outgoing, error) {
 		o.botName = b.User.Name
 	}
 	known, _ := d.pendingAcks.get(o.id)
-	delivered, _ := progress(o.tags)
+	delivered, _, _ := progress(o.tags)
 	o.delivered = max(known.delivered, delivered)
 	return o, nil
 }
@@ -293,7 +293,7 @@ type pendingAck struct {
 func (d *toDesk) acknowledge(ctx context.Context, ses *session, o outgoing, ack pendingAck) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
-	if ack.delivered > 0 {
+	if ack.delivered > 0 || ack.parts == 0 {
 		ack.tags[tagDelivered] = fmt.Sprintf("%d/%d", ack.delivered, ack.parts)
 	}
 	if o.failed && ack.delivered >= ack.parts {

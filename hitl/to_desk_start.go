@@ -16,8 +16,8 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// redeliveryWindow is how long after its end a session may still be asked for by a repeated startHitl: Botpress repeats a
-// request whose answer was lost, and the desk may have closed the session in the meantime.
+// redeliveryWindow is how long after its end, or after a first attempt that failed, a session may still be asked for by a
+// repeated startHitl: Botpress repeats a request whose answer was lost, and the desk may have closed the session in the meantime.
 const redeliveryWindow = 10 * time.Minute
 
 // startHitl opens a session once, however often and by however many replicas it is asked to. The idempotency key finds the
@@ -93,7 +93,7 @@ func (d *toDesk) idempotencyKey(input json.RawMessage) (string, error) {
 }
 
 // conversation finds the conversation of an earlier attempt, or creates one. Conversations that were closed before the
-// redelivery window are never reused.
+// redelivery window are never reused, nor those that were created before it and have not started: nobody expects them to.
 func (d *toDesk) conversation(ctx context.Context, key string) (botpress.Conversation, error) {
 	for tries := 0; ; tries++ {
 		// The phase is overwritten in a conversation that is found. It is put right as soon as that is noticed.
@@ -105,10 +105,18 @@ func (d *toDesk) conversation(ctx context.Context, key string) (botpress.Convers
 			return conv, fmt.Errorf("hitl: create the conversation: %w", err)
 		}
 		ses := d.sessions.snapshot(conv)
-		if !ses.closed() || d.sessions.clock.since(ses.closedAt) < redeliveryWindow || tries > 0 {
+		var age time.Duration
+		phase := ses.truePhase()
+		switch {
+		case ses.closed():
+			age = d.sessions.clock.since(ses.closedAt)
+		case ses.startedAt.IsZero():
+			age, phase = d.sessions.clock.since(ses.createdAt), ""
+		}
+		if age < redeliveryWindow || tries > 0 {
 			return conv, nil
 		}
-		if _, err := d.sessions.write(ctx, conv.ID, botpress.Tags{tagStartKey: "", tagPhase: ses.truePhase()}); err != nil {
+		if _, err := d.sessions.write(ctx, conv.ID, botpress.Tags{tagStartKey: "", tagPhase: phase}); err != nil {
 			return conv, err
 		}
 	}

@@ -2,9 +2,11 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -71,6 +73,9 @@ func (c *Checker) Check(value json.RawMessage) error {
 	if err != nil {
 		return errors.New("it is not valid JSON")
 	}
+	if at, found := oversized(doc, nil); found {
+		return fmt.Errorf("%s is a number that is too large, too small or too long", cmp.Or(path(at), "it"))
+	}
 	err = c.schema.Validate(doc)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
@@ -79,6 +84,33 @@ func (c *Checker) Check(value json.RawMessage) error {
 		return errors.New(strings.Join(all, "; "))
 	}
 	return err
+}
+
+// maxNumber is how long a number may be written.
+const maxNumber = 1000
+
+// oversized finds a number that no float64 can hold. The library computes with exact ones: of such numbers that takes minutes
+// and gigabytes, or panics.
+func oversized(value any, at []string) (where []string, found bool) {
+	switch v := value.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		mantissa, _, _ := strings.Cut(strings.ToLower(string(v)), "e")
+		return at, len(v) > maxNumber || err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789")
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if where, found = oversized(v[key], append(at, key)); found {
+				return where, true
+			}
+		}
+	case []any:
+		for i, item := range v {
+			if where, found = oversized(item, append(at, strconv.Itoa(i))); found {
+				return where, true
+			}
+		}
+	}
+	return nil, false
 }
 
 // problems describes the leaves of an error, which have the fields.

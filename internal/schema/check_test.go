@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/hitl-go/sdk/internal/schema"
@@ -24,6 +25,11 @@ func TestCheck(t *testing.T) {
 		"format":        {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "address": "s3cret"}`, "address is not a valid email"},
 		"not an object": {`[]`, "it is of the type array and must be object"},
 		"not JSON":      {`{`, "it is not valid JSON"},
+		"large number":  {`{"text": "a", "ratio": 1e10000000, "token": "t", "Plain": ""}`, "ratio is a number that is too large, too small or too long"},
+		"small number":  {`{"text": "a", "ratio": 1E-10000000, "token": "t", "Plain": ""}`, "ratio is a number that is too large, too small or too long"},
+		"long number":   {`{"text": "a", "ratio": 0.` + strings.Repeat("1", 2000) + `, "token": "t", "Plain": ""}`, "ratio is a number that is too large, too small or too long"},
+		"of any type":   {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "numbers": [1, {"x": 1e10000000}]}`, "numbers[1].x is a number that is too large, too small or too long"},
+		"zero":          {`{"text": "a", "ratio": 0.25, "token": "t", "Plain": "", "x": 0e-9999999}`, ""},
 		"trailing":      {`{} {}`, "it is not valid JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,9 +33,9 @@ type Message struct {
 // settled reports whether nobody needs to deliver a message to the desk any more.
 func (m Message) settled() bool {
 	a, b, _ := strings.Cut(m.Delivered, "/")
-	delivered, _ := strconv.Atoi(a)
-	parts, _ := strconv.Atoi(b)
-	return m.Refused != "" || parts > 0 && delivered >= parts
+	delivered, err1 := strconv.Atoi(a)
+	parts, err2 := strconv.Atoi(b)
+	return m.Refused != "" || err1 == nil && err2 == nil && delivered >= parts
 }
 
 // messages returns the latest messages, and those to the desk that are undelivered: all down to the first settled one, as the

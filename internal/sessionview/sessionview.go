@@ -46,7 +46,7 @@ const (
 
 const (
 	maxSessions = 1_000 // that are listed
-	maxPages    = 5     // of messages, as far as the server looks back for undelivered ones
+	maxPages    = 5     // of messages
 	latest      = 10    // messages and events that are shown
 )
 
