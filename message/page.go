@@ -256,8 +256,8 @@ func (p *page) atLineStart() bool {
 	return n == 0 || p.buf[n-1] == '\n' || slices.Equal(p.buf[max(0, n-3):], []byte("\n- "))
 }
 
-// escapeLineStart escapes what would make the line a heading, a quote, a list, a rule or a code
-// block. It returns the rest of the line.
+// escapeLineStart escapes what would make the line a heading, a quote, a list, a rule, a code
+// block or the second line of a table. It returns the rest of the line.
 func (p *page) escapeLineStart(s string) string {
 	text := strings.TrimLeft(s, " \t")
 	if indent := s[:len(s)-len(text)]; len(indent) > 3 || strings.Contains(indent, "\t") {
@@ -266,13 +266,19 @@ func (p *page) escapeLineStart(s string) string {
 	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
 	switch {
 	case text == "":
-	case text[0] == '#' || text[0] == '>' || isMarker(text, "-") || isMarker(text, "+"), strings.Trim(text, "= ") == "":
+	case text[0] == '#' || text[0] == '>' || isMarker(text, "-") || isMarker(text, "+"), strings.Trim(text, "= ") == "", isTable(text):
 		p.write(`\`)
 	case digits > 0 && (isMarker(text[digits:], ".") || isMarker(text[digits:], ")")):
 		p.write(text[:digits] + `\`)
 		return text[digits:]
 	}
 	return text
+}
+
+// isTable reports whether a line makes it and the line before it a table, in GitHub Flavored Markdown 0.29, section 4.10. Cells
+// that are beyond the columns are not shown there.
+func isTable(line string) bool {
+	return strings.Trim(line, "|:- \t") == "" && strings.ContainsAny(line, "|:")
 }
 
 // isMarker reports whether a line that begins with the mark is a list item, a rule or the underline

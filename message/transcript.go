@@ -8,6 +8,8 @@ import (
 	"sort"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/invisible"
 )
 
 // TranscriptOptions configure a transcript. The zero value, like a nil pointer, means plain text in
@@ -317,7 +319,7 @@ func (t *transcript) heading(userID string) string {
 	name := t.words.Bot
 	if userID != "" {
 		name = cmp.Or(t.names[userID], t.words.User)
-		if strings.EqualFold(name, t.words.Bot) { // Nobody may pass for the bot.
+		if strings.EqualFold(seen(name), seen(t.words.Bot)) { // Nobody may pass for the bot.
 			name = t.words.User
 		}
 	}
@@ -327,6 +329,16 @@ func (t *transcript) heading(userID string) string {
 	h := string(t.buf)
 	t.headings[userID] = h
 	return h
+}
+
+// seen is what is seen of a name.
+func seen(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && invisible.Is(r) {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 // note returns the note that n messages were left out, with the gap after it.

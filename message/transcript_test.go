@@ -169,6 +169,9 @@ func TestNamesAreFitForAHeading(t *testing.T) {
 		{"a\x00b", "a\uFFFDb"},
 		{" \n", "User"},
 		{"bOT", "User"},
+		{"Bot\u200b", "User"},
+		{"\u2060B\u00ado\ufe0ft", "User"},
+		{"Bo T", "Bo T"},
 		{strings.Repeat("é", 300), strings.Repeat("é", 200)},
 		{strings.Repeat("e\u0301", 300), strings.Repeat("e\u0301", 100)},
 		{"x" + strings.Repeat("e\u0301", 300), "x" + strings.Repeat("e\u0301", 99)}, // The 200th rune is half a character.

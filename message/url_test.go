@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
 	"golang.org/x/net/html"
 
 	"github.com/hitl-go/sdk/internal/corpus"
@@ -205,4 +206,25 @@ func FuzzLinks(f *testing.F) {
 // encoded percent-encodes the characters that links have encoded.
 func encoded(s string) string {
 	return strings.NewReplacer("\t", "%09", " ", "%20", `"`, "%22", "'", "%27", "<", "%3C", ">", "%3E", "(", "%28", ")", "%29", `\`, "%5C", "`", "%60").Replace(s)
+}
+
+// GitHub Flavored Markdown makes tables of lines, and drops cells for which there is no column.
+func TestTextIsNoTable(t *testing.T) {
+	flavored := goldmark.New(goldmark.WithExtensions(extension.Table))
+	for _, text := range []string{
+		"| a | b |\n|---|---|\n| 1 | 2 | hidden |", "a|b\n-|-\n1|2|hidden", "a|b\n:-|-:\n1|2|hidden", "a|b\n  | - | - |\n1|2|hidden",
+		"|a|\n|-|\n|1|hidden|", "a\n:-\n1|hidden", "a\n|-\n1|hidden", "a|b\n---|---\n1|2|hidden", "a | b\n-- | --\n1|2|hidden",
+	} {
+		m := message.Text{Text: text}
+		quoted := message.Transcript(t.Context(), []message.Turn{{Message: m}}, &message.TranscriptOptions{Format: message.FormatMarkdown})
+		for name, markdown := range map[string]string{"message": message.ToMarkdown(m), "transcript": quoted} {
+			var out bytes.Buffer
+			if err := flavored.Convert([]byte(markdown), &out); err != nil {
+				t.Fatal(err)
+			}
+			if got := out.String(); strings.Contains(got, "<table") || !strings.Contains(got, "hidden") {
+				t.Errorf("%q as a %s is %q, which is shown as %q", text, name, markdown, got)
+			}
+		}
+	}
 }

@@ -47,6 +47,13 @@ func TestTextAndMarkdown(t *testing.T) {
 		{"cells that are empty", "<table><tr><td>a<td><td>c<tr><td><td><b>b</b><td></table>", "a |  | c\n| b", "a |  | c  \n| **b**"},
 		{"superscripts", "10<sup><b>6</b></sup> x<sup>n+1</sup>", "10^6 x^(n+1)", "10^**6** x^(n+1)"},
 		{"quote", "<p>a</p><blockquote><p>b</p><p>c<br>d</p></blockquote>e", "a\n\n> b\n>\n> c\n> d\n\ne", "a\n\n> b\n>\n> c  \n> d\n\ne"},
+		{
+			"code within marks", "<b>Run:<pre>rm *.tmp\n[x](http://e.com)</pre>now</b><p>Then <a href='http://e.com'>call</a></p>",
+			"Run:\n\nrm *.tmp\n[x](http://e.com)\n\nnow\n\nThen call <http://e.com>",
+			"**Run:**\n\n```\nrm *.tmp\n[x](http://e.com)\n```\n\n**now**\n\nThen [call](http://e.com)",
+		},
+		{"lines of code in a quote", "<blockquote><pre>a\u2028*b*\u0085c</pre></blockquote>", "> a\n> *b*\n> c", "> ```\n> a\n> *b*\n> c\n> ```"},
+		{"code beside code", "<p><code>a</code><code>b</code></p>", "ab", "`a` `b`"},
 		{"code", "Run <code>a *b* `c`</code>:<pre>x\n  y ```\n</pre>z", "Run a *b* `c`:\n\nx\n  y ```\n\nz", "Run `` a *b* `c` ``:\n\n````\nx\n  y ```\n````\n\nz"},
 		{"lines that are kept", `<div style="white-space: pre-wrap">a
 b</div>`, "a\nb", "a  \nb"},

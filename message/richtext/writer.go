@@ -240,13 +240,18 @@ func (w *writer) write(s string) {
 	w.out.WriteString(s)
 }
 
-func (w *writer) breakNow() {
-	for i, m := range slices.Backward(w.marks) { // Marks cannot span paragraphs.
+// closeMarks ends the marks that are open. They begin anew with the next text.
+func (w *writer) closeMarks() {
+	for i, m := range slices.Backward(w.marks) {
 		if m.open {
 			w.out.WriteString(m.text)
 			w.marks[i].open = false
 		}
 	}
+}
+
+func (w *writer) breakNow() {
+	w.closeMarks() // They cannot span paragraphs.
 	switch {
 	case w.breaks > 1:
 		w.out.WriteString("\n" + strings.TrimRight(w.prefix(), " "))
@@ -457,15 +462,19 @@ func (w *writer) code(n *html.Node) {
 		if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
 			code = " " + code + " "
 		}
+		w.space = w.space || strings.HasSuffix(w.out.String(), "`") // Two spans without anything between them would be one.
 		w.write(fence + code + fence)
 	default:
 		w.write(code)
 	}
 }
 
+// lineBreaks are all that end a line somewhere.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
 // pre writes preformatted lines.
 func (w *writer) pre(n *html.Node) {
-	text := strings.Trim(textOf(n), "\n")
+	text := strings.Trim(lineBreaks.Replace(textOf(n)), "\n")
 	if invisible.Only(text) {
 		return
 	}
@@ -475,6 +484,9 @@ func (w *writer) pre(n *html.Node) {
 	}
 	lines := strings.Split(text, "\n")
 	if w.markdown {
+		w.closeMarks() // Behind a mark, a fence is none.
+		defer func(marks []mark) { w.marks = marks }(w.marks)
+		w.marks = nil
 		fence := fenceFor(text, 3)
 		lines = append(append([]string{fence}, lines...), fence)
 	}
