@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode"
 )
 
 // secrets is where secrets are written as environment variables, which Botpress shows once: standard output, or a new file that
@@ -34,7 +36,13 @@ func (a App) openSecrets(path string) (*secrets, error) {
 	return &secrets{out: f, file: f}, nil
 }
 
+// set writes a variable. Its value comes from the API, and a shell may read the file.
 func (s *secrets) set(name, value string) error {
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.=+/", r)
+	}) {
+		return fmt.Errorf("%s is not written: the API has sent a value that is no secret of Botpress; check BP_API_URL", name)
+	}
 	s.written = true
 	_, err := fmt.Fprintf(s.out, "%s=%s\n", name, value)
 	return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -28,8 +29,9 @@ const (
 	// conflictTime is how long the tunnel may take our last connection for another one's, after it broke.
 	conflictTime = 30 * time.Second
 
-	maxFrame  = 64 << 20 // bytes; a body of 10 MiB whose every byte is escaped
-	maxQueued = 1_000    // requests that wait for their turn
+	maxFrame       = 64 << 20  // bytes; a body of 10 MiB whose every byte is escaped
+	maxQueued      = 1_000     // requests that are at work or wait for their turn
+	maxQueuedBytes = 128 << 20 // of all of them
 )
 
 // The codes with which the tunnel closes a connection for good.
@@ -69,7 +71,7 @@ func (c *Client) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := runner{Client: c, addr: addr, slots: make(chan struct{}, cmp.Or(max(c.MaxConcurrent, 0), 64)), queue: make(chan struct{}, maxQueued)}
+	r := runner{Client: c, addr: addr, slots: make(chan struct{}, cmp.Or(max(c.MaxConcurrent, 0), 64)), queue: make(chan struct{}, maxQueued), bytes: semaphore.NewWeighted(maxQueuedBytes)}
 	defer r.answers.Wait()
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
@@ -120,6 +122,7 @@ type runner struct {
 	addr    string
 	slots   chan struct{} // of requests at work
 	queue   chan struct{} // of those and of those that wait
+	bytes   *semaphore.Weighted
 	answers sync.WaitGroup
 }
 
@@ -160,14 +163,13 @@ func (c *runner) connection(ctx context.Context) error {
 		if req == nil { // a hello
 			continue
 		}
-		select {
-		case c.queue <- struct{}{}:
-		default:
+		leave, ok := c.enter(int64(len(frame)))
+		if !ok {
 			c.Log.WarnContext(ctx, "too many requests wait for an answer; one is dropped, and Botpress repeats it")
 			continue
 		}
 		c.answers.Go(func() { // it may outlast the connection, and must not keep the next one waiting
-			defer func() { <-c.queue }()
+			defer leave()
 			select {
 			case c.slots <- struct{}{}:
 				defer func() { <-c.slots }()
@@ -176,6 +178,23 @@ func (c *runner) connection(ctx context.Context) error {
 			}
 		})
 	}
+}
+
+// enter takes a place in the queue for a request of that many bytes, if there is one.
+func (c *runner) enter(size int64) (leave func(), ok bool) {
+	select {
+	case c.queue <- struct{}{}:
+	default:
+		return nil, false
+	}
+	if !c.bytes.TryAcquire(size) {
+		<-c.queue
+		return nil, false
+	}
+	return func() {
+		c.bytes.Release(size)
+		<-c.queue
+	}, true
 }
 
 // keepUp says hello every now and then, until the connection breaks. Once there is an answer, the tunnel has accepted us.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,28 @@ func TestSlowRequestsKeepTheConnection(t *testing.T) {
 		<-time.After(3 * time.Minute)
 		if connected, answered := h.state(); connected != 1 || len(answered) != 3 {
 			t.Errorf("connected %d times, %v are answered; want one connection and three answers", connected, answered)
+		}
+	})
+}
+
+// What waits takes so much memory and not more.
+func TestLargeRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := run(t, func(http.ResponseWriter, *http.Request) { <-time.After(10 * time.Second) }, 1)
+		blanks := strings.Repeat(" ", 60<<20)
+		for i, size := range []int{len(blanks), len(blanks), len(blanks), 0} {
+			h.send(t, fmt.Sprintf(`{"type":"request","id":"%d","method":"POST","path":"/"}%s`, i, blanks[:size]))
+			synctest.Wait()
+		}
+		<-time.After(time.Minute)
+		_, answered := h.state()
+		if slices.Sort(answered); strings.Join(answered, " ") != "0 1 3" {
+			t.Errorf("%v are answered, want two of the three large ones and the small one", answered)
+		}
+		h.send(t, `{"type":"request","id":"4","method":"POST","path":"/"}`+blanks)
+		<-time.After(time.Minute)
+		if _, answered := h.state(); len(answered) != 4 {
+			t.Errorf("%v are answered, and nothing else waited", answered)
 		}
 	})
 }
