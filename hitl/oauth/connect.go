@@ -220,7 +220,7 @@ func (s *Source) connected(ctx context.Context, t token, v signed) hitl.Webhook 
 		return s.failed(ctx, http.StatusServiceUnavailable, "The sign-in could not be stored. Connect again from the configuration of the integration.", err)
 	}
 	s.mu.Lock()
-	s.current, s.unsaved = t, nil
+	s.current, s.confirmed, s.unsaved = t, time.Now(), nil
 	s.mu.Unlock()
 	s.show(ctx, botpress.Set(s.in.WebhookID))
 	if s.config.Connected != nil {

@@ -230,3 +230,20 @@ func TestManyCallbacks(t *testing.T) {
 		w.all(3)
 	})
 }
+
+// Somebody connects another account. All replicas act as that within minutes, also if the desk's tokens last for years.
+func TestConnectAnotherAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, setup{byCode: true})
+		w.desk.life = 365 * 24 * time.Hour
+		w.connect()
+		w.all(2)
+		w.connect()
+		wait(10 * time.Minute)
+		w.desk.shown = nil
+		w.all(2)
+		if len(w.desk.shown) != 2 || w.desk.shown[0] != w.desk.shown[1] {
+			t.Errorf("the replicas act with the tokens %v, want the same", w.desk.shown)
+		}
+	})
+}

@@ -123,7 +123,7 @@ func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
 	if err := s.save(ctx); err != nil {
 		s.in.Logger.WarnContext(ctx, "a renewed token is not stored yet; if this process ends now, the account must be connected again", "error", err)
 	}
-	if t := s.kept(); t.Access != rejected && !t.due(time.Now(), s.jitter) {
+	if t := s.kept(); t.Access != rejected && !t.due(time.Now(), s.jitter) && s.isConfirmed() {
 		return t, nil // Who had the turn before has renewed it.
 	}
 	for pause := shortestPoll; ; pause = min(2*pause, longestPoll) {
@@ -133,9 +133,9 @@ func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
 		}
 		if old := s.kept(); old.Access != rejected && old.valid(time.Now()) {
 			if err != nil {
-				s.in.Logger.WarnContext(ctx, "a token could not be renewed", "until", old.Expiry, "error", err)
+				s.in.Logger.WarnContext(ctx, "a token could not be renewed, or compared with the stored one", "until", old.Expiry, "error", err)
 			}
-			return old, nil
+			return s.keep(old), nil
 		}
 		if err != nil {
 			return token{}, err
@@ -220,7 +220,7 @@ func (s *Source) renew(ctx context.Context, g grant) (token, error) {
 	switch {
 	case problem == nil:
 		s.mu.Lock()
-		s.current, s.unsaved = t, &renewal{id, t}
+		s.current, s.confirmed, s.unsaved = t, time.Now(), &renewal{id, t}
 		s.mu.Unlock()
 		if err := s.save(ctx); err != nil {
 			s.in.Logger.WarnContext(ctx, "a renewed token could not be stored; that is tried again", "error", err)
@@ -291,7 +291,7 @@ func (s *Source) save(ctx context.Context) error {
 	if s.unsaved == late {
 		s.unsaved = nil
 		if g.Token.Access != "" {
-			s.current = g.Token
+			s.current, s.confirmed = g.Token, time.Now()
 		}
 	}
 	return nil

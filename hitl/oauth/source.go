@@ -56,6 +56,7 @@ type Source struct {
 
 	mu         sync.Mutex // Guards what follows.
 	current    token
+	confirmed  time.Time       // When the current token was last known to be the one that is stored.
 	unsaved    *renewal        // It could not be stored.
 	retrying   bool            // It is tried again in the background.
 	withdrawn  string          // A claim of ours that was never used.
@@ -145,7 +146,7 @@ func (s *Source) Token(ctx context.Context) (*oauth2.Token, error) {
 func (s *Source) token(ctx context.Context, rejected string) (token, error) {
 	t := s.kept()
 	usable := t.Access != rejected && t.valid(time.Now())
-	if usable && !t.due(time.Now(), s.jitter) {
+	if usable && !t.due(time.Now(), s.jitter) && s.isConfirmed() {
 		return t, nil
 	}
 	select {
@@ -173,8 +174,22 @@ func (s *Source) kept() token {
 func (s *Source) keep(t token) token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = t
+	if t.Access == s.current.Access {
+		t.forced = t.forced || s.current.forced // That is not stored.
+	}
+	s.current, s.confirmed = t, time.Now()
 	return t
+}
+
+// confirmEvery is how long another replica may go on with the account that was connected before.
+const confirmEvery = 5 * time.Minute
+
+// isConfirmed reports whether nobody can have connected another account since the token was stored or read. One that could not
+// be stored is newer than what is stored.
+func (s *Source) isConfirmed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.byCode || s.unsaved != nil || time.Since(s.confirmed) < confirmEvery
 }
 
 // accepts notes that the desk has taken a token. If it refuses it later, that is news.
