@@ -23,7 +23,8 @@ type Registrar interface {
 type Receiver interface {
 	// Receive runs while the installation is served by this process, beside the other methods. When it returns it is run
 	// again, with backoff; several processes run one each. It must return when ctx ends, which it does when the installation
-	// is reconfigured, unregistered or no longer used, and at shutdown.
+	// is reconfigured, unregistered or no longer used, and at shutdown. A process learns of another configuration with the next
+	// operation that it gets, and that the installation is gone with the next sweep.
 	//
 	// Deliver passes events on to the bot, as those of a webhook are. When it returns nil, Botpress has them, so a cursor may
 	// move. An error means: try again. What was delivered before is recognised, by the ID of each [Replied], which it needs here.

@@ -3,7 +3,9 @@ package hitl_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -233,4 +235,59 @@ func TestConfigurationThatPanics(t *testing.T) {
 	if a := ask(s, configured(request(webhook), `{"name":"long enough"}`)); a.status != http.StatusOK {
 		t.Errorf("the next configuration was answered %d %s, want 200", a.status, a.body)
 	}
+}
+
+// receiverDesk counts the Receive methods that run.
+type receiverDesk struct {
+	fakeDesk
+	running *atomic.Int64
+}
+
+func (d *receiverDesk) Receive(ctx context.Context, _ func(context.Context, ...hitl.Event) error) error {
+	d.running.Add(1)
+	defer d.running.Add(-1)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// An installation is removed, and unregister goes to one of two processes. The other one ends it as well.
+func TestRemovedAtAnotherReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var removed atomic.Bool
+		api := roundTrip(func(r *http.Request) (*http.Response, error) {
+			if !removed.Load() {
+				return botpressAPI{}.RoundTrip(r)
+			}
+			w := httptest.NewRecorder()
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"id":"err_1","code":403,"type":"Forbidden","message":"The integration is not installed."}`)
+			return w.Result(), nil
+		})
+		var running [2]atomic.Int64
+		var servers [2]*hitl.Server
+		for i := range servers {
+			opts := hitl.Options{Insecure: true, Botpress: botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: api}}}
+			s, err := hitl.NewServer(hitl.Definition{Name: "fake", Version: "1.0.0"}, func(context.Context, hitl.Installation, struct{}) (*receiverDesk, error) {
+				return &receiverDesk{running: &running[i]}, nil
+			}, &opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shutDown(t, s)
+			ask(s, request(webhook))
+			servers[i] = s
+		}
+		synctest.Wait()
+		if running[0].Load() != 1 || running[1].Load() != 1 {
+			t.Fatal("nothing is received")
+		}
+		if a := ask(servers[0], request([2]string{"unregister", `{"webhookUrl":"https://example.com"}`})); a.status != http.StatusOK {
+			t.Fatalf("unregister was answered %d %s", a.status, a.body)
+		}
+		removed.Store(true)
+		<-time.After(time.Hour)
+		if running[0].Load() != 0 || running[1].Load() != 0 {
+			t.Errorf("an hour after the installation was removed, %d and %d processes receive its news", running[0].Load(), running[1].Load())
+		}
+	})
 }

@@ -77,6 +77,9 @@ func (c *connection) sweep(ctx context.Context) (busy, listed bool) {
 		if busy = errors.Is(err, lease.ErrHeld); busy {
 			return nil
 		}
+		if isRemoved(err) { // unregister went to another replica.
+			c.retire()
+		}
 		return err
 	})
 	return busy, listed
@@ -112,6 +115,13 @@ func (c *connection) sweepAll(ctx context.Context) (listed bool, err error) {
 		}
 	}
 	return err == nil, errors.Join(err, s.group.Wait())
+}
+
+// isRemoved reports whether the API does not know the installation any more. If it is there all the same, its next operation
+// connects it again.
+func isRemoved(err error) bool {
+	var api *botpress.Error
+	return errors.As(err, &api) && api.Type == botpress.TypeForbidden
 }
 
 // sweep is one sweep at work.
