@@ -219,7 +219,7 @@ type Replied struct {
 
 	// Load, if set, makes the message instead: for what takes calls, as with files that are copied. It is not called for a message
 	// that this process knows Botpress to have. It may be called again by another process, so it should be idempotent. An error is
-	// one of passing the reply on.
+	// one of passing the reply on. A backfill leaves the reply out if the error is final ([Errorf]), or lasts for ten minutes.
 	Load func(context.Context) (message.Message, error)
 
 	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format.

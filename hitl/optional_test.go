@@ -601,3 +601,111 @@ func TestChangedOfNoSession(t *testing.T) {
 		}
 	})
 }
+
+// A reply that cannot be read, or that is refused, does not keep back for good what follows it.
+func TestReplyThatCannotBeLoaded(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail  error
+		after time.Duration // the others are delivered
+	}{
+		"for good": {hitl.Errorf("The file was deleted."), 0},
+		"for now":  {errors.New("the desk answers 404"), 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var sent []string
+				api := conversationAPI{messages: ``}
+				api.tags = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open","readUntil":"1999-01-01T00:00:00.000Z"}`
+				api.seen = func(r *http.Request) {
+					body, _ := io.ReadAll(r.Body)
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					for _, text := range []string{"one", "three"} {
+						if r.URL.Path == "/v1/chat/initialize-incoming-message" && strings.Contains(string(body), `"`+text+`"`) {
+							mu.Lock()
+							sent = append(sent, text)
+							mu.Unlock()
+						}
+					}
+				}
+				said := func(id, text string, err error) hitl.Replied {
+					return hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", ID: id, Author: hitl.Agent{ID: "7"}, Load: func(context.Context) (message.Message, error) {
+						return message.Text{Text: text}, err
+					}}
+				}
+				desk := readableDesk{&fullDesk{}}
+				desk.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+					return hitl.Webhook{Events: []hitl.Event{hitl.Changed{SessionID: "T-1", ConversationID: "conv_1"}}}, nil
+				}
+				desk.backfill = func(context.Context, hitl.BackfillRequest) ([]hitl.Event, error) {
+					return []hitl.Event{said("A-1", "one", nil), said("A-2", "", test.fail), said("A-3", "three", nil)}, nil
+				}
+				s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+				shutDown(t, s)
+				ask(s, request(webhook))
+				want := []string{"one", "three"}
+				if test.after > 0 {
+					want = want[:1]
+				}
+				check := func(when string, want []string) {
+					mu.Lock()
+					defer mu.Unlock()
+					if diff := cmp.Diff(want, sent); diff != "" {
+						t.Errorf("%s, sent (-want +got):\n%s", when, diff)
+					}
+				}
+				check("at once", want)
+				<-time.After(test.after / 2)
+				check("soon", want)
+				<-time.After(test.after)
+				check("in the end", []string{"one", "three"})
+			})
+		})
+	}
+}
+
+// Of what a webhook or a receiver brings, one event is refused for good. The others are delivered.
+func TestRefusedEventKeepsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		api := conversationAPI{messages: ``}
+		api.tags = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open"}`
+		api.seen = func(r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if r.URL.Path == "/v1/chat/initialize-incoming-message" {
+				sent = append(sent, string(body))
+			}
+		}
+		events := func(source string) []hitl.Event {
+			said := func(id string, err error) hitl.Event {
+				return hitl.Replied{SessionID: "T-1", ConversationID: "conv_1", ID: source + id, Author: hitl.Agent{ID: "7"}, Load: func(context.Context) (message.Message, error) {
+					return message.Text{Text: source}, err
+				}}
+			}
+			return []hitl.Event{said("-1", hitl.Errorf("The file was deleted.")), said("-2", nil)}
+		}
+		received := make(chan error, 1)
+		d := &fullDesk{}
+		d.receive = func(ctx context.Context, deliver func(context.Context, ...hitl.Event) error) error {
+			received <- deliver(ctx, events("receiver")...)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		d.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
+			return hitl.Webhook{Events: events("webhook")}, nil
+		}
+		s := serve(t, d, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+		shutDown(t, s)
+		if a := ask(s, request(webhook)); a.status != http.StatusBadRequest {
+			t.Errorf("the webhook was answered %d %s, want 400: its sender is told", a.status, a.body)
+		}
+		if err := <-received; err != nil {
+			t.Errorf("the receiver is told to try again: %v", err)
+		}
+		all := strings.Join(sent, "\n")
+		if len(sent) != 2 || !strings.Contains(all, `"webhook"`) || !strings.Contains(all, `"receiver"`) {
+			t.Errorf("sent %q, want the two texts", sent)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/invisible"
@@ -25,23 +26,27 @@ type toBot struct {
 	readBack func() // reads all open sessions back, soon
 
 	seenMessages cache[whose]
-	authors      cache[string] // whether they echo, by their ids
+	authors      cache[string]    // whether they echo, by their ids
+	unreadable   cache[time.Time] // messages that could not be loaded, and since when
 }
 
 // deliver passes events on to Botpress, in order. It is the only way for events of the desk, and idempotent: an error says
-// that not all were passed on, and that the same events may be delivered again. The fallbackID names a message to which the
-// desk gave no id, by the event's index.
+// that not all were passed on, and that the same events may be delivered again. An event that is refused for good keeps no other
+// one back. The fallbackID names a message to which the desk gave no id, by the event's index.
 func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int) string) error {
+	var refused error
 	for i, e := range events {
 		if r, ok := e.(Replied); ok && r.ID == "" {
 			r.ID = fallbackID(i)
 			e = r
 		}
-		if err := b.deliverOne(ctx, e); err != nil {
+		err := b.deliverOne(ctx, e)
+		if err != nil && !isPermanent(err) {
 			return err
 		}
+		refused = errors.Join(refused, err)
 	}
-	return nil
+	return refused
 }
 
 // deliverOne finds the event's session and passes the event on while nothing else happens in it. Unknown sessions are ignored.

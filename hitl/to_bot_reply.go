@@ -3,6 +3,7 @@ package hitl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,8 +28,11 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	}
 	if e.Load != nil {
 		m, err := e.Load(ctx)
-		if err != nil || isEmpty(m) {
-			return err
+		if err != nil {
+			return fmt.Errorf("%w: message %s: %w", errUnreadable, e.ID, err)
+		}
+		if isEmpty(m) {
+			return nil
 		}
 		e.Message = m
 	}
@@ -53,6 +57,9 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	}
 	return nil
 }
+
+// errUnreadable says that what an agent has said could not be loaded.
+var errUnreadable = errors.New("hitl: the desk's message cannot be read")
 
 // relayReply finds or creates the agent and the message in one call, and returns the session as it is then.
 func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, by author, id, kind string, payload json.RawMessage) (*session, error) {
