@@ -979,3 +979,72 @@ func TestEmptyBloc(t *testing.T) {
 		}
 	})
 }
+
+// An agent closes a ticket while words of the end user wait, and a desk reopens for what was said before the end. So they come as
+// said after it, from whichever replica.
+func TestWordsThatWaitAtTheEnd(t *testing.T) {
+	agent := acme.Agent{ID: "agent-7", Name: "Alice Agent"}
+	for name, test := range map[string]struct {
+		replicas int
+		cloud    botpresstest.Options
+		first    func(lift func(), report func()) // what comes first: the desk is back, or the report of the end
+	}{
+		"the desk is back":       {1, once, func(lift, report func()) { lift(); report() }},
+		"the session is over":    {3, once, func(lift, report func()) { report(); lift() }},
+		"Botpress repeats words": {3, botpresstest.Options{RetryDelay: time.Second}, func(lift, report func()) { report(); lift() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, setting{replicas: test.replicas, cloud: test.cloud}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+				w.desk.Reopens = true
+				w.escalate(jane, "Help")
+				w.say(jane, message.Text{Text: "Hello?"})
+				lift := w.outage()
+				w.must(jane.Say(t.Context(), message.Text{Text: "Thank you!"}))
+				w.must(jane.Say(t.Context(), message.Text{Text: "Bye."}))
+				<-time.After(300 * time.Millisecond)
+				if !w.desk.Close("T-1", agent) {
+					t.Fatal("the ticket is closed already")
+				}
+				test.first(lift, func() { w.report(report{Type: "closed", TicketID: "T-1"}) })
+				w.pass(time.Hour)
+				w.wantLog("T-1", []string{"Jane: Hello?", "Jane: Thank you!", "Jane: Bye."})
+				if got := w.desk.Tickets()[0].Status; got != "closed" || jane.Active() {
+					t.Errorf("the ticket is %s; the end user is in the session: %t", got, jane.Active())
+				}
+			})
+		})
+	}
+}
+
+// An agent closes a ticket while a slow desk takes, one after another, what has waited. The process that sends it hears of the end
+// from another one.
+func TestEndAmongWordsThatWaited(t *testing.T) {
+	agent := acme.Agent{ID: "agent-7", Name: "Alice Agent"}
+	inBubble(t, setting{replicas: 3, cloud: once}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.desk.Reopens = true
+		w.escalate(jane, "Help")
+		lift := w.outage()
+		want := w.sayMany(jane, 0, 3)
+		w.desk.After = func(_ context.Context, method string) error {
+			if method == "SendMessage" {
+				<-time.After(5 * time.Second)
+			}
+			return nil
+		}
+		lift()
+		for len(w.log("T-1")) == 0 {
+			<-time.After(100 * time.Millisecond)
+		}
+		w.desk.Close("T-1", agent)
+		var reports sync.WaitGroup
+		for range 3 { // One for each replica: that which sends is busy.
+			reports.Go(func() { w.webhook(t.Context(), report{Type: "closed", TicketID: "T-1"}) })
+		}
+		reports.Wait()
+		w.pass(time.Hour)
+		w.wantLog("T-1", want)
+		if got := w.desk.Tickets()[0].Status; got != "closed" || jane.Active() {
+			t.Errorf("the ticket is %s; the end user is in the session: %t", got, jane.Active())
+		}
+	})
+}

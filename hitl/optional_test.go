@@ -709,3 +709,28 @@ func TestRefusedEventKeepsNobodyBack(t *testing.T) {
 		}
 	})
 }
+
+// A message that was imported stands in the list where it was made, and not where its time belongs. What was said before is found.
+func TestOutboxWithAnImportedMessage(t *testing.T) {
+	stamp := func(ago time.Duration) string { return time.Now().Add(-ago).UTC().Format("2006-01-02T15:04:05.000Z") }
+	api := conversationAPI{messages: fmt.Sprintf(`{"id":"m5","direction":"outgoing","createdAt":%q,"tags":{"id":"C-1","partOf":"m1"}},`+
+		`{"id":"m4","direction":"outgoing","createdAt":%q,"type":"text","payload":{"text":"four"}},`+
+		`{"id":"m3","direction":"outgoing","createdAt":%q,"type":"text","payload":{"text":"three"},"tags":{"failed":%q}},`+
+		`{"id":"m1","direction":"outgoing","createdAt":%q,"tags":{"delivered":"2/2"}}`,
+		stamp(time.Minute), stamp(0), stamp(time.Second), stamp(0), stamp(time.Minute))}
+	api.tags = `{"id":"T-1","startedAt":"1999-01-01T00:00:00.000Z","phase":"open"}`
+	var got []string
+	d := &fakeDesk{sendMessage: func(_ context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+		got = append(got, message.PlainText(r.Message))
+		return hitl.Ref{}, nil
+	}}
+	s := d.server(t, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+	four := fmt.Sprintf(`{"type":"text","payload":{"text":"four"},"conversation":{"id":"conv_1","channel":"hitl","tags":%s},`+
+		`"message":{"id":"m4","createdAt":%q},"user":{}}`, api.tags, stamp(0))
+	if a := ask(s, request([2]string{"message_created", four})); a.status != http.StatusOK {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+	if diff := cmp.Diff([]string{"three", "four"}, got); diff != "" {
+		t.Errorf("the desk has got (-want +got):\n%s", diff)
+	}
+}

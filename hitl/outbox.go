@@ -84,11 +84,14 @@ func (d *toDesk) outbox(ctx context.Context, conversationID string, upTo outgoin
 			if err != nil {
 				return nil, false, fmt.Errorf("hitl: read the messages of conversation %s: %w", conversationID, err)
 			}
-			if !reached && m.CreatedAt.Before(upTo.createdAt.Add(-time.Second)) {
-				return nil, false, nil
-			}
 			o, ok := d.outgoingOf(m)
-			if reached = reached || m.ID == upTo.id; !ok || !reached {
+			if !ok {
+				continue // Some are imported, and not where their time belongs.
+			}
+			if reached = reached || m.ID == upTo.id; !reached {
+				if m.CreatedAt.Before(upTo.createdAt.Add(-time.Second)) {
+					return nil, false, nil
+				}
 				continue
 			}
 			found = found || m.ID == upTo.id
@@ -136,6 +139,7 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 		}
 		defer release()
 	}
+	readAt := time.Now() // Botpress has dispatched the session with the message.
 	pending, found, err := d.outbox(ctx, ses.conversationID, target)
 	switch {
 	case err != nil:
@@ -150,13 +154,14 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 			return errInFlight
 		}
 	}
-	// Others may work on these, too: on earlier messages, and on one that Botpress has sent before.
+	// Others may work on these, too: on earlier messages, and on one that Botpress has sent before. They may have ended the session.
 	if !leased && (len(pending) > 1 || pending[0].failed || d.isOld(pending[0])) {
 		release, err := d.leaseOutbox(ctx, ses)
 		if err != nil {
 			return err
 		}
 		defer release()
+		readAt = time.Time{}
 		again, found, err := d.outbox(ctx, ses.conversationID, target)
 		if err != nil {
 			return err
@@ -165,7 +170,7 @@ func (d *toDesk) deliverThrough(ctx context.Context, ses *session, target outgoi
 			pending = again
 		}
 	}
-	return d.deliverAll(ctx, ses, pending, target)
+	return d.deliverAll(ctx, ses, readAt, pending, target)
 }
 
 // isOld reports whether Botpress may have dispatched a message before.
@@ -186,10 +191,22 @@ func (d *toDesk) leaseOutbox(ctx context.Context, ses *session) (release func(),
 	return func() { d.leases.release(ctx, held) }, nil
 }
 
+// staleAfter is how old what is known of a session may be when a message is sent to it.
+const staleAfter = time.Second
+
 // deliverAll delivers messages in order, and stops at the first one that the desk does not take now. A message that the desk
 // refuses is marked, so that it blocks nobody. The error is that of the target.
-func (d *toDesk) deliverAll(ctx context.Context, ses *session, pending []outgoing, target outgoing) error {
+//
+// The session was read at the given time. It is read again meanwhile: another replica may have ended it, and a desk reopens for
+// what was said before the end.
+func (d *toDesk) deliverAll(ctx context.Context, ses *session, readAt time.Time, pending []outgoing, target outgoing) (err error) {
 	for _, o := range pending {
+		if time.Since(readAt) > staleAfter {
+			if ses, err = d.sessions.refresh(ctx, ses); err != nil {
+				return err
+			}
+			readAt = time.Now()
+		}
 		if o.id == target.id {
 			o.botName, o.dispatch = target.botName, target.dispatch
 		}
@@ -238,7 +255,7 @@ func (d *toDesk) flush(ctx context.Context, ses *session) (left []outgoing, err 
 	if pending, left, err = d.undelivered(ctx, ses); err != nil || len(pending) == 0 {
 		return left, err
 	}
-	err = d.deliverAll(ctx, ses, pending, pending[len(pending)-1])
+	err = d.deliverAll(ctx, ses, time.Time{}, pending, pending[len(pending)-1])
 	if err != nil && isPermanent(err) {
 		err = nil
 	}

@@ -100,6 +100,19 @@ func (s *sessions) read(ctx context.Context, conversationID string) (*session, e
 	return s.snapshot(conv), nil
 }
 
+// refresh returns a session as it is now, unless its conversation is gone.
+func (s *sessions) refresh(ctx context.Context, ses *session) (*session, error) {
+	current, err := s.read(ctx, ses.conversationID)
+	if unknownID(err) {
+		return ses, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.remember(current)
+	return current, nil
+}
+
 // write sets tags of a session's conversation, and returns the session as it is then.
 func (s *sessions) write(ctx context.Context, conversationID string, tags botpress.Tags) (*session, error) {
 	conv, err := s.api.UpdateConversation(ctx, conversationID, botpress.UpdateConversationParams{Tags: tags})

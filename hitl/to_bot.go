@@ -67,15 +67,17 @@ func (b *toBot) deliverOne(ctx context.Context, e Event) error {
 		b.log.DebugContext(ctx, "ignored an event of an unknown session", "event", fmt.Sprintf("%T", e))
 		return nil
 	}
-	b.desk.reconcileMarked(ctx, ses)
+	if err = b.hint(ctx, ses, e); errors.Is(err, botpress.ErrNotFound) {
+		b.sessions.forget(ses) // the conversation was deleted: for a redelivery, the session is unknown
+		return err
+	}
+	if _, ok := adapterAs[Backfiller](b.desk.adapter); ok && err != nil && !isPermanent(err) {
+		b.desk.retry(ses.conversationID, err) // the desk may not report it again
+	}
 	if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 		ses = current
 	}
-	if err = b.hint(ctx, ses, e); errors.Is(err, botpress.ErrNotFound) {
-		b.sessions.forget(ses) // the conversation was deleted: for a redelivery, the session is unknown
-	} else if _, ok := adapterAs[Backfiller](b.desk.adapter); ok && err != nil && !isPermanent(err) {
-		b.desk.retry(ses.conversationID, err) // the desk may not report it again
-	}
+	b.desk.reconcileMarked(ctx, ses) // only then: words of the end user reopen a session that has just ended in the desk
 	return err
 }
 

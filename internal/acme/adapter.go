@@ -130,7 +130,7 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (r
 	}
 	key := r.Key()
 	err = a.around(ctx, "SendMessage", func() error {
-		ref.ID, err = a.desk.comment(r.Session.ID, key, who, line(r.Message))
+		ref.ID, err = a.desk.comment(r.Session.ID, key, who, line(r.Message), r.Stopped)
 		return err
 	})
 	return ref, err

@@ -24,6 +24,8 @@ type Desk struct {
 	Forgetful bool
 	// NoConversationID is a desk that stores no external reference: its reports name their ticket only.
 	NoConversationID bool
+	// Reopens is a desk in which a comment reopens a closed ticket, unless it was said after the end.
+	Reopens bool
 	// Slow is how long each method of the adapter takes before it works.
 	Slow time.Duration
 	// Early is how long after its work each method of the adapter is answered: what came of it is reported before.
@@ -140,7 +142,7 @@ func (d *Desk) openTicket(conversationID, title string, log []string) string {
 		}
 	}
 	t := &Ticket{
-		ID: fmt.Sprintf("T-%d", len(d.tickets)+1), Title: title, Status: "open", Log: slices.Clone(log),
+		ID: fmt.Sprintf("T-%d", len(d.tickets)+1), Title: title, Status: statusOpen, Log: slices.Clone(log),
 		conversationID: conversationID,
 	}
 	d.tickets = append(d.tickets, t)
@@ -164,7 +166,7 @@ func (d *Desk) conversationOf(ticketID string) string {
 }
 
 // comment adds what Botpress says to a ticket, once for each key unless the desk is forgetful, and returns the comment's id.
-func (d *Desk) comment(ticketID, key, who, text string) (string, error) {
+func (d *Desk) comment(ticketID, key, who, text string, late bool) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.ticketByID[ticketID]
@@ -182,6 +184,9 @@ func (d *Desk) comment(ticketID, key, who, text string) (string, error) {
 	d.seen[key] = id
 	t.Log = append(t.Log, who+": "+text)
 	t.comments = append(t.comments, id)
+	if d.Reopens && !late {
+		t.Status = statusOpen
+	}
 	d.happened(t, entry{kind: kindComment, id: id, text: text, ours: true})
 	return id, nil
 }
@@ -244,7 +249,10 @@ func (d *Desk) note(ticketID string, n Note) error {
 	return nil
 }
 
-const statusClosed = "closed"
+const (
+	statusOpen   = "open"
+	statusClosed = "closed"
+)
 
 // Tickets returns a copy of all tickets, oldest first.
 func (d *Desk) Tickets() []Ticket {
