@@ -2,11 +2,14 @@ package hitl
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"reflect"
 	"time"
 )
 
 // The interfaces of this file are optional: an adapter may have them besides the methods of [Integration]. One that is an
-// [io.Closer] is closed when its installation ends.
+// [io.Closer] is closed when its installation ends. A method that is called as one of theirs, and has another type, is an error.
 
 // Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
 type Registrar interface {
@@ -77,4 +80,48 @@ type Notice struct {
 
 	// Text says it in English.
 	Text string
+}
+
+// optional are the interfaces that an adapter may have besides [Integration].
+var optional = []reflect.Type{
+	reflect.TypeFor[Registrar](), reflect.TypeFor[Receiver](), reflect.TypeFor[Backfiller](), reflect.TypeFor[AgentReader](),
+	reflect.TypeFor[Notifier](), reflect.TypeFor[io.Closer](),
+}
+
+// checkOptional refuses an adapter with a method of an optional interface that is not of its type: it would never be called.
+func checkOptional(adapter reflect.Type) error {
+	for _, want := range optional {
+		if adapter.Implements(want) {
+			continue
+		}
+		for i := range want.NumMethod() {
+			m := want.Method(i)
+			got, ok := adapter.MethodByName(m.Name)
+			if !ok {
+				continue
+			}
+			if is := signature(adapter, got); is != m.Type.String() {
+				return fmt.Errorf("hitl: the adapter %v has the method %s as %s, and %v needs %s: change it, or call it something else",
+					adapter, m.Name, is, want, m.Type)
+			}
+			return fmt.Errorf("hitl: the adapter %v has the method %s of %v, and lacks others of it", adapter, m.Name, want)
+		}
+	}
+	return nil
+}
+
+// signature is the type of a method, without its receiver.
+func signature(of reflect.Type, m reflect.Method) string {
+	if of.Kind() == reflect.Interface {
+		return m.Type.String()
+	}
+	in := make([]reflect.Type, m.Type.NumIn())
+	for i := range in {
+		in[i] = m.Type.In(i)
+	}
+	out := make([]reflect.Type, m.Type.NumOut())
+	for i := range out {
+		out[i] = m.Type.Out(i)
+	}
+	return reflect.FuncOf(in[1:], out, m.Type.IsVariadic()).String()
 }

@@ -734,3 +734,43 @@ func TestOutboxWithAnImportedMessage(t *testing.T) {
 		t.Errorf("the desk has got (-want +got):\n%s", diff)
 	}
 }
+
+// Adapters with a method that looks like one of an optional interface, and is none.
+type (
+	noError    struct{ fakeDesk }
+	otherID    struct{ fakeDesk }
+	registers  struct{ fakeDesk }
+	closesSoon struct{ fakeDesk }
+)
+
+func (*noError) Register(context.Context, string)                   {}
+func (*otherID) ReadAgent(context.Context, int) (hitl.Agent, error) { return hitl.Agent{}, nil }
+func (*registers) Register(context.Context, string) error           { return nil }
+func (*closesSoon) Close()                                          {}
+
+func TestOptionalInterfaceThatDoesNotFit(t *testing.T) {
+	def := hitl.Definition{Name: "fake", Version: "1.0.0"}
+	_, noErr := hitl.NewServer(def, func(context.Context, hitl.Installation, fakeConfig) (*noError, error) { return nil, nil }, &hitl.Options{})
+	_, otherErr := hitl.NewServer(def, func(context.Context, hitl.Installation, fakeConfig) (*otherID, error) { return nil, nil }, &hitl.Options{})
+	_, lacksErr := hitl.NewServer(def, func(context.Context, hitl.Installation, fakeConfig) (*registers, error) { return nil, nil }, &hitl.Options{})
+	_, closeErr := hitl.NewServer(def, func(context.Context, hitl.Installation, fakeConfig) (*closesSoon, error) { return nil, nil }, &hitl.Options{})
+	for _, test := range []struct {
+		err  error
+		says string
+	}{
+		{noErr, "the method Register as func(context.Context, string), and hitl.Registrar needs func(context.Context, string) error"},
+		{otherErr, "the method ReadAgent as func(context.Context, int) (hitl.Agent, error), and hitl.AgentReader needs func(context.Context, string) (hitl.Agent, error)"},
+		{lacksErr, "has the method Register of hitl.Registrar, and lacks others of it"},
+		{closeErr, "the method Close as func(), and io.Closer needs func() error"},
+	} {
+		if test.err == nil || !strings.Contains(test.err.Error(), test.says) {
+			t.Errorf("got the error %v, want one that says %q", test.err, test.says)
+		}
+	}
+	var anyAdapter hitl.Integration[struct{}]
+	if _, err := hitl.NewServer(def, func(context.Context, hitl.Installation, fakeConfig) (hitl.Integration[struct{}], error) {
+		return anyAdapter, nil
+	}, &hitl.Options{}); err != nil {
+		t.Errorf("an adapter whose type is not known: %v", err)
+	}
+}

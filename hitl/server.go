@@ -168,6 +168,9 @@ func NewServer[Config, Session any, I Integration[Session]](
 
 func newServer(def Definition, t types, opts Options) (*Server, error) {
 	def.withDefaults()
+	if err := checkOptional(t.adapter); err != nil {
+		return nil, err
+	}
 	body, err := def.describe(t)
 	if err != nil {
 		return nil, err
