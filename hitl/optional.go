@@ -55,7 +55,7 @@ type BackfillRequest struct {
 // AgentReader is an [Integration] whose desk reports people by their IDs. Events have agents without names, and the server asks who they
 // are when it needs them.
 type AgentReader interface {
-	// ReadAgent reads an agent. Each process remembers those that it has read for ten minutes, while the configuration stays the same.
+	// ReadAgent reads an agent, whose ID is then the one that was asked for. Each process remembers those that it has read for ten minutes, while the configuration stays the same.
 	// Of what the event says, nothing is replaced.
 	//
 	// An agent that comes back without an ID is no human who answers end users, such as another bot or a customer: what they did is
@@ -94,8 +94,7 @@ func checkOptional(adapter reflect.Type) error {
 		if adapter.Implements(want) {
 			continue
 		}
-		for i := range want.NumMethod() {
-			m := want.Method(i)
+		for m := range want.Methods() {
 			got, ok := adapter.MethodByName(m.Name)
 			if !ok {
 				continue

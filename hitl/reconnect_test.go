@@ -1,11 +1,14 @@
 package hitl_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -290,4 +293,25 @@ func TestRemovedAtAnotherReplica(t *testing.T) {
 			t.Errorf("an hour after the installation was removed, %d and %d processes receive its news", running[0].Load(), running[1].Load())
 		}
 	})
+}
+
+func TestConnectThatReturnsNothing(t *testing.T) {
+	var log bytes.Buffer
+	opts := hitl.Options{
+		Insecure: true, SweepEvery: -1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Botpress: botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: botpressAPI{}}},
+	}
+	s, err := hitl.NewServer(hitl.Definition{Name: "fake", Version: "1.0.0"}, func(context.Context, hitl.Installation, struct{}) (*fakeDesk, error) {
+		return nil, nil
+	}, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shutDown(t, s)
+	if a := ask(s, request(createUser)); a.status != http.StatusInternalServerError {
+		t.Errorf("answered %d %s, want 500", a.status, a.body)
+	}
+	if want := "returned neither an adapter nor an error"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say that connect %s:\n%s", want, log.String())
+	}
 }

@@ -147,6 +147,9 @@ func NewServer[Config, Session any, I Integration[Session]](
 			if err != nil {
 				return nil, err
 			}
+			if v := reflect.ValueOf(i); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+				return nil, errors.New("hitl: the connect function returned neither an adapter nor an error")
+			}
 			return untyped[Session]{i}, nil
 		}, nil
 	}

@@ -33,7 +33,8 @@ type Case[Config, Session any] struct {
 	Waive map[string]string
 }
 
-// Desk gives the suite access to the desk. Each field may be nil; the rules that need it are then skipped.
+// Desk gives the suite access to the desk. Each field may be nil; the rules that need it are then skipped. The desk must not limit
+// how often it is called: the suite calls it more often than bots do.
 //
 // The functions that return a request return the webhook request that the desk sends for an event, made with
 // httptest.NewRequest. If the webhooks of the desk only notify, and the adapter fetches the event, or if the adapter is a
