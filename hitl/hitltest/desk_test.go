@@ -367,6 +367,9 @@ func (p *polling) Receive(ctx context.Context, deliver func(context.Context, ...
 }
 
 func (r reading) Backfill(ctx context.Context, b hitl.BackfillRequest) (events []hitl.Event, err error) {
+	if r.quirk == "backfill-patient" {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for after := 0; ; {
 		session := b.Session.ID
 		if r.quirk == "backfill-all sessions" {

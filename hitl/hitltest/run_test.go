@@ -188,6 +188,8 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"backfill-no end", "backfill-complete", "and Stopped number 0."},
 		{"backfill-changed", "backfill-complete", "which asks to read back."},
 		{"backfill-gone", "backfill-since", "For a session that the desk does not have, Backfill returned hitl.Assigned{"},
+		{"backfill-gone", "desk-down", "While the desk answers 429, Backfill returned no error."},
+		{"backfill-patient", "cancelled", "The desk did not answer, the context of Backfill was cancelled, and after 400ms it had not returned."},
 		{"complete-notices that reopen", "late-reply", "and now it is open."},
 		{"complete-notices for all", "late-reply", "and it was shown to the end user"},
 	}
@@ -196,8 +198,14 @@ func TestBrokenOtherwise(t *testing.T) {
 	all.SetLimit(atOnce)
 	for i, test := range tests {
 		all.Go(func() error {
-			desk, url := newDesk(t, func(h http.Handler) http.Handler { return h })
-			offer := desk.desk(nil)
+			var wire *Wire
+			between := func(h http.Handler) http.Handler { return h }
+			if test.rule == "desk-down" || test.rule == "cancelled" {
+				wire = &Wire{}
+				between = wire.Handler
+			}
+			desk, url := newDesk(t, between)
+			offer := desk.desk(wire)
 			if test.quirk == "backfill-one id" {
 				offer.Replied = nil // The ids of webhooks would be others.
 			}

@@ -147,6 +147,14 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 	add("CreateUser", create, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.CreateUser(ctx, create) })
 	add("StartHitl", start, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.StartHitl(ctx, start) })
 	add("SendMessage", send, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.SendMessage(ctx, send) })
+	if _, ok := optional[hitl.Backfiller](a); ok {
+		read := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: time.Now().Add(-time.Hour)}
+		add("Backfill", read, func(ctx context.Context, a adapter) (hitl.Ref, error) {
+			desk, _ := optional[hitl.Backfiller](a)
+			_, err := desk.Backfill(ctx, read)
+			return hitl.Ref{}, err
+		})
+	}
 	add("StopHitl", stop, func(ctx context.Context, a adapter) (hitl.Ref, error) { return hitl.Ref{}, a.StopHitl(ctx, stop) })
 	return all, s, word
 }
