@@ -165,7 +165,7 @@ type Webhook struct {
 	// Events happened in the desk, in this order. A request without a meaning for us has none.
 	Events []Event
 
-	// Done is called once the events have been passed on, for instance to note how far the desk has been read.
+	// Done is called once the events have been passed on, or refused for good, for instance to note how far the desk has been read.
 	// If it fails the sender is asked to try again; nil does nothing.
 	Done func(context.Context) error
 

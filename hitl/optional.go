@@ -82,37 +82,42 @@ type Notice struct {
 	Text string
 }
 
-// optional are the interfaces that an adapter may have besides [Integration].
-var optional = []reflect.Type{
-	reflect.TypeFor[Registrar](), reflect.TypeFor[Receiver](), reflect.TypeFor[Backfiller](), reflect.TypeFor[AgentReader](),
-	reflect.TypeFor[Notifier](), reflect.TypeFor[io.Closer](),
-}
-
 // checkOptional refuses an adapter with a method of an optional interface that is not of its type: it would never be called.
+//
+// The methods are looked up by constant names: with others, or by their index, the linker would keep the methods of all types, which
+// makes a program larger by a fifth.
 func checkOptional(adapter reflect.Type) error {
-	for _, want := range optional {
-		if adapter.Implements(want) {
+	type method struct {
+		of    reflect.Type
+		found func() (reflect.Method, bool)
+		want  reflect.Type
+	}
+	for _, m := range []method{
+		{reflect.TypeFor[Registrar](), func() (reflect.Method, bool) { return adapter.MethodByName("Register") }, reflect.TypeFor[func(context.Context, string) error]()},
+		{reflect.TypeFor[Registrar](), func() (reflect.Method, bool) { return adapter.MethodByName("Unregister") }, reflect.TypeFor[func(context.Context, string) error]()},
+		{reflect.TypeFor[Receiver](), func() (reflect.Method, bool) { return adapter.MethodByName("Receive") }, reflect.TypeFor[func(context.Context, func(context.Context, ...Event) error) error]()},
+		{reflect.TypeFor[Backfiller](), func() (reflect.Method, bool) { return adapter.MethodByName("Backfill") }, reflect.TypeFor[func(context.Context, BackfillRequest) ([]Event, error)]()},
+		{reflect.TypeFor[AgentReader](), func() (reflect.Method, bool) { return adapter.MethodByName("ReadAgent") }, reflect.TypeFor[func(context.Context, string) (Agent, error)]()},
+		{reflect.TypeFor[Notifier](), func() (reflect.Method, bool) { return adapter.MethodByName("Notify") }, reflect.TypeFor[func(context.Context, Notice) error]()},
+		{reflect.TypeFor[io.Closer](), func() (reflect.Method, bool) { return adapter.MethodByName("Close") }, reflect.TypeFor[func() error]()},
+	} {
+		got, ok := m.found()
+		if !ok || adapter.Implements(m.of) {
 			continue
 		}
-		for m := range want.Methods() {
-			got, ok := adapter.MethodByName(m.Name)
-			if !ok {
-				continue
-			}
-			if is := signature(adapter, got); is != m.Type.String() {
-				return fmt.Errorf("hitl: the adapter %v has the method %s as %s, and %v needs %s: change it, or call it something else",
-					adapter, m.Name, is, want, m.Type)
-			}
-			return fmt.Errorf("hitl: the adapter %v has the method %s of %v, and lacks others of it", adapter, m.Name, want)
+		if is := signature(adapter, got); is != m.want {
+			return fmt.Errorf("hitl: the adapter %v has the method %s as %v, and %v needs %v: change it, or call it something else",
+				adapter, got.Name, is, m.of, m.want)
 		}
+		return fmt.Errorf("hitl: the adapter %v has the method %s of %v, and lacks others of it", adapter, got.Name, m.of)
 	}
 	return nil
 }
 
 // signature is the type of a method, without its receiver.
-func signature(of reflect.Type, m reflect.Method) string {
+func signature(of reflect.Type, m reflect.Method) reflect.Type {
 	if of.Kind() == reflect.Interface {
-		return m.Type.String()
+		return m.Type
 	}
 	in := make([]reflect.Type, m.Type.NumIn())
 	for i := range in {
@@ -122,5 +127,5 @@ func signature(of reflect.Type, m reflect.Method) string {
 	for i := range out {
 		out[i] = m.Type.Out(i)
 	}
-	return reflect.FuncOf(in[1:], out, m.Type.IsVariadic()).String()
+	return reflect.FuncOf(in[1:], out, m.Type.IsVariadic())
 }

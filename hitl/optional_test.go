@@ -692,13 +692,14 @@ func TestRefusedEventKeepsNobodyBack(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
+		done := 0
 		d.handleWebhook = func(context.Context, *http.Request) (hitl.Webhook, error) {
-			return hitl.Webhook{Events: events("webhook")}, nil
+			return hitl.Webhook{Events: events("webhook"), Done: func(context.Context) error { done++; return nil }}, nil
 		}
 		s := serve(t, d, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
 		shutDown(t, s)
-		if a := ask(s, request(webhook)); a.status != http.StatusBadRequest {
-			t.Errorf("the webhook was answered %d %s, want 400: its sender is told", a.status, a.body)
+		if a := ask(s, request(webhook)); a.status != http.StatusBadRequest || done != 1 {
+			t.Errorf("the webhook was answered %d %s, and Done was called %d times, want 400, since its sender is told, and once", a.status, a.body, done)
 		}
 		if err := <-received; err != nil {
 			t.Errorf("the receiver is told to try again: %v", err)

@@ -39,13 +39,17 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 	if err != nil {
 		return response{}, err
 	}
-	if err := c.toBot.deliver(ctx, hook.Events, func(i int) string { return fallbackID(b.Request, i) }); err != nil {
-		return response{}, withRetryAfter(err)
+	refused := c.toBot.deliver(ctx, hook.Events, func(i int) string { return fallbackID(b.Request, i) })
+	if refused != nil && !isPermanent(refused) {
+		return response{}, withRetryAfter(refused)
 	}
 	if hook.Done != nil {
 		if err := hook.Done(ctx); err != nil {
 			return response{}, withRetryAfter(err)
 		}
+	}
+	if refused != nil {
+		return response{}, refused
 	}
 	return hook.reply()
 }
