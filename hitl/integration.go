@@ -40,7 +40,8 @@ type Integration[Session any] interface {
 	SendMessage(context.Context, SendMessageRequest) (Ref, error)
 
 	// HandleWebhook reads a request that somebody, supposedly the desk, sent to the installation's webhook,
-	// and says what it means. It must check that the request is genuine. It does not call Botpress.
+	// and says what it means. It must check that the request is genuine. It passes nothing on itself: the server does, with what it
+	// returns.
 	HandleWebhook(context.Context, *http.Request) (Webhook, error)
 }
 

@@ -35,8 +35,9 @@ type Receiver interface {
 	Receive(ctx context.Context, deliver func(context.Context, ...Event) error) error
 }
 
-// Backfiller is an [Integration] whose desk can be read back. Then a webhook is only a hint: each event of a session has the
-// server read what has happened in it, so nothing is lost with a webhook that never came.
+// Backfiller is an [Integration] whose desk can be read back. Then a webhook is a hint: each event of a session has the
+// server read what has happened in it, so nothing is lost with a webhook that never came. The event itself counts even if the desk's
+// record does not have it yet.
 type Backfiller interface {
 	// Backfill returns what happened in the session since then, oldest first. Too much is fine: what is known is recognised by
 	// its ID. Every message needs one. [Changed] is not among the events. An [Error] that is Gone means that the session is over.
