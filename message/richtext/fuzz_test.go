@@ -139,8 +139,12 @@ func FuzzLinks(f *testing.F) {
 
 var code = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
+// removed are the characters that the URL standard takes out of an address before anything else, also out of an escape.
+var removed = strings.NewReplacer("\t", "", "\n", "", "\r", "")
+
 // bareURL is what all the ways in which a URL is written have in common.
 func bareURL(s string) string {
+	s = removed.Replace(s)
 	s = code.ReplaceAllStringFunc(s, func(c string) string {
 		plain, err := url.PathUnescape(c)
 		if err != nil {
