@@ -105,6 +105,7 @@ var target = regexp.MustCompile(`\]\(([^)]*)\)|<((?:https?|mailto|tel):[^>]*)>`)
 // FuzzLinks: every link leads where an attribute says.
 func FuzzLinks(f *testing.F) {
 	seed(f)
+	f.Add("<a href=\"https://shop.example/a\n %b\tc\r\">x")
 	f.Fuzz(func(t *testing.T, source string) {
 		doc, err := html.Parse(strings.NewReader(source))
 		if err != nil {
