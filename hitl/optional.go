@@ -56,8 +56,8 @@ type BackfillRequest struct {
 // AgentReader is an [Integration] whose desk reports people by their IDs. Events have agents without names, and the server asks who they
 // are when it needs them.
 type AgentReader interface {
-	// ReadAgent reads an agent, whose ID is then the one that was asked for. Each process remembers those that it has read for ten minutes, while the configuration stays the same.
-	// Of what the event says, nothing is replaced.
+	// ReadAgent reads an agent, whose ID is then the one that was asked for. Each process remembers those that it has read for ten
+	// minutes, while the configuration stays the same. Of what the event says, nothing is replaced.
 	//
 	// An agent that comes back without an ID is no human who answers end users, such as another bot or a customer: what they did is
 	// ignored. An error is one of passing the event on. A final one is not: the end user gets the reply of an agent without a name.

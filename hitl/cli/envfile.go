@@ -41,7 +41,8 @@ func (s *secrets) set(name, value string) error {
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.=+/", r)
 	}) {
-		return fmt.Errorf("%s is not written: the API has sent a value that is no secret of Botpress; check BP_API_URL", name)
+		return fmt.Errorf("%s is not written: the API has sent a value that no secret of Botpress has. Check BP_API_URL; then make a new one, "+
+			"with rotate-secret for BP_SIGNING_SECRET, with deploy --access-key for BP_TOKEN", name)
 	}
 	s.written = true
 	_, err := fmt.Fprintf(s.out, "%s=%s\n", name, value)

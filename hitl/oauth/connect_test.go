@@ -247,3 +247,26 @@ func TestConnectAnotherAccount(t *testing.T) {
 		}
 	})
 }
+
+// While Botpress does not answer, a token that is valid is used, and not compared with the stored one for each call.
+func TestStateOutageWhileConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		w.desk.life = 365 * 24 * time.Hour
+		w.connect()
+		w.all(1)
+		wait(10 * time.Minute)
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "getState", Kind: botpresstest.Unavailable})()
+		w.desk.shown = nil
+		w.all(1)
+		asked := w.cloud.Count("getState")
+		w.all(1)
+		w.all(1)
+		if len(w.desk.shown) != 3 {
+			t.Errorf("the desk was called %d times, want 3", len(w.desk.shown))
+		}
+		if again := w.cloud.Count("getState") - asked; again != 0 {
+			t.Errorf("two calls of the desk within the outage took %d reads of the state, want none", again)
+		}
+	})
+}
