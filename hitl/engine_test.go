@@ -1048,3 +1048,38 @@ func TestEndAmongWordsThatWaited(t *testing.T) {
 		}
 	})
 }
+
+// A session that has started since it was listed as one that nobody opens stays as it is.
+func TestSweepOfAListThatIsOld(t *testing.T) {
+	var mu sync.Mutex
+	var written []string
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		conversation := func(tags string) string {
+			return `{"id":"conv_1","channel":"hitl","createdAt":"1999-01-01T00:00:00.000Z","tags":` + tags + `}`
+		}
+		switch {
+		case r.Method == http.MethodGet && r.URL.Path == "/v1/chat/conversations" && r.URL.Query().Get("tags.phase") == "opening":
+			_, _ = io.WriteString(w, `{"conversations":[`+conversation(`{"phase":"opening"}`)+`],"meta":{}}`)
+		case r.Method == http.MethodGet && r.URL.Path == "/v1/chat/conversations/conv_1":
+			_, _ = io.WriteString(w, `{"conversation":`+conversation(`{"id":"T-1","phase":"open","startedAt":"1999-01-01T00:00:00.000Z"}`)+`}`)
+		case r.Method == http.MethodPut && r.URL.Path == "/v1/chat/conversations/conv_1":
+			body, _ := io.ReadAll(r.Body)
+			mu.Lock()
+			written = append(written, string(body))
+			mu.Unlock()
+			_, _ = io.WriteString(w, `{"conversation":`+conversation(`{}`)+`}`)
+		default:
+			return botpressAPI{}.RoundTrip(r)
+		}
+		return w.Result(), nil
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := (&fakeDesk{}).server(t, hitl.Options{SweepEvery: time.Hour, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: transport}}})
+		ask(s, request(webhook))
+		<-time.After(90 * time.Minute)
+	})
+	if len(written) != 0 {
+		t.Errorf("the sweep has written %q to a session that is open", written)
+	}
+}
