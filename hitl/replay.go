@@ -20,14 +20,14 @@ import (
 // The zero value has seen none.
 type signatures struct {
 	mu                sync.Mutex
-	current, previous map[digest]digest // what was signed, and for whom
+	current, previous map[uint64]uint64 // what was signed, and for whom, as half digests
 	since             time.Time
 }
 
 const (
 	// signatureMemory is how long a signature is remembered at least: as long as it is valid, also one from the future.
 	signatureMemory = 2 * botpress.SignatureTolerance
-	// maxSignatures is how many are remembered at least, if there are so many: some 4 MB, and twice as much at most.
+	// maxSignatures is how many are remembered at least, if there are so many: some 2 MB, and twice as much at most.
 	maxSignatures = 1 << 16
 )
 
@@ -47,20 +47,23 @@ func digestIn(outer digest, parts ...string) digest {
 	return digest(sum[:len(digest{})])
 }
 
+// half is enough where a second one would have to be found while a signature is valid.
+func (d digest) half() uint64 { return binary.BigEndian.Uint64(d[:]) }
+
 // isReplay reports whether a signed request was received before for somebody else.
 func (s *signatures) isReplay(header http.Header, body []byte) bool {
 	stamp, _, _ := strings.Cut(header.Get(botpress.SignatureHeader), ",") // the hashes may be several, and any of them may be left out
 	sum := sha256.Sum256(body)
-	signed := digestOf(stamp, string(sum[:]))
+	signed := digestOf(stamp, string(sum[:])).half()
 	forWhom := digestOf(
 		wire.Get(header, wire.HeaderOperation), wire.Get(header, wire.HeaderBotID), wire.Get(header, wire.HeaderBotUserID), wire.Get(header, wire.HeaderIntegrationID),
 		wire.Get(header, wire.HeaderIntegrationAlias), wire.Get(header, wire.HeaderWebhookID), wire.Get(header, wire.HeaderConfigurationType),
 		wire.Get(header, wire.HeaderConfiguration),
-	)
+	).half()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); s.current == nil || now.Sub(s.since) >= signatureMemory || len(s.current) >= maxSignatures {
-		s.previous, s.current, s.since = s.current, map[digest]digest{}, now
+		s.previous, s.current, s.since = s.current, map[uint64]uint64{}, now
 	}
 	before, known := s.current[signed]
 	if !known {
