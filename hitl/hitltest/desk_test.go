@@ -317,6 +317,8 @@ func connectQuirky(quirk string, transport http.RoundTripper) func(context.Conte
 			return p, nil
 		case "backfill":
 			return reading{q}, nil
+		case "agents":
+			return knowing{reading{q}}, nil
 		case "complete":
 			return complete{p, reading{q}}, nil
 		default:
@@ -425,6 +427,9 @@ func (q *quirky) log(ctx context.Context, after int, session string) (page []ent
 func (q *quirky) Register(ctx context.Context, webhookURL string) error {
 	var hooks []string
 	if err := q.call(ctx, http.MethodGet, "/hooks", nil, &hooks); err != nil {
+		if q.quirk == "complete-register that is silent" {
+			return nil
+		}
 		return err
 	}
 	if slices.Contains(hooks, webhookURL) && q.quirk != "register-converges" {
@@ -447,6 +452,9 @@ func (q *quirky) Notify(ctx context.Context, n hitl.Notice) error {
 		_ = post("/messages", "user-1")
 	case "complete-notices for all":
 		_ = post("/messages", alice.ID)
+	case "complete-notices that are lost":
+		_ = post("/notes", "")
+		return nil
 	}
 	return post("/notes", "")
 }
@@ -599,8 +607,19 @@ func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webho
 	if q.quirk == "webhook-early" && !q.knows(ctx, e.Session) {
 		return hitl.Webhook{}, nil
 	}
-	if q.quirk == "agent-name" && e.Author != nil {
+	switch {
+	case q.quirk == "agent-name" && e.Author != nil:
 		e.Author.Name = ""
+	case q.quirk == "complete-webhooks that are lost":
+		if q.call(ctx, http.MethodGet, "/hooks", nil, &[]string{}) != nil {
+			return hitl.Webhook{}, nil
+		}
+	case q.quirk == "complete-webhooks that are refused":
+		if _, err := q.log(ctx, 0, e.Session); err != nil {
+			return hitl.Webhook{}, hitl.Errorf("The session cannot be read: %w", err)
+		}
+	case q.quirk == "complete-webhooks without a look":
+		_, _ = q.log(ctx, 0, e.Session)
 	}
 	return hitl.Webhook{Events: q.events(e)}, nil
 }

@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	t.Run("wire in front of the desk", func(t *testing.T) {
 		wire := &Wire{}
 		desk, url := newDesk(t, wire.Handler)
-		Run(t, connectQuirky("complete-without a quirk", nil), Case[config, ticket]{
+		Run(t, connectQuirky("complete-webhooks without a look", nil), Case[config, ticket]{
 			Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: desk.desk(wire),
 		})
 	})
@@ -68,8 +68,13 @@ func TestRun(t *testing.T) {
 // knowing is the adapter of a desk that names whoever has written by the ID.
 type knowing struct{ reading }
 
-func (knowing) ReadAgent(_ context.Context, id string) (hitl.Agent, error) {
-	if id == alice.ID {
+func (k knowing) ReadAgent(ctx context.Context, id string) (hitl.Agent, error) {
+	_, err := k.log(ctx, 0, "")
+	switch {
+	case err != nil && k.quirk == "agents-nobody":
+	case err != nil:
+		return hitl.Agent{}, err
+	case id == alice.ID:
 		return hitl.Agent{ID: id, Name: alice.Name}, nil
 	}
 	return hitl.Agent{}, nil
@@ -189,6 +194,12 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"backfill-changed", "backfill-complete", "which asks to read back."},
 		{"backfill-gone", "backfill-since", "For a session that the desk does not have, Backfill returned hitl.Assigned{"},
 		{"backfill-gone", "desk-down", "While the desk answers 429, Backfill returned no error."},
+		{"complete-webhooks that are lost", "desk-down", "While the desk answers 429, HandleWebhook returned no error."},
+		{"complete-webhooks that are lost", "cancelled", "the context of HandleWebhook was cancelled, and it returned no error."},
+		{"complete-webhooks that are refused", "desk-down", "While the desk answers 429, HandleWebhook returned the *hitl.Error"},
+		{"complete-register that is silent", "desk-down", "While the desk answers 429, Register returned no error."},
+		{"complete-notices that are lost", "desk-down", "While the desk answers 429, Notify returned no error."},
+		{"agents-nobody", "desk-down", "While the desk answers 429, ReadAgent returned no error."},
 		{"backfill-patient", "cancelled", "The desk did not answer, the context of Backfill was cancelled, and after 400ms it had not returned."},
 		{"complete-notices that reopen", "late-reply", "and now it is open."},
 		{"complete-notices for all", "late-reply", "and it was shown to the end user"},

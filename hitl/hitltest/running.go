@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -129,7 +130,14 @@ func registerConverges(t *trial) {
 type job struct {
 	method string
 	run    func(context.Context, adapter) error
+	reads  bool // It may have all that it returns without the desk. Else success means that the desk did something.
 }
+
+// errIncomplete is returned by a job that reads, if the method returned no error and left something out.
+var errIncomplete = errors.New("it returned less than when the desk answers")
+
+// succeeded reports whether a job claims to be done, while the desk does nothing.
+func (j job) succeeded(err error) bool { return err == nil && !j.reads || errors.Is(err, errIncomplete) }
 
 // jobs returns a call of each such method, with new users and sessions each time. The last one is StopHitl for the session.
 func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
@@ -139,7 +147,7 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 	create, start, send := t.newUser(), t.start(s.owner), newMessage(s, message.Text{Text: word})
 	stop := hitl.StopHitlRequest{ConversationID: s.ConversationID, Session: s.Ref}
 	add := func(method string, request any, call func(context.Context, adapter) (hitl.Ref, error)) {
-		all = append(all, job{method, func(ctx context.Context, a adapter) error {
+		all = append(all, job{method: method, run: func(ctx context.Context, a adapter) error {
 			_, err := attempt(ctx, t, method, request, func(ctx context.Context) (hitl.Ref, error) { return call(ctx, a) })
 			return err
 		}})
@@ -155,8 +163,77 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 			return hitl.Ref{}, err
 		})
 	}
+	if _, ok := optional[hitl.Notifier](a); ok {
+		n, _ := newNotice(s.Session)
+		add("Notify", n, func(ctx context.Context, a adapter) (hitl.Ref, error) {
+			desk, _ := optional[hitl.Notifier](a)
+			return hitl.Ref{}, desk.Notify(ctx, n)
+		})
+	}
+	if _, ok := optional[hitl.Registrar](a); ok {
+		address := t.bot.Installation.WebhookURL
+		add("Register", address, func(ctx context.Context, a adapter) (hitl.Ref, error) {
+			desk, _ := optional[hitl.Registrar](a)
+			return hitl.Ref{}, desk.Register(ctx, address)
+		})
+	}
+	for _, read := range []func(*trial, Session) (job, bool){webhookJob, agentJob} {
+		if j, ok := read(t, s.Session); ok {
+			all = append(all, j)
+		}
+	}
 	add("StopHitl", stop, func(ctx context.Context, a adapter) (hitl.Ref, error) { return hitl.Ref{}, a.StopHitl(ctx, stop) })
 	return all, s, word
+}
+
+// webhookJob reads a reply of the agent from a webhook, if it is there to be read.
+func webhookJob(t *trial, s Session) (job, bool) {
+	if t.suite.desk.Replied == nil {
+		return job{}, false
+	}
+	word := unique("reply")
+	rep := t.report(t.suite.desk.Replied(s, word))
+	read := func(ctx context.Context, a adapter) error {
+		hook, err := attempt(ctx, t, "HandleWebhook", rep.String(), func(ctx context.Context) (hitl.Webhook, error) {
+			hook, err := a.HandleWebhook(ctx, rep.request(ctx))
+			return hook, errors.Join(err, load(ctx, hook.Events))
+		})
+		if err != nil || slices.ContainsFunc(hook.Events, func(e hitl.Event) bool {
+			r, isReply := e.(hitl.Replied)
+			_, isHint := e.(hitl.Changed)
+			return isHint || isReply && strings.Contains(message.PlainText(r.Message), word)
+		}) {
+			return err
+		}
+		return errIncomplete
+	}
+	return job{"HandleWebhook", read, true}, read(t.Context(), t.replica()) == nil
+}
+
+// agentJob reads the agent, if the adapter is an AgentReader.
+func agentJob(t *trial, _ Session) (job, bool) {
+	id := t.suite.desk.Agent.ID
+	var known hitl.Agent
+	read := func(ctx context.Context, a adapter) error {
+		agent, err := attempt(ctx, t, "ReadAgent", id, func(ctx context.Context) (hitl.Agent, error) {
+			desk, _ := optional[hitl.AgentReader](a)
+			return desk.ReadAgent(ctx, id)
+		})
+		switch {
+		case err != nil:
+			return err
+		case known.ID == "":
+			known = agent
+		case agent.ID != known.ID || agent.Name != known.Name:
+			return errIncomplete
+		}
+		return nil
+	}
+	a := t.replica()
+	if _, ok := optional[hitl.AgentReader](a); !ok || id == "" {
+		return job{}, false
+	}
+	return job{"ReadAgent", read, true}, read(t.Context(), a) == nil && known.ID != ""
 }
 
 func cancelled(t *trial) {
@@ -183,7 +260,7 @@ func cancelled(t *trial) {
 		select {
 		case err := <-done:
 			switch {
-			case err == nil:
+			case j.succeeded(err):
 				t.Errorf("The desk did not answer, the context of %s was cancelled, and it returned no error.", j.method)
 			case isAborted(err):
 				t.Errorf("%v", err)
@@ -215,7 +292,7 @@ func deskDown(t *trial) {
 			asked = asked || down
 			switch {
 			case !down: // It sent no request.
-			case err == nil:
+			case j.succeeded(err):
 				t.Errorf("While %s, %s returned no error.", f, j.method)
 			case isAborted(err):
 				t.Errorf("%v", err)

@@ -154,8 +154,7 @@ func lateReply(t *trial) {
 // mustNote leaves a note in a session, and returns a word of its text.
 func (t *trial) mustNote(n hitl.Notifier, s Session) (word string) {
 	t.Helper()
-	word = unique("notice")
-	notice := hitl.Notice{ConversationID: s.ConversationID, Session: s.Ref, MessageID: unique("message"), Text: "Nobody has seen this: " + word}
+	notice, word := newNotice(s)
 	if _, err := ask(t, "Notify", notice, func(ctx context.Context) (ok string, err error) { return "ok", n.Notify(ctx, notice) }); err != nil {
 		t.Fatalf("Notify failed: %v", err)
 	}
@@ -163,6 +162,12 @@ func (t *trial) mustNote(n hitl.Notifier, s Session) (word string) {
 		t.Errorf("Notify has left %q, which is not among the internal notes of the session: %q", word, noted(s))
 	}
 	return word
+}
+
+// newNotice makes a notice for the agents of a session.
+func newNotice(s Session) (n hitl.Notice, word string) {
+	word = unique("notice")
+	return hitl.Notice{ConversationID: s.ConversationID, Session: s.Ref, MessageID: unique("message"), Text: "Nobody has seen this: " + word}, word
 }
 
 func noise(t *trial) {
