@@ -137,7 +137,9 @@ type job struct {
 var errIncomplete = errors.New("it returned less than when the desk answers")
 
 // succeeded reports whether a job claims to be done, while the desk does nothing.
-func (j job) succeeded(err error) bool { return err == nil && !j.reads || errors.Is(err, errIncomplete) }
+func (j job) succeeded(err error) bool {
+	return err == nil && !j.reads || errors.Is(err, errIncomplete)
+}
 
 // jobs returns a call of each such method, with new users and sessions each time. The last one is StopHitl for the session.
 func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
