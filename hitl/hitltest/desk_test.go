@@ -611,8 +611,8 @@ func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webho
 	case q.quirk == "agent-name" && e.Author != nil:
 		e.Author.Name = ""
 	case q.quirk == "complete-webhooks that are lost":
-		if q.call(ctx, http.MethodGet, "/hooks", nil, &[]string{}) != nil {
-			return hitl.Webhook{}, nil
+		if _, err := q.log(ctx, 0, e.Session); err != nil {
+			return hitl.Webhook{}, nil //nolint:nilerr // That is the quirk.
 		}
 	case q.quirk == "complete-webhooks that are refused":
 		if _, err := q.log(ctx, 0, e.Session); err != nil {
