@@ -23,7 +23,7 @@ type memory struct {
 	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
 	foreign      *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
 	authors      *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
-	unreadable   *lru.Cache[memoryKey, time.Time]  // messages of the desk that could not be loaded, and since when
+	unpassable   *lru.Cache[memoryKey, time.Time]  // events of the desk that could not be passed on, and since when
 	stopWanted   *lru.Cache[memoryKey, bool]       // sessions that are over, of which Botpress may not know yet
 	startedRefs  *lru.Cache[memoryKey, Ref]        // sessions that the desk has opened and Botpress does not know
 	pendingAcks  *lru.Cache[memoryKey, pendingAck] // acknowledgements that Botpress did not take
@@ -56,7 +56,7 @@ func newMemory(maxWaiting int) *memory {
 		pendingAcks:  newLRU[pendingAck](maxMessages),
 		foreign:      newLRU[time.Time](maxMessages),
 		authors:      newLRU[string](maxMessages),
-		unreadable:   newLRU[time.Time](maxMessages),
+		unpassable:   newLRU[time.Time](maxMessages),
 		stopWanted:   newLRU[bool](maxMessages),
 		startedRefs:  newLRU[Ref](maxMessages),
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -27,12 +28,12 @@ type toBot struct {
 
 	seenMessages cache[whose]
 	authors      cache[string]    // whether they echo, by their ids
-	unreadable   cache[time.Time] // messages that could not be loaded, and since when
+	unpassable   cache[time.Time] // events that could not be passed on, and since when
 }
 
 // deliver passes events on to Botpress, in order. It is the only way for events of the desk, and idempotent: an error says
-// that not all were passed on, and that the same events may be delivered again. An event that is refused for good keeps no other
-// one back. The fallbackID names a message to which the desk gave no id, by the event's index.
+// that not all were passed on, and that the same events may be delivered again. An event that fails for a reason of its own keeps
+// no other one back. The fallbackID names a message to which the desk gave no id, by the event's index.
 func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int) string) error {
 	var refused error
 	for i, e := range events {
@@ -41,7 +42,7 @@ func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int
 			e = r
 		}
 		err := b.deliverOne(ctx, e)
-		if err != nil && !isPermanent(err) {
+		if _, own := patience(err); err != nil && !own && !isPermanent(err) {
 			return err
 		}
 		refused = errors.Join(refused, err)
@@ -100,7 +101,7 @@ func (b *toBot) hint(ctx context.Context, ses *session, e Event) error {
 	case !ok && changed:
 		return errNoBackfiller
 	case !ok:
-		return b.apply(ctx, ses, e)
+		return b.pass(ctx, ses, e)
 	case changed:
 		return b.backfill(ctx, ses, desk, nil)
 	}
@@ -110,6 +111,60 @@ func (b *toBot) hint(ctx context.Context, ses *session, e Event) error {
 		}
 	}
 	return b.backfill(ctx, ses, desk, e)
+}
+
+// unpassableFor is how long an event is repeated that cannot be passed on, such as a message whose file is not there.
+const unpassableFor = 10 * time.Minute
+
+// pass passes one event of a session on. One that cannot be passed on for long is refused for good: it would keep back all that
+// follows.
+func (b *toBot) pass(ctx context.Context, ses *session, e Event) error {
+	err := b.apply(ctx, ses, e)
+	wait, own := patience(err)
+	if !own || isPermanent(err) {
+		return err
+	}
+	var key, what string
+	switch e := e.(type) {
+	case Replied:
+		key, what = tagValue(e.ID), "message "+e.ID
+	case Assigned:
+		key, what = "agent "+ses.conversationID+" "+e.Agent.ID, "agent "+e.Agent.ID
+	default: // the end of a session is never left out
+		return err
+	}
+	since, known := b.unpassable.get(key)
+	if !known {
+		since = time.Now()
+		b.unpassable.put(since, key)
+	}
+	switch {
+	case time.Since(since) >= wait:
+	case errors.Is(err, errUnreadable):
+		return err
+	default:
+		return Retryable(0, err) // of a refusal by the API, the desk would be told that it is final
+	}
+	if r, ok := e.(Replied); ok {
+		b.desk.notifyUnseen(ctx, ses, r.ID, refusedReply)
+	}
+	return Errorf("The bot does not hear of the help desk's %s: %v", what, err) // not %w: a Retryable in it would still count
+}
+
+// patience is how long to wait for an event that has failed for a reason of its own, and whether it has.
+func patience(err error) (wait time.Duration, own bool) {
+	var api *botpress.Error
+	switch {
+	case errors.Is(err, errUnreadable):
+		return unpassableFor, true
+	case !errors.As(err, &api):
+		return 0, false
+	case api.Status == http.StatusRequestEntityTooLarge:
+		return 0, true // it will not become smaller
+	case api.Status == http.StatusBadRequest || api.Status == http.StatusUnsupportedMediaType:
+		return unpassableFor, true // a deployment may be under way, which declares what is missing
+	}
+	return 0, false
 }
 
 // apply passes one event of a session on.

@@ -46,11 +46,8 @@ func (b *toBot) backfill(ctx context.Context, ses *session, desk Backfiller, ext
 	return err
 }
 
-// unreadableFor is how long what follows waits for a message of the desk that cannot be loaded, as a file that is not there.
-const unreadableFor = 10 * time.Minute
-
-// applyAll passes on those events that Botpress does not know. What is refused for good, or cannot be loaded for long, is left out:
-// it would keep back all that follows, and the end of the session. The error is that of the reported event, if it is left out.
+// applyAll passes on those events that Botpress does not know. What is refused for good is left out: it would keep back all that
+// follows, and the end of the session. The error is that of the reported event, if it is left out.
 func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extra Event) (refused error) {
 	for _, e := range events {
 		if r, ok := e.(Replied); ok && r.ID == "" {
@@ -73,43 +70,24 @@ func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extr
 		if current, ok := b.sessions.cache.get(ses.conversationID); ok {
 			ses = current // an earlier event may have closed it
 		}
-		err := b.apply(ctx, ses, e)
+		err := b.pass(ctx, ses, e)
 		if err == nil {
 			continue
 		}
-		if !b.leavesOut(ctx, e, err) {
+		if !isPermanent(err) {
 			return err
 		}
+		id := ""
+		if r, ok := e.(Replied); ok {
+			id = r.ID
+			b.seenMessages.put(theirs, tagValue(id))
+		}
+		b.log.ErrorContext(ctx, "the bot does not hear of something that happened in the desk", "event", fmt.Sprintf("%T", e), "message", id, "error", err)
 		if extra != nil && contains([]Event{e}, extra) {
 			refused = err
 		}
 	}
 	return refused
-}
-
-// leavesOut reports whether a backfill goes on without an event that has failed.
-func (b *toBot) leavesOut(ctx context.Context, e Event, err error) bool {
-	r, isReply := e.(Replied)
-	id := tagValue(r.ID)
-	switch {
-	case isPermanent(err):
-		if isReply {
-			b.seenMessages.put(theirs, id)
-		}
-	case isReply && errors.Is(err, errUnreadable):
-		since, known := b.unreadable.get(id)
-		if !known {
-			since = time.Now()
-			b.unreadable.put(since, id)
-		}
-		if time.Since(since) < unreadableFor {
-			return false
-		}
-	default:
-		return false
-	}
-	b.log.ErrorContext(ctx, "the bot does not hear of something that happened in the desk", "event", fmt.Sprintf("%T", e), "message", r.ID, "error", err)
-	return true
 }
 
 // contains reports whether a list has an event. Of a reply, the ID decides.

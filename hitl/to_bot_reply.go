@@ -53,7 +53,7 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	}
 	b.seenMessages.put(theirs, id)
 	if ses.closed() { // the plugin drops what comes after the end
-		b.desk.notifyLate(ctx, ses, e.ID)
+		b.desk.notifyUnseen(ctx, ses, e.ID, lateReply)
 	}
 	return nil
 }

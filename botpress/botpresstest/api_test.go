@@ -130,6 +130,7 @@ func TestAPI(t *testing.T) {
 	})
 	c := newAPI(t, a, in)
 	long := strings.Repeat("é", 501)
+	large := strings.Repeat("a", 128<<10)
 	for _, row := range []struct {
 		call   string
 		status int
@@ -200,6 +201,7 @@ func TestAPI(t *testing.T) {
 		{`POST messages {"payload":{"text":"hi"},"userId":"{user}","conversationId":"{conv}","type":"text","tags":{"id":"m1"}}`, 201, "message.direction", "incoming"},
 		{`GET conversations/{conv}/participants/{user}`, 200, "participant.name", "Jane"},
 		{`POST messages {"payload":"hi","userId":"{user}","conversationId":"{conv}","type":"text","tags":{}}`, 400, "message", "payload must be an object"},
+		{`POST messages {"payload":{"text":"` + large + `"},"userId":"{user}","conversationId":"{conv}","type":"text","tags":{}}`, 413, "type", "PayloadTooLarge"},
 		{`POST messages {"payload":{},"userId":"nobody","conversationId":"{conv}","type":"text","tags":{}}`, 400, "type", "InvalidPayload"},
 		{`POST messages {"payload":{},"userId":"user_00000000000000000000000000","conversationId":"{conv}","type":"text","tags":{}}`, 400, "type", "ReferenceNotFound"},
 		{`POST messages {"payload":{},"userId":"{user}","conversationId":"{conv}","type":"text","tags":{},"schedule":{}}`, 400, "type", "InvalidPayload"},
@@ -246,6 +248,7 @@ func TestAPI(t *testing.T) {
 		{`GET states/integration/{integration}/auth`, 404, "type", "ResourceNotFound"},
 		{`POST states/integration/{integration}/auth {"payload":{"a":1,"b":2}}`, 200, "state.payload.b", 2.0},
 		{`POST states/integration/{integration}/auth/get-or-set {"payload":{"a":9}}`, 200, "state.payload.a", 1.0},
+		{`POST states/integration/{integration}/auth {"payload":{"a":"` + large + `"}}`, 413, "type", "PayloadTooLarge"},
 		{`PATCH states/integration/{integration}/auth {"payload":{"b":null,"c":3}}`, 200, "state.payload.b", nil},
 		{`GET states/integration/{integration}/auth`, 200, "state.payload.c", 3.0},
 		{`POST states/integration/{integration}/auth {"payload":null}`, 200, "", nil},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -61,6 +62,21 @@ func (s *Server) Messages(conversationID string) []Message {
 	return views
 }
 
+// maxPayload bounds the payload of a message and of a state, in bytes: see botpress.com/docs/cloud/getting-started/platform-limits.
+// How the real API refuses a longer one is not public.
+const maxPayload = 128 << 10
+
+// payload checks the payload of a message or of a state.
+func payload(raw json.RawMessage) *Error {
+	if err := object("payload", raw); err != nil {
+		return err
+	}
+	if len(raw) > maxPayload {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Type: "PayloadTooLarge", Message: "the payload is too large"}
+	}
+	return nil
+}
+
 type messageBody struct {
 	Payload            json.RawMessage   `json:"payload"`
 	UserID             string            `json:"userId"`
@@ -85,7 +101,7 @@ func (r *request) parseMessage(raw []byte, shape string, getOrCreate bool) (p pa
 	if p.messageBody, err = decode[messageBody](raw, shape); err != nil {
 		return p, err
 	}
-	if err = object("payload", p.Payload); err != nil {
+	if err = payload(p.Payload); err != nil {
 		return p, err
 	}
 	if p.Type == "" || utf8.RuneCountInString(p.Type) > maxName {
@@ -330,7 +346,7 @@ func updateMessage(r *request) (any, *Error) {
 		return nil, err
 	}
 	if body.Payload != nil {
-		if err := object("payload", body.Payload); err != nil {
+		if err := payload(body.Payload); err != nil {
 			return nil, err
 		}
 		m.payload = bytes.Clone(body.Payload)

@@ -107,7 +107,7 @@ func (r *request) stateCall(shape string) (k stateKey, body stateBody, err *Erro
 		body.expiry = time.Duration(*x * float64(time.Millisecond))
 	}
 	if body.Payload != nil && string(body.Payload) != "null" {
-		err = object("payload", body.Payload)
+		err = payload(body.Payload)
 	}
 	return k, body, err
 }
