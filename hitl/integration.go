@@ -223,7 +223,7 @@ type Replied struct {
 	// one of passing the reply on. A backfill leaves the reply out if the error is final ([Errorf]), or lasts for ten minutes.
 	Load func(context.Context) (message.Message, error)
 
-	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format.
+	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format. More than that is left out.
 	AdditionalData string
 }
 

@@ -941,6 +941,13 @@ func TestRepliesInWhichNothingIsSeen(t *testing.T) {
 			message.Bloc{Items: []message.BlocItem{text("Hi"), text("\u200b"), text("Ho")}},
 			`{"items":[{"type":"text","payload":{"text":"Hi"}},{"type":"text","payload":{"text":"Ho"}}]}`,
 		},
+		"parts that channels leave out of a bloc": {
+			message.Bloc{Items: []message.BlocItem{
+				message.Markdown{Markdown: "**Hi**"}, message.Unknown{Kind: "card", Payload: json.RawMessage(`{"title":"A tea pot"}`)},
+				message.Location{Latitude: 1, Longitude: 2},
+			}},
+			`{"items":[{"type":"text","payload":{"text":"**Hi**"}},{"type":"text","payload":{"text":"[card] {\"title\":\"A tea pot\"}"}},{"type":"location","payload":{"latitude":1,"longitude":2}}]}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			desk := &fakeDesk{handleWebhook: func(context.Context, *http.Request) (hitl.Webhook, error) {
@@ -970,6 +977,22 @@ func TestRepliesInWhichNothingIsSeen(t *testing.T) {
 			}
 			if got := string(sent.Message.Payload); got != tt.sent {
 				t.Errorf("the end user was sent %q, want %q", got, tt.sent)
+			}
+		})
+	}
+}
+
+// The plugin keeps additional data in a tag, and loses a reply that has more than a tag takes.
+func TestAdditionalDataThatIsTooLong(t *testing.T) {
+	for length, arrives := range map[int]bool{500: true, 501: false} {
+		inBubble(t, setting{}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			w.escalate(jane, "Help")
+			r := comment("C-1", "Hi")
+			r.AdditionalData = strings.Repeat("ü", length)
+			w.report(r)
+			wantAgents(t, jane, "Alice Agent: Hi")
+			if got := slices.ContainsFunc(jane.Received(), func(m botpresstest.Received) bool { return m.Tags["hitl#additionalData"] == r.AdditionalData }); got != arrives {
+				t.Errorf("of %d characters, the channel got all: %t", length, got)
 			}
 		})
 	}

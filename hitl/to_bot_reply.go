@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/strictjson"
@@ -38,6 +39,10 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	}
 	if echo, err := b.isEcho(ctx, ses, by.Agent, e); echo || err != nil {
 		return err
+	}
+	if utf8.RuneCountInString(e.AdditionalData) > maxTag { // the plugin keeps it in a tag, and would fail
+		b.log.WarnContext(ctx, "AdditionalData of more than 500 characters is left out", "message", e.ID)
+		e.AdditionalData = ""
 	}
 	kind, payload, err := encodeReply(e)
 	if err != nil {
@@ -126,6 +131,12 @@ func relayable(m message.Message) message.Message {
 		return m
 	case message.Bloc: // each of its items is a message to the end user
 		items := slices.DeleteFunc(slices.Clone(m.Items), func(item message.BlocItem) bool { return item != nil && isEmpty(item) })
+		for i, item := range items {
+			switch item.(type) {
+			case message.Markdown, message.Unknown: // most channels leave them out of a bloc, some with all that follows
+				items[i], _ = relayable(item).(message.BlocItem)
+			}
+		}
 		if len(items) == 1 && items[0] != nil {
 			return relayable(items[0])
 		}
