@@ -94,14 +94,15 @@ func (d *toDesk) end(ctx context.Context, ses *session) error {
 	return errors.Join(err, markErr)
 }
 
-// flushAndStop ends the session in the desk, after all that was said in it. The bot's last words are not waited for: Botpress
-// may send them after the answer to stopHitl.
+// flushAndStop ends the session in the desk, after all that was said in it. What the bot has just said may be on its way to the
+// desk at another replica, which would reopen the session. It is not waited for any longer than that: Botpress may send the bot's
+// last words after the answer to stopHitl.
 func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	left, err := d.flush(ctx, ses)
 	if err != nil {
 		return fmt.Errorf("hitl: messages are undelivered: %w", err)
 	}
-	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
+	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" || !d.isOld(o) }) {
 		return errInFlight
 	}
 	err = d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})

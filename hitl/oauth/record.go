@@ -233,15 +233,18 @@ func (s *Source) renew(ctx context.Context, g grant) (token, error) {
 		s.show(ctx, botpress.Null[string]())
 		_, err := s.next(grant{Claim: &claim{}}, "")
 		return token{}, errors.Join(err, problem)
-	case errors.As(problem, &refused) && s.byCode:
+	case errors.As(problem, &refused) && s.byCode && refused.code == invalidGrant:
 		s.settle(ctx, id, func(g *grant) { g.Claim, g.Token, g.Problem = nil, token{}, refused.code })
 		s.show(ctx, botpress.Null[string]())
 		_, err := s.next(grant{Problem: refused.code}, "")
 		return token{}, errors.Join(err, problem)
-	case errors.As(problem, &refused):
+	case errors.As(problem, &refused): // What somebody has connected is kept: it is not what the desk refuses.
 		s.settle(ctx, id, func(g *grant) { g.Claim = nil })
-		err := s.ownerError("%[1]s does not accept the client (%[2]s). Check its ID and secret in the configuration of the integration.", refused.code)
-		return token{}, errors.Join(err, problem)
+		text := "%[1]s does not accept the client (%[2]s). Check its ID and secret in the configuration of the integration."
+		if s.byCode {
+			text += " If they are right, connect %[1]s again."
+		}
+		return token{}, errors.Join(s.ownerError(text, refused.code), problem)
 	}
 	s.settle(ctx, id, func(g *grant) { g.Claim = nil })
 	return token{}, problem

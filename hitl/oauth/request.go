@@ -133,6 +133,9 @@ func classify(err error, sent bool) (after time.Duration, problem error) {
 	return 0, &refusal{cmp.Or(code, strconv.Itoa(status)), err}
 }
 
+// invalidGrant is the code of RFC 6749 that says that a refresh token has ended. No other one does.
+const invalidGrant = "invalid_grant"
+
 var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // known returns an error's code if it has the form of RFC 6749: it is shown to people.

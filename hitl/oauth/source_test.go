@@ -222,7 +222,7 @@ func TestRefusals(t *testing.T) {
 		"a wrong secret":            {setup{secret: "secret-wrong"}, nil, "Acme does not accept the client (invalid_client). Check its ID and secret in the configuration of the integration."},
 		"not connected":             {setup{byCode: true}, nil, "Acme is not connected. Connect Acme in the configuration of the integration."},
 		"a grant that a 200 denies": {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{saysNo} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
-		"a code of no form":         {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{422} }, "Acme has ended the sign-in (422). Connect Acme again, in the configuration of the integration."},
+		"a code of no form":         {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{422} }, "Acme does not accept the client (422). Check its ID and secret in the configuration of the integration. If they are right, connect Acme again."},
 		"a grant revoked":           {setup{byCode: true}, func(w *world) { w.connect(); w.desk.refresh, w.desk.access = map[string]int{}, map[string]grant{} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -529,4 +529,43 @@ func TestManyClients(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the desk refuses is the client, or a gateway of the desk refuses everything. The account that somebody has connected is as
+// good as before, for all replicas.
+func TestRefusalsThatEndNoSignIn(t *testing.T) {
+	for name, refuse := range map[string]func(*world){
+		"another replica has a wrong secret": func(w *world) {
+			wrong := w.replica(setup{byCode: true, secret: "secret-mistyped"})
+			wait(w.desk.life - time.Minute) // the token is due, and still valid
+			_ = wrong.get("/tickets")
+		},
+		"403": func(w *world) {
+			wait(w.desk.life + time.Minute)
+			w.desk.faults = []int{403}
+			_ = w.adapters[0].get("/tickets")
+		},
+		"404": func(w *world) {
+			wait(w.desk.life + time.Minute)
+			w.desk.faults = []int{404}
+			_ = w.adapters[0].get("/tickets")
+		},
+		"408": func(w *world) {
+			wait(w.desk.life + time.Minute)
+			w.desk.faults = []int{408}
+			_ = w.adapters[0].get("/tickets")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, setup{byCode: true})
+				w.connect()
+				refuse(w)
+				wait(2 * time.Minute)
+				if err := w.adapters[0].get("/tickets"); err != nil {
+					t.Errorf("afterwards: %v", err)
+				}
+			})
+		})
+	}
 }
