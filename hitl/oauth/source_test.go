@@ -222,7 +222,7 @@ func TestRefusals(t *testing.T) {
 		"a wrong secret":            {setup{secret: "secret-wrong"}, nil, "Acme does not accept the client (invalid_client). Check its ID and secret in the configuration of the integration."},
 		"not connected":             {setup{byCode: true}, nil, "Acme is not connected. Connect Acme in the configuration of the integration."},
 		"a grant that a 200 denies": {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{saysNo} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
-		"a code of no form":         {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{422} }, "Acme does not accept the client (422). Check its ID and secret in the configuration of the integration. If they are right, connect Acme again."},
+		"a code of no form":         {setup{byCode: true}, func(w *world) { w.connect(); wait(2 * time.Hour); w.desk.faults = []int{422, 422} }, "Acme does not accept the client (422). Check its ID and secret in the configuration of the integration. If they are right, connect Acme again."},
 		"a grant revoked":           {setup{byCode: true}, func(w *world) { w.connect(); w.desk.refresh, w.desk.access = map[string]int{}, map[string]grant{} }, "Acme has ended the sign-in (invalid_grant). Connect Acme again, in the configuration of the integration."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -352,7 +352,14 @@ func TestDeskThatCannotBeReached(t *testing.T) {
 		"nobody listens":     func(context.Context) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
 		"no name":            func(context.Context) (net.Conn, error) { return nil, &net.DNSError{Err: "no such host"} },
 		"nothing comes back": func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() },
-		"it hangs up":        func(context.Context) (net.Conn, error) { a, b := net.Pipe(); _ = b.Close(); return a, nil },
+		"it hangs up": func(context.Context) (net.Conn, error) {
+			client, desk := net.Pipe()
+			go func() { // once it has begun to read
+				_, _ = desk.Read(make([]byte, 1))
+				_ = desk.Close()
+			}()
+			return client, nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
