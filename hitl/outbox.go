@@ -219,7 +219,7 @@ func (d *toDesk) deliverAll(ctx context.Context, ses *session, readAt time.Time,
 			}
 			d.log.WarnContext(ctx, "the desk refused a message", "message", o.id, "error", err)
 		case o.id == target.id:
-			return err
+			return markedError{err}
 		default:
 			return Retryable(5*time.Second, fmt.Errorf("%w: %w", errEarlier, err))
 		}

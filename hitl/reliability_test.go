@@ -943,7 +943,8 @@ func TestRepliesInWhichNothingIsSeen(t *testing.T) {
 		},
 		"parts that channels leave out of a bloc": {
 			message.Bloc{Items: []message.BlocItem{
-				message.Markdown{Markdown: "**Hi**"}, message.Unknown{Kind: "card", Payload: json.RawMessage(`{"title":"A tea pot"}`)},
+				message.Markdown{Markdown: "**Hi**"},
+				message.Unknown{Kind: "card", Payload: json.RawMessage(`{"title":"A tea pot"}`)},
 				message.Location{Latitude: 1, Longitude: 2},
 			}},
 			`{"items":[{"type":"text","payload":{"text":"**Hi**"}},{"type":"text","payload":{"text":"[card] {\"title\":\"A tea pot\"}"}},{"type":"location","payload":{"latitude":1,"longitude":2}}]}`,

@@ -194,7 +194,7 @@ func newServer(def Definition, t types, opts Options) (*Server, error) {
 	s.slots = semaphore.NewWeighted(int64(opts.MaxConcurrent))
 	s.bodies = newBodies(opts.MaxBodyMemory)
 	s.bulkhead.max, s.bulkhead.maxLarge = opts.MaxPerInstallation, opts.MaxBodyMemory/8
-	s.memory = newMemory(max(1, opts.MaxPerInstallation/2)) // so that one conversation cannot take all places of its installation
+	s.memory = newMemory(max(1, opts.MaxPerInstallation/4)) // so that one conversation cannot take all places that webhooks have
 	s.replica = rand.Text()[:8]
 	s.adapters = newAdapters(opts.Timeout, s.log, s.connect, s.start)
 	s.notReady = s.connectBotpress()

@@ -25,37 +25,42 @@ func (s *sessions) open(ctx context.Context, k sessionKey) (ses *session, unlock
 	if err != nil || ses == nil {
 		return nil, func() {}, err
 	}
-	unlock, err = s.lock(ctx, ses.conversationID)
-	if err != nil {
-		return nil, func() {}, err
-	}
-	if ses, err = s.awaitStart(ctx, ses); ses != nil {
-		observed(ctx).works(ses.key())
-	}
-	return ses, unlock, err
-}
-
-// awaitStart returns the session once it has started, or nil if nobody opens it any more. The conversation is locked.
-func (s *sessions) awaitStart(ctx context.Context, ses *session) (*session, error) {
-	if current, ok := s.cache.get(ses.conversationID); ok { // whoever held the lock may have started or closed it
-		return current, nil
-	}
-	if ses.startedAt.IsZero() && s.clock.since(ses.createdAt) > s.opensFor {
-		return nil, nil
-	}
 	waiting, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	for wait := 100 * time.Millisecond; ses.startedAt.IsZero(); wait = min(2*wait, time.Second) {
-		if err := sleep.For(waiting, wait); err != nil {
-			return nil, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is still being opened by another replica: %w", ses.conversationID, err))
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if unlock, err = s.lock(ctx, ses.conversationID); err != nil {
+			return nil, func() {}, err
 		}
-		var err error
-		if ses, err = s.read(ctx, ses.conversationID); err != nil {
-			return nil, err
+		current, opens, err := s.started(ctx, ses)
+		if !opens {
+			if current != nil {
+				observed(ctx).works(current.key())
+			}
+			return current, unlock, err
+		}
+		unlock() // whoever opens the session needs the lock
+		if err := sleep.For(waiting, wait); err != nil {
+			return nil, func() {}, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is still being opened: %w", ses.conversationID, err))
 		}
 	}
+}
+
+// started returns the session if it has started, or nil: then it reports whether somebody may still open it. The conversation is
+// locked.
+func (s *sessions) started(ctx context.Context, ses *session) (current *session, opens bool, err error) {
+	if current, ok := s.cache.get(ses.conversationID); ok { // whoever held the lock may have started or closed it
+		return current, false, nil
+	}
+	if ses.startedAt.IsZero() {
+		if ses, err = s.read(ctx, ses.conversationID); err != nil {
+			return nil, false, err
+		}
+	}
+	if ses.startedAt.IsZero() {
+		return nil, s.clock.since(ses.createdAt) <= s.opensFor, nil
+	}
 	s.remember(ses)
-	return ses, nil
+	return ses, false, nil
 }
 
 // find looks a session up by the names that the desk gave it. It creates nothing. Unknown sessions return nil, and are

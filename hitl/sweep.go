@@ -132,8 +132,8 @@ type sweep struct {
 	seen  map[string]bool
 }
 
-// all reconciles the listed sessions, down to those that were updated before the given time. A list that is too long is
-// continued by the next sweep of this process.
+// all reconciles the listed sessions, down to those that were updated before the given time. A list for which there is too little
+// time, or that is too long, is continued by the next sweep of this process.
 func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams, until time.Time) error {
 	params.Channel = s.toDesk.def.Channel.Name
 	list := params.Tags[tagPhase] + params.Tags[tagOutbox]
@@ -142,8 +142,13 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 	}
 	next := s.sweptTo[list]
 	for len(s.seen) < maxSweepSessions {
-		params.NextToken, params.Next = next, &next
+		page := next
+		params.NextToken, params.Next = page, &next
 		for conv, err := range s.toDesk.in.Client.ListConversations(ctx, params) {
+			if ctx.Err() != nil {
+				s.sweptTo[list] = page
+				return ctx.Err()
+			}
 			if err != nil {
 				delete(s.sweptTo, list)
 				return fmt.Errorf("hitl: list the sessions that are %s: %w", list, err)
@@ -171,8 +176,11 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 	return ctx.Err()
 }
 
-// one reconciles a session. What fails is retried before the next sweep.
-func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error) {
+// one reconciles a session, in the time of an operation: its leases last that long, and a desk that hangs must not take the time of
+// the others. What fails is retried before the next sweep.
+func (s *sweep) one(sweeping context.Context, conv botpress.Conversation) (err error) {
+	ctx, cancel := context.WithTimeout(sweeping, s.toDesk.timeout)
+	defer cancel()
 	defer func() {
 		if v := recover(); v != nil { // of the adapter's
 			err = panicked(v)
@@ -194,7 +202,7 @@ func (s *sweep) one(ctx context.Context, conv botpress.Conversation) (err error)
 		}
 		return s.catchUp(ctx, ses)
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && sweeping.Err() == nil {
 		s.toDesk.retry(conv.ID, err)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -54,6 +55,7 @@ func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extr
 			return errors.New("hitl: Backfill returned a reply without an ID: it would be sent again each time")
 		}
 	}
+	events = withoutPast(events)
 	if extra != nil && !contains(events, extra) {
 		events = append(events, extra)
 	}
@@ -90,7 +92,27 @@ func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extr
 	return refused
 }
 
-// contains reports whether a list has an event. Of a reply, the ID decides.
+// withoutPast leaves out assignments that later ones have replaced, as far as they have no IDs to recognise them by: each time that they
+// are read, the bot would be told of all of them again.
+func withoutPast(events []Event) []Event {
+	last := len(events)
+	for i, e := range slices.Backward(events) {
+		if a, ok := e.(Assigned); ok && a.ID == "" {
+			last = i
+			break
+		}
+	}
+	var left []Event
+	for i, e := range events {
+		if a, ok := e.(Assigned); !ok || a.ID != "" || i >= last {
+			left = append(left, e)
+		}
+	}
+	return left
+}
+
+// contains reports whether a list has an event. Of a reply, the ID decides. Agents come and go, so of an assignment it does, too, if
+// both have one.
 func contains(events []Event, e Event) bool {
 	for _, other := range events {
 		switch e := e.(type) {
@@ -99,7 +121,7 @@ func contains(events []Event, e Event) bool {
 				return true
 			}
 		case Assigned:
-			if a, ok := other.(Assigned); ok && a.Agent.ID == e.Agent.ID {
+			if a, ok := other.(Assigned); ok && a.Agent.ID == e.Agent.ID && (a.ID == e.ID || a.ID == "" || e.ID == "") {
 				return true
 			}
 		case Changed: // never read back

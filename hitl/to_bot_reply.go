@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -48,16 +49,18 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 	if err != nil {
 		return err
 	}
+	began := b.sessions.clock.now()
+	var at time.Time
 	if b.sessions.activating(ses) {
-		ses, err = b.activatingReply(ctx, ses, by, id, string(kind), payload)
+		ses, at, err = b.activatingReply(ctx, ses, by, id, string(kind), payload)
 	} else {
-		ses, err = b.relayReply(ctx, b.api, ses, by, id, string(kind), payload)
+		ses, at, err = b.relayReply(ctx, b.api, ses, by, id, string(kind), payload)
 	}
 	if err != nil {
 		return err
 	}
 	b.seenMessages.put(theirs, id)
-	if ses.closed() { // the plugin drops what comes after the end
+	if ses.closed() && (isNew(at, began) || at.After(ses.closedAt.Add(clockMargin))) { // the plugin drops what comes after the end
 		b.desk.notifyUnseen(ctx, ses, e.ID, lateReply)
 	}
 	return nil
@@ -66,8 +69,18 @@ func (b *toBot) replied(ctx context.Context, ses *session, e Replied) error {
 // errUnreadable says that what an agent has said could not be loaded.
 var errUnreadable = errors.New("hitl: the desk's message cannot be read")
 
-// relayReply finds or creates the agent and the message in one call, and returns the session as it is then.
-func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, by author, id, kind string, payload json.RawMessage) (*session, error) {
+// clockMargin is how much the clock's estimate may differ from Botpress' time.
+const clockMargin = 2 * time.Second
+
+// isNew reports whether a message was created by a call that began at the given time. Else the desk has repeated it, and the end
+// user may have it. An API that does not say when it was created is taken to have created it.
+func isNew(createdAt, began time.Time) bool {
+	return createdAt.IsZero() || createdAt.After(began.Add(-clockMargin))
+}
+
+// relayReply finds or creates the agent and the message in one call, and returns the session as it is then, and when the message
+// was created: the desk may repeat one that the end user has.
+func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *session, by author, id, kind string, payload json.RawMessage) (*session, time.Time, error) {
 	user := b.identities.agentParams(ctx, ses, by.Agent)
 	got, err := api.InitializeIncomingMessage(ctx, botpress.InitializeIncomingMessageParams{
 		ConversationID: ses.conversationID,
@@ -77,7 +90,7 @@ func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *sessi
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("hitl: send the agent's message %s: %w", id, err)
+		return nil, time.Time{}, fmt.Errorf("hitl: send the agent's message %s: %w", id, err)
 	}
 	current := b.sessions.snapshot(got.Conversation) // another replica may have ended the session
 	b.sessions.remember(current)
@@ -85,34 +98,35 @@ func (b *toBot) relayReply(ctx context.Context, api *botpress.Client, ses *sessi
 		b.authors.put(authorEchoes, by.ID)
 	}
 	b.desk.reconcileMarked(ctx, current)
-	return current, b.identities.refreshAgent(ctx, by, got.User, user)
+	return current, got.Message.CreatedAt, b.identities.refreshAgent(ctx, by, got.User, user)
 }
 
 // activatingReply sends a message to a session whose plugin may not be ready. Only creating a message alone can be scheduled.
-func (b *toBot) activatingReply(ctx context.Context, ses *session, by author, id, kind string, payload json.RawMessage) (*session, error) {
+func (b *toBot) activatingReply(ctx context.Context, ses *session, by author, id, kind string, payload json.RawMessage) (_ *session, at time.Time, err error) {
 	userID, err := b.agent(ctx, ses, by)
 	if err != nil {
-		return ses, err
+		return ses, at, err
 	}
 	once := b.api.WithRetry(botpress.Retry{Max: -1})
 	err = b.sessions.whenReady(ctx, ses, func(later *botpress.Schedule) error {
 		if later == nil {
-			current, err := b.relayReply(ctx, once, ses, by, id, kind, payload)
+			current, created, err := b.relayReply(ctx, once, ses, by, id, kind, payload)
 			if err == nil {
-				ses = current
+				ses, at = current, created
 			}
 			return err
 		}
-		_, _, err := once.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
+		m, _, err := once.GetOrCreateMessage(ctx, botpress.GetOrCreateMessageParams{
 			ConversationID: ses.conversationID, UserID: userID, Type: kind, Payload: payload, Schedule: later,
 			Tags: botpress.Tags{tagID: id, tagDue: timestamp(later.DateTime)}, DiscriminateByTags: []string{tagID},
 		})
 		if err != nil {
 			return fmt.Errorf("hitl: schedule the agent's message %s: %w", id, err)
 		}
+		at = m.CreatedAt
 		return nil
 	})
-	return ses, err
+	return ses, at, err
 }
 
 // agent finds or creates an agent. If that takes a call, it brings the session up to date as well.

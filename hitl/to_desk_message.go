@@ -30,22 +30,27 @@ func (d *toDesk) messageCreated(ctx context.Context, body []byte) error {
 	}
 	err = d.deliver(ctx, b, target)
 	if err != nil && !isPermanent(err) {
-		if errors.Is(err, errInFlight) || errors.Is(err, errEarlier) {
-			d.markWaiting(ctx, target)
+		if !errors.As(err, new(markedError)) {
+			d.markFailedEarly(ctx, target)
 		}
 		d.retry(b.Conversation.ID, err)
 	}
 	return err
 }
 
-// markWaiting notes that this attempt works no more on a message that has waited for an earlier one, so that whoever delivers
-// that one goes on with it.
-func (d *toDesk) markWaiting(ctx context.Context, o outgoing) {
+// markedError is the error of an attempt that has written what has become of its message.
+type markedError struct{ error }
+
+func (e markedError) Unwrap() error { return e.error }
+
+// markFailedEarly notes that an attempt that has not come to its message works on it no more. Others would wait for it for longer
+// than an attempt takes.
+func (d *toDesk) markFailedEarly(ctx context.Context, o outgoing) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackGrace)
 	defer cancel()
 	tags := botpress.Tags{tagFailed: timestamp(d.sessions.clock.now())}
 	if err := d.in.Client.TagMessage(ctx, o.id, tags); err != nil && !unknownID(err) {
-		d.log.WarnContext(ctx, "a message that waits for an earlier one could not be marked", "message", o.id, "error", err)
+		d.log.WarnContext(ctx, "an undelivered message could not be marked", "message", o.id, "error", err)
 	}
 }
 
@@ -177,15 +182,21 @@ func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) (err error)
 	if d.def.SendOnce && (o.failed || d.isOld(o)) {
 		ack.tags[tagResent] = "true"
 	}
-	request, err := d.sendRequest(ctx, ses, o)
-	if err != nil {
-		return err
-	}
 	defer func() { // a panic is among the ways to get here
 		if ack.delivered > o.delivered || err != nil {
 			d.acknowledge(ctx, ses, o, ack)
 		}
 	}()
+	failed := func(err error) {
+		if d.markFailed(ctx, ses, ack.tags, err); isPermanent(err) {
+			ack.tags[tagRefused] = cutRunes(failureOf(err).body.Message, maxTag)
+		}
+	}
+	request, err := d.sendRequest(ctx, ses, o)
+	if err != nil {
+		failed(err)
+		return err
+	}
 	for i, part := range parts[o.delivered:] {
 		if err := d.mayBegin(ctx); err != nil {
 			return err
@@ -193,9 +204,7 @@ func (d *toDesk) send(ctx context.Context, ses *session, o outgoing) (err error)
 		request.Part, request.Message = o.delivered+i, part
 		ref, err := d.adapter.SendMessage(ctx, request)
 		if err != nil {
-			if d.markFailed(ctx, ses, ack.tags, err); isPermanent(err) {
-				ack.tags[tagRefused] = cutRunes(failureOf(err).body.Message, maxTag)
-			}
+			failed(err)
 			return err
 		}
 		ack.delivered = request.Part + 1
