@@ -287,6 +287,38 @@ func TestDev(t *testing.T) {
 	})
 }
 
+// --verbose masks what has the name of a secret, too, and cuts after that.
+func TestDevMasksByName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		newTunnel(c)
+		dev := c.startDev(c.adapter(hitl.Options{}), "--verbose")
+		in := c.installDev()
+		// Half of it is too long to be shown, but for the masks.
+		body := `{"client_secret":"hush-body","long":"` + strings.Repeat("s3cr3t-of-the-desk ", 150) + `"}`
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, in.WebhookURL+"?from=mail&code=hush-code&state=hush-state", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"Agent-Key": "hush-key", "Authorization": "Bearer hush-token", "X-Gitlab-Token": "hush-gitlab", "Idempotency-Key": "to-be-seen",
+		} {
+			r.Header.Set(name, value)
+		}
+		res, err := c.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		dev.says("to-be-seen")
+		shown := dev.stderr.String()
+		if strings.Contains(shown, "hush") || !strings.Contains(shown, "from=mail") || !strings.Contains(shown, "[secret] [secret]") {
+			t.Errorf("it is shown as:\n%s", shown)
+		}
+	})
+}
+
 func readState(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"state.json", ".gitignore"} {

@@ -75,7 +75,7 @@ func through(given *http.Client, around func(http.RoundTripper) http.RoundTrippe
 // handler serves what comes through the tunnel.
 func (a *devAdapter) handler() http.Handler {
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.current.Load().ServeHTTP(w, r) })
-	h = a.shown(a.signing(a.kept, h))
+	h = a.shown(a.kept, a.signing(a.kept, h))
 	if a.live != nil {
 		h = a.live.FromBotpress(h)
 	}

@@ -12,9 +12,9 @@ import (
 // maxShown is how many bytes are shown of a body.
 const maxShown = 2_000
 
-// shown shows the bodies of requests and responses if the flags ask for it. Secrets are masked: ours, and those of the configuration
-// that came with the request.
-func (d *dev) shown(next http.Handler) http.Handler {
+// shown shows the bodies of requests and responses if the flags ask for it. Secrets are masked as on the page: ours,
+// those of the configuration that came with the request, and what is secret by its name.
+func (d *dev) shown(kept *devState, next http.Handler) http.Handler {
 	if !d.verbose {
 		return next
 	}
@@ -26,19 +26,21 @@ func (d *dev) shown(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		mask := redact.New(append(deployment.Secrets(definition, r.Header), d.Getenv("BP_TOKEN"))...)
-		d.say("> %s", mask.Mask(beginning(body)))
+		mask := redact.New(append(deployment.Secrets(definition, r.Header), kept.SigningSecret, d.Getenv("BP_TOKEN"))...)
+		show := func(way string, b []byte) { d.say("%s %s", way, beginning(redact.Named(mask.Mask(string(b))))) }
+		show(">", body)
 		answer := &copied{ResponseWriter: w}
 		next.ServeHTTP(answer, r)
-		d.say("< %s", mask.Mask(beginning(answer.body.Bytes())))
+		show("<", answer.body.Bytes())
 	})
 }
 
-func beginning(body []byte) string {
+// beginning cuts what is masked already: of a secret that is cut, there may be too little to know it.
+func beginning(body string) string {
 	if len(body) > maxShown {
-		return string(body[:maxShown]) + "…"
+		return body[:maxShown] + "…"
 	}
-	return string(body)
+	return body
 }
 
 // copied keeps what is written.

@@ -226,6 +226,12 @@ func TestSecretsInBodies(t *testing.T) {
 		`grant_type=authorization_code&code=abc&code_verifier=d-e`:                                         `grant_type=authorization_code&code=[secret]&code_verifier=[secret]`,
 		`{"grants": {"a": {"token": {"access_token": "b", "refresh_token": "c"}}}, "signing_secret": "d"}`: `{"grants": {"a": {"token": {"access_token": "[secret]", "refresh_token": "[secret]"}}}, "signing_secret": "[secret]"}`,
 		`https://desk.example.com/?access_token=abc&nextToken=page2#top`:                                   `https://desk.example.com/?access_token=[secret]&nextToken=page2#top`,
+
+		`{"headers": {"agent-key": "a\"}b", "x-gitlab-token": "c", "x-api-key":"d", "idempotency-key": "e"}, "group-key": "f"}`: `{"headers": {"agent-key": "[secret]", "x-gitlab-token": "[secret]", "x-api-key":"[secret]", "idempotency-key": "e"}, "group-key": "f"}`,
+		`{"private_key": "a", "key": "b", "project_key": "c"}`:                                                                  `{"private_key": "[secret]", "key": "b", "project_key": "c"}`,
+		`{"query": "from=mail\u0026code=abc\u0026page=2", "body": "a\\u0026b"}`:                                                 `{"query": "from=mail\u0026code=[secret]\u0026page=2", "body": "a\\u0026b"}`,
+		`{"body": "a=1\u0026client_secret=b\u00e9c"}`:                                                                           `{"body": "a=1\u0026client_secret=[secret]"}`,
+		`{"body": "{\"url\": \"https://desk.example.com/?access_token=abc\"}"}`:                                                 `{"body": "{\"url\": \"https://desk.example.com/?access_token=[secret]\"}"}`,
 		`{"a": 1}`: `{"a": 1}`,
 	} {
 		if got, missing := s.body([]byte(body), false); got != want || missing != "" {
@@ -239,9 +245,9 @@ func TestSecretsInBodies(t *testing.T) {
 	}
 	h := http.Header{
 		"Authorization": {"Basic YTpi"}, "X-Hub-Signature": {"sha1=abc"}, "Set-Cookie": {"a=b"}, "X-Api-Key": {"k"}, "Content-Type": {"text/plain"},
-		"Private-Token": {"t"}, "Location": {"https://desk.example.com/bp_pat_secret"},
+		"Private-Token": {"t"}, "Agent-Key": {"k"}, "Idempotency-Key": {"7"}, "Location": {"https://desk.example.com/bp_pat_secret"},
 	}
-	want := "[[Authorization Basic [secret]] [Content-Type text/plain] [Location https://desk.example.com/[secret]] [Private-Token [secret]] [Set-Cookie [secret]] " +
+	want := "[[Agent-Key [secret]] [Authorization Basic [secret]] [Content-Type text/plain] [Idempotency-Key 7] [Location https://desk.example.com/[secret]] [Private-Token [secret]] [Set-Cookie [secret]] " +
 		"[X-Api-Key [secret]] [X-Hub-Signature [secret]]]"
 	if got := fmt.Sprint(s.header(h)); got != want {
 		t.Errorf("the header is shown as %s", got)

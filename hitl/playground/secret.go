@@ -3,7 +3,6 @@ package playground
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -38,27 +37,13 @@ func (s *secrets) learn(values ...string) {
 	}
 }
 
-// secretKey is what the name of a secret ends in.
-const secretKey = `(?:secret|passw|passwd|password|authorization|signature|api_?key|cookie|api_?token|access_?token|refresh_?token|x-bp-configuration)`
-
-var (
-	secretName = regexp.MustCompile(`(?i)secret|passw|authorization|signature$|api[_-]?key|cookie|^x-bp-configuration$|(^|[_-])(access|auth|refresh|api)?[_-]?token$`)
-
-	// secretField is a text in JSON whose name says that it is secret, nestedField one in JSON that is a text in JSON.
-	secretField = regexp.MustCompile(`(?i)("[^"\\]*` + secretKey + `"\s*:\s*")(?:[^"\\]|\\.)+`)
-	nestedField = regexp.MustCompile(`(?i)(\\"[^"\\]*` + secretKey + `\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\["\\]|[^"\\])|\\[^"\\])+`)
-
-	// secretParameter is the same in a query or a form.
-	secretParameter = regexp.MustCompile(`(?i)((?:^|[?&"])[a-z_]*(?:secret|passw|signature|api_?key|api_?token|access_?token|refresh_?token|code_verifier)[a-z]*=|(?:^|[?&"])(?:code|state)=)[^&#\s"]+`)
-)
-
 // header is a header to be shown: each line a name and a value, in the order of the names.
 func (s *secrets) header(h http.Header) [][2]string {
 	lines := [][2]string{}
 	for name, values := range h {
 		for _, v := range values {
 			switch {
-			case secretName.MatchString(name):
+			case redact.IsHeader(name):
 				scheme, _, ok := strings.Cut(v, " ")
 				if v = hidden; ok && strings.EqualFold(name, "Authorization") {
 					v = scheme + " " + hidden
@@ -86,8 +71,4 @@ func (s *secrets) body(b []byte, gone bool) (text, missing string) {
 	return s.text(string(b)), ""
 }
 
-func (s *secrets) text(text string) string {
-	text = secretField.ReplaceAllString(s.known.Load().Mask(text), "${1}"+hidden)
-	text = nestedField.ReplaceAllString(text, "${1}"+hidden)
-	return secretParameter.ReplaceAllString(text, "${1}"+hidden)
-}
+func (s *secrets) text(text string) string { return redact.Named(s.known.Load().Mask(text)) }
