@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/hitl-go/sdk/internal/schema"
 	"github.com/hitl-go/sdk/message"
 )
@@ -500,6 +502,47 @@ func TestCalls(t *testing.T) {
 			string(x.body) != sent[:min(size, maxBody+1)] || string(x.answer) != want {
 			t.Errorf("the wire has %+v", x.row)
 		}
+	}
+}
+
+// A WebSocket to the desk works, and is shown when it is open.
+func TestWebSocketToDesk(t *testing.T) {
+	ended := make(chan error, 1)
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		kind, said, err := conn.Read(r.Context())
+		if err == nil {
+			err = conn.Write(r.Context(), kind, said)
+		}
+		if err == nil {
+			_, _, err = conn.Read(r.Context())
+		}
+		ended <- err
+	}))
+	defer desk.Close()
+	p := newPage()
+	conn, _, err := websocket.Dial(t.Context(), desk.URL, &websocket.DialOptions{HTTPClient: clientOf(desk.Client(), p.wire.calls)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, _ := p.view.exchange(1); !x.Done || x.Status != http.StatusSwitchingProtocols || len(x.answer) > 0 {
+		t.Errorf("the wire has %+v", x.row)
+	}
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	if _, said, err := conn.Read(t.Context()); err != nil || string(said) != "ping" {
+		t.Errorf("the desk says %q, %v", said, err)
+	}
+	if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("it has ended with %v", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func orDefault(base http.RoundTripper) http.RoundTripper {
 	return base
 }
 
-// RoundTrip sends a request. Its answer is shown when it has been read.
+// RoundTrip sends a request. Its answer is shown when it has been read, or is a WebSocket.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	var body []byte
@@ -53,6 +53,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	done := outcome{status: res.StatusCode, header: res.Header.Clone()}
+	if res.StatusCode == http.StatusSwitchingProtocols { // Its body is the connection, to which the client writes.
+		t.wire.view.end(seq, done)
+		return res, nil
+	}
 	res.Body = &readBody{ReadCloser: res.Body, done: func(read []byte) {
 		done.body = read
 		t.wire.view.end(seq, done)
