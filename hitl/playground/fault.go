@@ -84,6 +84,9 @@ const maxSeen = 1_000
 // sent records that an operation is sent to the integration, and reports whether it was sent before: all attempts and
 // duplicates of an operation share a trace id.
 func (f *faults) sent(trace string) (again bool) {
+	if trace == "" { // Nobody knows.
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.seen[trace] {

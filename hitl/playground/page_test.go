@@ -505,6 +505,24 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// Operations of the same trace are the same, and those without a trace are not.
+func TestSentBefore(t *testing.T) {
+	p := newPage()
+	h := p.wire.record(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), p.wire.operation)
+	for _, trace := range []string{"", "", "a", "b", "a"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header.Set("Traceparent", trace)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	var again []bool
+	for _, r := range p.view.rows.rows() {
+		again = append(again, r.Again)
+	}
+	if want := []bool{false, false, false, false, true}; !slices.Equal(again, want) {
+		t.Errorf("sent before: %v, want %v", again, want)
+	}
+}
+
 // A WebSocket to the desk works, and is shown when it is open.
 func TestWebSocketToDesk(t *testing.T) {
 	ended := make(chan error, 1)
