@@ -9,8 +9,11 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/internal/chromium"
 )
@@ -136,16 +139,7 @@ func newLiveWorld(t *testing.T) *liveWorld {
 	}))
 	integration.Start()
 
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.live.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	w.url = strings.TrimSuffix(regexp.MustCompile(`http://\S+`).FindString(<-said), "/")
+	w.url, _ = runLive(t, w.live, said)
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, integration.URL, strings.NewReader(`{"type":"startHitl","input":{}}`))
 	if err != nil {
@@ -161,6 +155,22 @@ func newLiveWorld(t *testing.T) *liveWorld {
 		t.Fatalf("the operation is answered %d %s", status, answer)
 	}
 	return w
+}
+
+// runLive serves the page until stop is called or the test ends.
+func runLive(t *testing.T, l *Live, said line) (url string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return strings.TrimSuffix(regexp.MustCompile(`http://\S+`).FindString(<-said), "/"), stop
 }
 
 func (w *liveWorld) listed() (all []string) {
@@ -241,6 +251,27 @@ func TestLiveInBrowser(t *testing.T) {
 	for _, problem := range v.Complaints(w.url[:strings.LastIndex(w.url, "/")]) {
 		t.Error(problem)
 	}
+}
+
+// The page of a run that has ended cannot connect to the next one, whose address has another key.
+func TestLiveThatHasEndedInBrowser(t *testing.T) {
+	run := func(addr string) (string, func()) {
+		said := make(line, 1)
+		return runLive(t, NewLive(LiveOptions{
+			Definition: botpress.CreateIntegrationParams{Name: "acme", Version: "1.0.0"}, Addr: addr, Output: said,
+		}), said)
+	}
+	url, stop := run("127.0.0.1:0")
+	v := visit(t, url+"/")
+	v.Finds(`document.getElementById("link").textContent === "live"`)
+	stop()
+	v.Sees("link", "connecting again…")
+	run(strings.Split(url, "/")[2])
+	v.SeesWithin(20*time.Second, "link", "ended: open the address in your terminal")
+	v.Picture("ended")
+	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
+	v.Finds(`document.getElementById("link").offsetHeight > 0 && document.documentElement.scrollWidth <= innerWidth`)
+	v.Picture("ended-phone")
 }
 
 // line receives what is written.

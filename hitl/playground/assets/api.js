@@ -25,11 +25,14 @@ export async function read(what) {
   return body;
 }
 
-/** listen hands each event to the function of its name. The browser connects again by itself, and is told everything anew. */
+/**
+ * listen hands each event to the function of its name. The browser connects again by itself, and is told everything anew. It gives up if
+ * another run of the program answers.
+ */
 export function listen(handlers, connected) {
   const source = new EventSource('api/events');
   source.onopen = () => connected(true);
-  source.onerror = () => connected(false);
+  source.onerror = () => connected(false, source.readyState === EventSource.CLOSED);
   for (const [name, handle] of Object.entries(handlers)) {
     source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   }

@@ -74,8 +74,8 @@ listen({
   row(row) { wire.row(row); },
   faults(on) { wire.faults(on); },
   problem(text) { toast(text, 'bad'); },
-}, (connected) => {
+}, (connected, ended) => {
   const link = byId('link');
-  link.textContent = connected ? 'live' : 'connecting again…';
+  link.textContent = connected ? 'live' : ended ? 'ended: open the address in your terminal' : 'connecting again…';
   link.dataset.on = String(connected);
 });
