@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 )
 
-// replay sends a request of the list again, as its curl command says. The secrets, which the page does not have, are those of the
-// request in the list; everything else may have been changed.
+// replay sends a request of the list again, as its curl command says: with its method, its headers and its body. The secrets, which the
+// page does not have, and the address are those of the request in the list.
 func (p *page) replay(w http.ResponseWriter, r *http.Request) {
 	x, err := p.exchange(r)
 	if err != nil {
@@ -67,19 +68,24 @@ func (p *page) again(x exchange, r *http.Request, body []byte) (*http.Request, e
 	if err != nil {
 		return nil, err
 	}
-	again.Header = x.header.Clone()
+	was := http.Header{}
+	for name, values := range x.header {
+		was[http.CanonicalHeaderKey(name)] = values
+	}
 	for name, values := range r.Header {
-		if strings.Contains(strings.Join(values, ""), hidden) {
-			continue
-		}
-		switch name {
-		case "Accept", "User-Agent", "Content-Length", "Connection": // curl's own
+		value := strings.Join(values, ", ")
+		switch {
+		case slices.Equal(values, p.wire.secrets.shown(name, was[name])):
+			again.Header[name] = was[name]
+		case strings.Contains(value, hidden):
+			return nil, fmt.Errorf("the header %s has been changed, and still says %s; write what is meant in its place", name, hidden)
+		case name == "Accept" && value == "*/*", name == "User-Agent" && strings.HasPrefix(value, "curl/"): // curl's own
 		default:
 			again.Header[name] = values
 		}
 	}
-	for _, name := range []string{"Content-Length", "Connection", "Accept-Encoding"} {
-		again.Header.Del(name)
+	for _, name := range []string{"Content-Length", "Connection", "Upgrade", "Expect", "Accept-Encoding"} {
+		again.Header.Del(name) // They are the client's business.
 	}
 	if x.To == atIntegration {
 		again.Header.Del(botpress.SignatureHeader) // It is of another time, and perhaps of another body.

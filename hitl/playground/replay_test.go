@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +88,56 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// The headers of the command are those that are sent: secrets that it names are put in, what it leaves out is left out, and what is
+// curl's own is not sent.
+func TestReplayHeaders(t *testing.T) {
+	p := newPage()
+	p.wire.secrets.learn("bp_pat_secret")
+	var sent http.Header
+	p.resendBy(atDesk, roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	}))
+	was := http.Header{
+		"Agent-Key": {"k-1"}, "X-API-Key": {"k-2"}, "Authorization": {"Bearer k-3"}, "X-Two": {"1", "of bp_pat_secret"}, "X-Group": {"a"}, "User-Agent": {"Desk/1"},
+		"Content-Length": {"2"}, "Accept-Encoding": {"gzip"},
+	}
+	seq := p.view.begin(exchange{row: row{From: atIntegration, To: atDesk}, method: http.MethodPost, url: "http://desk.test/", header: was})
+	all := "Agent-Key: [secret]|Authorization: Bearer [secret]|User-Agent: Desk/1|X-API-Key: [secret]|X-Group: a|X-Two: 1|X-Two: of [secret]"
+	const wrong = "has been changed, and still says [secret]; write what is meant"
+	for command, want := range map[string]string{
+		all:                                     "Agent-Key: k-1|Authorization: Bearer k-3|User-Agent: Desk/1|X-Api-Key: k-2|X-Group: a|X-Two: 1|X-Two: of bp_pat_secret",
+		"X-Group: b|Agent-Key: mine|X-New: new": "Agent-Key: mine|X-Group: b|X-New: new",
+		"Accept: */*|User-Agent: curl/8.14.1|Content-Length: 7|Connection: close": "",
+		"Accept: text/*|User-Agent: Desk/2":                                       "Accept: text/*|User-Agent: Desk/2",
+		"Agent-Key: [secret]-2":                                                   "Agent-Key " + wrong,
+		"X-Two: of [secret]":                                                      "X-Two " + wrong,
+		"X-New: [secret]":                                                         "X-New " + wrong,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("/api/replay/%d", seq), nil)
+		for line := range strings.SplitSeq(command, "|") {
+			name, value, _ := strings.Cut(line, ": ")
+			r.Header.Add(name, value)
+		}
+		answer := httptest.NewRecorder()
+		sent = nil
+		p.routes().ServeHTTP(answer, r)
+		var lines []string
+		for name, values := range sent {
+			for _, v := range values {
+				lines = append(lines, name+": "+v)
+			}
+		}
+		slices.Sort(lines)
+		if got := strings.Join(lines, "|"); answer.Code == http.StatusOK && got != want || answer.Code != http.StatusOK && !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("%s is answered %d %s, and sent as %s", command, answer.Code, answer.Body, got)
+		}
+		if refused := answer.Code == http.StatusBadRequest; refused != strings.Contains(want, wrong) {
+			t.Errorf("%s is answered %d", command, answer.Code)
+		}
+	}
+}
+
 // liveWorld is an integration that runs elsewhere, has served one request, and called Botpress and the desk for it.
 type liveWorld struct {
 	*world
@@ -147,7 +199,7 @@ func newLiveWorld(t *testing.T) *liveWorld {
 	}
 	for name, value := range map[string]string{
 		"X-Bp-Operation": "action_triggered", "X-Bp-Signature": "1,x", "Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-		"X-Bp-Configuration": "eyJhcGlVcmwiOiJodHRwczovL2Rlc2suZXhhbXBsZS5jb20iLCJhcGlUb2tlbiI6InMzY3IzdC1vZi10aGUtZGVzayJ9",
+		"X-Empty": "", "X-Bp-Configuration": "eyJhcGlVcmwiOiJodHRwczovL2Rlc2suZXhhbXBsZS5jb20iLCJhcGlUb2tlbiI6InMzY3IzdC1vZi10aGUtZGVzayJ9",
 	} {
 		r.Header.Set(name, value)
 	}
@@ -245,6 +297,15 @@ func TestLiveInBrowser(t *testing.T) {
 		t.Errorf("the command says %q, %v:\n%s", output, err, command)
 	}
 	v.Sees("wire-count", "6 in all")
+	first, _ := w.view.exchange(1)
+	again, _ := w.view.exchange(4)
+	first.header.Del("X-Bp-Signature") // It is of another time.
+	for _, header := range []http.Header{first.header, again.header} {
+		header.Del("User-Agent") // The page's server is another client.
+	}
+	if !maps.EqualFunc(first.header, again.header, slices.Equal) {
+		t.Errorf("%v is sent again as %v:\n%s", first.header, again.header, command)
+	}
 	v.Picture("live")
 	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
 	v.Picture("live-phone")

@@ -2,6 +2,7 @@ package playground
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,22 +41,27 @@ func (s *secrets) learn(values ...string) {
 // header is a header to be shown: each line a name and a value, in the order of the names.
 func (s *secrets) header(h http.Header) [][2]string {
 	lines := [][2]string{}
-	for name, values := range h {
-		for _, v := range values {
-			switch {
-			case redact.IsHeader(name):
-				scheme, _, ok := strings.Cut(v, " ")
-				if v = hidden; ok && strings.EqualFold(name, "Authorization") {
-					v = scheme + " " + hidden
-				}
-			default:
-				v = s.known.Load().Mask(v)
-			}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range s.shown(name, h[name]) {
 			lines = append(lines, [2]string{name, v})
 		}
 	}
-	slices.SortFunc(lines, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	return lines
+}
+
+// shown are the values of a header as they are shown.
+func (s *secrets) shown(name string, values []string) []string {
+	masked := make([]string, len(values))
+	for i, v := range values {
+		masked[i] = s.known.Load().Mask(v)
+		if redact.IsHeader(name) {
+			scheme, _, ok := strings.Cut(v, " ")
+			if masked[i] = hidden; ok && strings.EqualFold(name, "Authorization") {
+				masked[i] = scheme + " " + hidden
+			}
+		}
+	}
+	return masked
 }
 
 // body is a body to be shown, or why it is not.

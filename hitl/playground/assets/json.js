@@ -56,14 +56,20 @@ function mark(all, kind, text) {
   all.append(span);
 }
 
-/** curl is a command for a shell that sends a request again, through this page's server: it knows the secrets, which are not shown. */
+/**
+ * curl is a command for a shell that sends a request again, through this page's server: it puts in the secrets that the command names
+ * without knowing them.
+ */
 export function curl({ row, method, request }) {
   const quote = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
   const lines = [`curl -X ${method} ${quote(new URL(`api/replay/${row.seq}`, document.baseURI).href)}`];
   for (const [name, value] of request.header) {
-    if (/^(content-length|accept-encoding|connection|x-forwarded-for|x-bp-signature)$/i.test(name) || value.includes('[secret]')) continue;
-    lines.push(`-H ${quote(`${name}: ${value}`)}`);
+    if (/^(content-length|accept-encoding|connection|upgrade|expect|x-bp-signature)$/i.test(name)) continue;
+    lines.push(`-H ${quote(value ? `${name}: ${value}` : `${name};`)}`);
   }
-  if (request.body) lines.push(`--data-raw ${quote(request.body)}`);
+  if (request.body) { // To curl it is a form, unless it has a type or is said to have none.
+    if (!request.header.some(([name]) => /^content-type$/i.test(name))) lines.push("-H 'Content-Type:'");
+    lines.push(`--data-raw ${quote(request.body)}`);
+  }
   return lines.join(' \\\n  ');
 }
