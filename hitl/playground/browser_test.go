@@ -16,6 +16,12 @@ const pictures = "../../.cache/screenshots"
 // visit opens a page in a browser, or skips the test without one.
 func visit(t *testing.T, address string) *chromium.Visitor {
 	t.Helper()
+	return visitor(t)(address)
+}
+
+// visitor starts a browser, which opens each page in a tab of its own.
+func visitor(t *testing.T) func(address string) *chromium.Visitor {
+	t.Helper()
 	path, ok := chromium.Path()
 	if !ok {
 		t.Skip(t.Name(), chromium.HowTo)
@@ -31,11 +37,37 @@ func visit(t *testing.T, address string) *chromium.Visitor {
 			t.Error(err)
 		}
 	})
-	page, err := browser.Open(ctx, address, chromium.Screen{Width: 1440, Height: 900})
-	if err != nil {
-		t.Fatal(err)
+	return func(address string) *chromium.Visitor {
+		t.Helper()
+		page, err := browser.Open(ctx, address, chromium.Screen{Width: 1440, Height: 900})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &chromium.Visitor{T: t, Page: page, Context: ctx, Pictures: pictures}
 	}
-	return &chromium.Visitor{T: t, Page: page, Context: ctx, Pictures: pictures}
+}
+
+// A browser has six connections to a host. There may be more tabs, and each shows what is new when it is in sight.
+func TestManyTabsInBrowser(t *testing.T) {
+	w := newWorld(t)
+	visit := visitor(t)
+	var tabs []*chromium.Visitor
+	for range 8 {
+		tabs = append(tabs, visit(w.url))
+	}
+	for range 2 {
+		for _, v := range tabs {
+			fill(w, 0, 1)
+			v.Must(v.Page.BringToFront(v.Context))
+			v.Finds(fmt.Sprintf(`!document.hidden && document.getElementById("link").textContent === "live" && document.getElementById("wire-count").textContent === "%d in all"`,
+				len(w.state().Rows)))
+		}
+	}
+	for _, v := range tabs {
+		for _, problem := range v.Complaints(w.url) {
+			t.Error(problem)
+		}
+	}
 }
 
 // A session without Options.Desk: the test sends the webhooks.

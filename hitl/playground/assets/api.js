@@ -28,14 +28,27 @@ export async function read(what) {
 /**
  * listen hands each event to the function of its name. The browser connects again by itself, and is told everything anew. It gives up if
  * another run of the program answers.
+ *
+ * A browser has six connections to a host, and a tab that listens has one of them. So those that nobody sees make room when another one
+ * begins, and begin anew when they are seen.
  */
 export function listen(handlers, connected) {
-  const source = new EventSource('api/events');
-  source.onopen = () => connected(true);
-  source.onerror = () => connected(false, source.readyState === EventSource.CLOSED);
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
-  }
+  const tabs = new BroadcastChannel('listening');
+  let source;
+  const begin = () => {
+    tabs.postMessage(null);
+    source = new EventSource('api/events');
+    source.onopen = () => connected(true);
+    source.onerror = () => connected(false, source.readyState === EventSource.CLOSED);
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    }
+  };
+  tabs.onmessage = () => { if (document.hidden) source.close(); };
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && source.readyState === EventSource.CLOSED) begin();
+  });
+  begin();
 }
 
 /** toast tells something for a few seconds, and to those who cannot see it. */
