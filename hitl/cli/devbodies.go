@@ -9,8 +9,10 @@ import (
 	"github.com/hitl-go/sdk/internal/redact"
 )
 
-// maxShown is how many bytes are shown of a body.
-const maxShown = 2_000
+const (
+	maxShown  = 2_000    // How many bytes are shown of a body.
+	maxMasked = 64 << 10 // How many of them are masked before it is cut: a megabyte takes a second.
+)
 
 // shown shows the bodies of requests and responses if the flags ask for it. Secrets are masked as on the page: ours,
 // those of the configuration that came with the request, and what is secret by its name.
@@ -27,7 +29,9 @@ func (d *dev) shown(kept *devState, next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		mask := redact.New(append(deployment.Secrets(definition, r.Header), kept.SigningSecret, d.Getenv("BP_TOKEN"))...)
-		show := func(way string, b []byte) { d.say("%s %s", way, beginning(redact.Named(mask.Mask(string(b))))) }
+		show := func(way string, b []byte) {
+			d.say("%s %s", way, beginning(redact.Named(mask.Mask(string(b[:min(len(b), maxMasked)])))))
+		}
 		show(">", body)
 		answer := &copied{ResponseWriter: w}
 		next.ServeHTTP(answer, r)
