@@ -172,7 +172,7 @@ func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res respon
 		default:
 			return res, attempts, nil
 		}
-		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, res.header)
+		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, res)
 		if !again {
 			return res, attempts, err
 		}

@@ -132,7 +132,7 @@ const (
 // apiError makes an error of a response that is not a success.
 func (c *Client) apiError(p wireRequest, res response) *Error {
 	e := &Error{Status: res.status, Type: TypeUnknown, Method: p.method, Path: p.name}
-	e.RetryAfter, _ = retryafter.Wait(res.header, time.Now())
+	e.RetryAfter, _ = retryafter.Wait(res.status, res.header, time.Now())
 	text := strings.ReplaceAll(string(res.body), strings.TrimPrefix(c.bearer, "Bearer "), "[token]") // the response may echo the request
 	var wire struct {
 		ID       string          `json:"id"`

@@ -34,9 +34,9 @@ type Retry struct {
 	// Wait is the unit of the backoff: one unit before the first retry, two
 	// before the second, and so on, give or take a fifth. 0 means a second.
 	Wait time.Duration
-	// MaxWait is the longest wait that a response may ask for with Retry-After,
-	// RateLimit-Reset or X-RateLimit-Reset; the call fails at once if it asks
-	// for more. 0 means a minute.
+	// MaxWait is the longest wait that a response may ask for: with Retry-After,
+	// and with RateLimit-Reset or X-RateLimit-Reset if its status is 429. The
+	// call fails at once if it asks for more. 0 means a minute.
 	MaxWait time.Duration
 }
 
@@ -49,12 +49,12 @@ func (r Retry) withDefaults() Retry {
 }
 
 // next says whether a call is retried after its attempt-th failure, and how long
-// to wait before. The header is nil if there was no response.
-func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure error, h http.Header) (wait time.Duration, again bool) {
+// to wait before. The response is empty if there was none.
+func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure error, res response) (wait time.Duration, again bool) {
 	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
 		return 0, false
 	}
-	if asked, ok := retryafter.Wait(h, time.Now()); ok {
+	if asked, ok := retryafter.Wait(res.status, res.header, time.Now()); ok {
 		if asked > r.MaxWait {
 			return 0, false
 		}

@@ -433,6 +433,35 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// The quota's headers come with every response. Only a 429 is about the quota:
+// after other failures the call is repeated as if they were not there.
+func TestResetIsOnlyForRateLimits(t *testing.T) {
+	for _, header := range []string{"RateLimit-Reset", "X-RateLimit-Reset"} {
+		for _, code := range []int{500, 502, 503, 504} {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				a := &attempts{answer: status(code, header, "61")}
+				_, err := a.client(t, botpress.Retry{}).GetUser(ctx, "u")
+				var e *botpress.Error
+				if !errors.As(err, &e) || e.RetryAfter != 0 {
+					t.Errorf("%d: error %#v", code, err)
+				}
+				if took := time.Since(a.start); len(a.at) != 4 || took < 4800*time.Millisecond || took > 7200*time.Millisecond {
+					t.Errorf("%d with %s: %d attempts in %v", code, header, len(a.at), took)
+				}
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a := &attempts{answer: status(503, "Retry-After", "5", "RateLimit-Reset", "61")}
+		_, _ = a.client(t, botpress.Retry{Max: 1}).GetUser(t.Context(), "u")
+		if len(a.at) != 2 || a.at[1] < 5*time.Second || a.at[1] > 6*time.Second {
+			t.Errorf("503 with Retry-After: attempts at %v", a.at)
+		}
+	})
+}
+
 func TestJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := map[time.Duration]bool{}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,6 +105,7 @@ func (s *Server) routes() http.Handler {
 				err = &Error{Status: http.StatusMethodNotAllowed, Type: "MethodNotFound", Message: "no operation " + r.Method + " " + r.URL.Path}
 			}
 		}
+		setQuota(w.Header(), 99, 60)
 		s.writeError(w, err)
 	})
 	return mux
@@ -130,17 +132,20 @@ func (s *Server) serve(op operation) http.Handler {
 		fault := s.faultFor(op.id, APICall)
 		call.Fault = fault.Kind
 
+		setQuota(w.Header(), 99, 60)
 		status, answer := http.StatusInternalServerError, any(nil)
-		refuse := func(err *Error) { status, answer = err.Status, s.identified(err).body() }
+		refuse := func(err *Error) {
+			status, answer = err.Status, s.identified(err).body()
+			if status == http.StatusTooManyRequests {
+				setQuota(w.Header(), 0, fault.seconds())
+			}
+		}
 		switch fault.Kind {
 		case DropBefore, Reset:
 			s.record(call)
 			cut(w, fault.Kind)
 		case RateLimited, Unavailable, InternalError:
 			refuse(fault.err())
-			if fault.Kind == RateLimited {
-				w.Header().Set("Retry-After", fault.retryAfter())
-			}
 		default:
 			if fault.Kind == Late {
 				r = r.WithContext(s.ctx) //nolint:contextcheck // The caller's ends when it gives up.
@@ -170,6 +175,13 @@ func (s *Server) serve(op operation) http.Handler {
 		w.WriteHeader(status)
 		_, _ = w.Write(data)
 	})
+}
+
+// setQuota sets the headers with which the API's rate limiter tells the quota: every response has them.
+func setQuota(h http.Header, remaining, reset int) {
+	h.Set("RateLimit-Limit", "100")
+	h.Set("RateLimit-Remaining", strconv.Itoa(remaining))
+	h.Set("RateLimit-Reset", strconv.Itoa(reset)) // In seconds from now.
 }
 
 func (s *Server) perform(op operation, r *request) (answer any, err *Error) {

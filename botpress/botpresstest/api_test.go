@@ -436,8 +436,12 @@ func TestFaultsOnAPI(t *testing.T) {
 		status := 0
 		if res, err := a.client.Do(req); err == nil {
 			status = res.StatusCode
-			if got := res.Header.Get("Retry-After"); kind == botpresstest.RateLimited && got != "2" {
-				t.Errorf("Retry-After: %q, want 2", got)
+			quota := "60"
+			if kind == botpresstest.RateLimited {
+				quota = "2"
+			}
+			if got := res.Header.Get("RateLimit-Reset"); got != quota || res.Header.Get("RateLimit-Limit") == "" || res.Header.Get("RateLimit-Remaining") == "" {
+				t.Errorf("%s: RateLimit-Reset: %q, want %s; all headers: %v", kind, got, quota, res.Header)
 			}
 			_ = res.Body.Close()
 		}

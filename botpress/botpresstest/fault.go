@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -18,7 +17,7 @@ const (
 	Reset         FaultKind = "reset"       // The connection is reset before any work is done.
 	Delay         FaultKind = "delay"       // The work starts late, unless the caller has given up by then.
 	Late          FaultKind = "late"        // The work starts late, also if the caller has given up. API calls only.
-	RateLimited   FaultKind = "429"         // Refused, with a Retry-After header.
+	RateLimited   FaultKind = "429"         // Refused, with the headers of the rate limiter.
 	Unavailable   FaultKind = "503"         // Refused.
 	InternalError FaultKind = "500"         // Refused.
 	Duplicate     FaultKind = "duplicate"   // An operation is sent twice at the same time.
@@ -42,7 +41,7 @@ type Fault struct {
 	Skip        int           // How many calls succeed first.
 	Times       int           // How often it occurs. Zero: without limit.
 	Delay       time.Duration // For Delay, Late and Reorder. Zero: 10 ms.
-	RetryAfter  time.Duration // For RateLimited, in whole seconds, rounded up. Zero: 1 second.
+	RetryAfter  time.Duration // For RateLimited: the header RateLimit-Reset, in whole seconds, rounded up. Zero: 1 second.
 }
 
 type armedFault struct {
@@ -111,9 +110,8 @@ func (f Fault) err() *Error {
 	}
 }
 
-func (f Fault) retryAfter() string {
-	return strconv.Itoa(int(max(1, (f.RetryAfter+time.Second-1)/time.Second)))
-}
+// seconds is when a call that is refused may be made again.
+func (f Fault) seconds() int { return int(max(1, (f.RetryAfter+time.Second-1)/time.Second)) }
 
 // cut closes the connection instead of responding. It does not return.
 func cut(w http.ResponseWriter, kind FaultKind) {

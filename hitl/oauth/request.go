@@ -125,7 +125,7 @@ func classify(err error, sent bool) (after time.Duration, problem error) {
 	err = fmt.Errorf("status %d, %s", status, cmp.Or(code, http.StatusText(status))) // The body may hold a secret.
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusInternalServerError, status == http.StatusServiceUnavailable:
-		after, _ := retryafter.Wait(answered.Response.Header, time.Now())
+		after, _ := retryafter.Wait(status, answered.Response.Header, time.Now())
 		return after, fmt.Errorf("oauth: %w: %w", errBusy, err)
 	case status >= http.StatusInternalServerError, status < http.StatusMultipleChoices && code == "":
 		return 0, fmt.Errorf("oauth: %w: %w", errLost, err)

@@ -8,9 +8,13 @@ import (
 )
 
 // Wait reads the headers of an answer, and reports whether they ask for a wait at all. Retry-After comes first: next to it,
-// X-RateLimit-Reset often is when the whole quota is renewed. Of values that say nothing, the next header counts.
-func Wait(h http.Header, now time.Time) (wait time.Duration, asked bool) {
+// X-RateLimit-Reset often is when the whole quota is renewed. Of values that say nothing, the next header counts. Without a 429
+// only Retry-After does: the quota's headers come with every answer.
+func Wait(status int, h http.Header, now time.Time) (wait time.Duration, asked bool) {
 	for _, name := range [...]string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
+		if name != "Retry-After" && status != http.StatusTooManyRequests {
+			break
+		}
 		if wait, ok := Parse(h.Get(name), now); ok {
 			return max(wait, 0), wait >= 0
 		}

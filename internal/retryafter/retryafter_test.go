@@ -1,7 +1,9 @@
 package retryafter_test
 
 import (
+	"cmp"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,12 @@ func TestWait(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			for _, c := range kind.Cases {
 				got := "not asked"
-				if wait, ok := retryafter.Wait(header(c.In), now); ok {
+				h := header(c.In)
+				status, err := strconv.Atoi(cmp.Or(h.Get("Status"), "429"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if wait, ok := retryafter.Wait(status, h, now); ok {
 					got = wait.String()
 				}
 				if got != c.Want {
@@ -42,13 +49,13 @@ func TestWait(t *testing.T) {
 func FuzzWait(f *testing.F) {
 	for _, kind := range corpus.Load(f, "testdata/headers.txt") {
 		for _, c := range kind.Cases {
-			f.Add(c.In)
+			f.Add(http.StatusTooManyRequests, c.In)
 		}
 	}
-	f.Fuzz(func(t *testing.T, lines string) {
-		wait, ok := retryafter.Wait(header(lines), now)
+	f.Fuzz(func(t *testing.T, status int, lines string) {
+		wait, ok := retryafter.Wait(status, header(lines), now)
 		if wait < 0 || wait > 366*24*time.Hour || wait > 0 && !ok {
-			t.Errorf("%q asks for %v, %v", lines, wait, ok)
+			t.Errorf("%d with %q asks for %v, %v", status, lines, wait, ok)
 		}
 	})
 }
