@@ -1,6 +1,7 @@
 package botpress
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,16 +136,18 @@ func (c *Client) apiError(p wireRequest, res response) *Error {
 	e.RetryAfter, _ = retryafter.Wait(res.status, res.header, time.Now())
 	text := strings.ReplaceAll(string(res.body), strings.TrimPrefix(c.bearer, "Bearer "), "[token]") // the response may echo the request
 	var wire struct {
-		ID       string          `json:"id"`
-		Type     ErrorType       `json:"type"`
-		Message  string          `json:"message"`
-		Metadata json.RawMessage `json:"metadata"`
+		ID          string          `json:"id"`
+		Type        ErrorType       `json:"type"`
+		Message     string          `json:"message"`
+		Description string          `json:"description"` // instead of the message, from the rate limiter
+		Metadata    json.RawMessage `json:"metadata"`
 	}
 	switch {
 	case res.status >= 300 && res.status < 400:
 		e.Message = "the address answers with a redirect, which is not followed; is the base URL right?"
 	case strictjson.Unmarshal([]byte(text), &wire) == nil && wire.Type != "":
-		e.ID, e.Type, e.Message = cut(wire.ID, maxExcerpt), ErrorType(cut(string(wire.Type), maxExcerpt)), cut(wire.Message, maxMessage)
+		e.ID, e.Type = cut(wire.ID, maxExcerpt), ErrorType(cut(string(wire.Type), maxExcerpt))
+		e.Message = cut(cmp.Or(wire.Message, wire.Description), maxMessage)
 		if len(wire.Metadata) <= maxMetadata && string(wire.Metadata) != "null" {
 			e.Metadata = wire.Metadata
 		}

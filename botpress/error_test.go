@@ -42,6 +42,21 @@ func TestError(t *testing.T) {
 	}
 }
 
+// The rate limiter stands before the API, and its errors have another shape.
+func TestErrorOfRateLimiter(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"type": "RateLimited", "description": "The request has been rate-limited.", "status": 429}`:                     "The request has been rate-limited.",
+		`{"type": "RateLimited", "description": "` + strings.Repeat("a", 2000) + `"}`:                                     strings.Repeat("a", 1000) + "…",
+		`{"id": "err_1", "code": 429, "type": "RateLimited", "message": "too many requests", "description": "something"}`: "too many requests",
+	} {
+		_, err := failing(t, 429, body).GetUser(t.Context(), "u")
+		var got *botpress.Error
+		if !errors.As(err, &got) || got.Message != want || got.Type != botpress.TypeRateLimited {
+			t.Errorf("%.80s: %v, want the message %.40s", body, err, want)
+		}
+	}
+}
+
 func TestErrorTypes(t *testing.T) {
 	sentinels := map[string]error{
 		"not found": botpress.ErrNotFound, "already exists": botpress.ErrAlreadyExists, "conflict": botpress.ErrConflict,

@@ -136,7 +136,8 @@ func (s *Server) serve(op operation) http.Handler {
 		status, answer := http.StatusInternalServerError, any(nil)
 		refuse := func(err *Error) {
 			status, answer = err.Status, s.identified(err).body()
-			if status == http.StatusTooManyRequests {
+			if status == http.StatusTooManyRequests { // The rate limiter stands before the API, and its errors have another shape.
+				answer = map[string]any{"type": err.Type, "description": err.Message, "status": status}
 				setQuota(w.Header(), 0, fault.seconds())
 			}
 		}

@@ -443,6 +443,14 @@ func TestFaultsOnAPI(t *testing.T) {
 			if got := res.Header.Get("RateLimit-Reset"); got != quota || res.Header.Get("RateLimit-Limit") == "" || res.Header.Get("RateLimit-Remaining") == "" {
 				t.Errorf("%s: RateLimit-Reset: %q, want %s; all headers: %v", kind, got, quota, res.Header)
 			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const limited = `{"description":"The request has been rate-limited.","status":429,"type":"RateLimited"}`
+			if kind == botpresstest.RateLimited && string(body) != limited {
+				t.Errorf("429 with %s, want %s", body, limited)
+			}
 			_ = res.Body.Close()
 		}
 		if status != want.status {

@@ -102,7 +102,7 @@ func (s *Server) match(operation string, kind CallKind, eligible func(FaultKind)
 func (f Fault) err() *Error {
 	switch f.Kind {
 	case RateLimited:
-		return &Error{Status: http.StatusTooManyRequests, Type: "RateLimited", Message: "too many requests"}
+		return &Error{Status: http.StatusTooManyRequests, Type: "RateLimited", Message: "The request has been rate-limited."}
 	case Unavailable:
 		return &Error{Status: http.StatusServiceUnavailable, Type: "Internal", Message: "the service is unavailable"}
 	default:

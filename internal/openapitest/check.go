@@ -125,7 +125,11 @@ func checkAnswer(ctx context.Context, input *openapi3filter.RequestValidationInp
 
 func checkError(answer *httptest.ResponseRecorder) error {
 	var shape openapi3.Schema
-	if err := json.Unmarshal([]byte(errorSchema), &shape); err != nil {
+	text := errorSchema
+	if answer.Code == http.StatusTooManyRequests {
+		text = limitSchema
+	}
+	if err := json.Unmarshal([]byte(text), &shape); err != nil {
 		return err
 	}
 	var given any

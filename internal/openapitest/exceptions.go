@@ -9,7 +9,8 @@ type exception struct {
 
 // exceptions is the complete list. The checks also know three things that the
 // documents do not say: tags in a query are written tags.name=value, DELETE may
-// have an empty object as its body, and an error has the schema errorSchema.
+// have an empty object as its body, and an error has the schema errorSchema, or
+// limitSchema if it is a 429.
 var exceptions = []exception{
 	// The documents require a security scheme that they do not declare.
 	{"runtime", "#/components/securitySchemes", scheme},
@@ -112,7 +113,19 @@ const (
 	}}`
 )
 
-// errorSchema is the schema of every error response.
+// limitSchema is the schema of the rate limiter's responses.
+const limitSchema = `{
+	"type": "object",
+	"properties": {
+		"type": {"type": "string", "enum": ["RateLimited"]},
+		"description": {"type": "string"},
+		"status": {"type": "integer", "enum": [429]}
+	},
+	"required": ["type", "description", "status"],
+	"additionalProperties": false
+}`
+
+// errorSchema is the schema of every other error response.
 const errorSchema = `{
 	"type": "object",
 	"properties": {
