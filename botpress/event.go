@@ -44,7 +44,7 @@ type Event struct {
 type Schedule struct {
 	// DateTime is sent with millisecond precision.
 	DateTime time.Time
-	// Delay counts from the call, in whole milliseconds.
+	// Delay counts from the call, in whole milliseconds, at least one.
 	Delay time.Duration
 }
 
@@ -60,7 +60,9 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 	if s.Delay < 0 {
 		return nil, errors.New("the delay of a schedule is negative")
 	}
-	wire.Delay = s.Delay.Milliseconds()
+	if s.Delay > 0 || s.DateTime.IsZero() {
+		wire.Delay = max(1, s.Delay.Milliseconds()) // the API wants one of both
+	}
 	return json.Marshal(wire)
 }
 

@@ -81,6 +81,14 @@ func TestZeroParams(t *testing.T) {
 			_, err := c.CreateEvent(ctx, botpress.CreateEventParams{Type: "x", Schedule: &botpress.Schedule{Delay: 1500 * time.Millisecond}})
 			return err
 		}},
+		{"createEvent, at once", `{"type":"x","payload":{},"schedule":{"delay":1}}`, func(c *botpress.Client) error {
+			_, err := c.CreateEvent(ctx, botpress.CreateEventParams{Type: "x", Schedule: &botpress.Schedule{}})
+			return err
+		}},
+		{"createEvent, in a moment", `{"type":"x","payload":{},"schedule":{"delay":1}}`, func(c *botpress.Client) error {
+			_, err := c.CreateEvent(ctx, botpress.CreateEventParams{Type: "x", Schedule: &botpress.Schedule{Delay: 300 * time.Microsecond}})
+			return err
+		}},
 		{"createEvent, at a time", `{"type":"x","payload":{},"schedule":{"dateTime":"2026-11-21T09:20:30.100Z"}}`, func(c *botpress.Client) error {
 			at := time.Date(2026, 11, 21, 10, 20, 30, 100_900_000, time.FixedZone("CET", 3600))
 			_, err := c.CreateEvent(ctx, botpress.CreateEventParams{Type: "x", Schedule: &botpress.Schedule{DateTime: at}})
