@@ -176,6 +176,12 @@ func TestAPI(t *testing.T) {
 		{`GET users?afterDate=yesterday`, 400, "type", "InvalidQuery"},
 		{`GET users?tags.secret=1`, 400, "type", "InvalidPayload"},
 		{`GET users?name=Jane`, 400, "type", "InvalidQuery"},
+		{`GET users?rangeField=updatedAt&sortField=createdAt&sortDirection=desc`, 200, "users.0.name", "Nina"},
+		{`GET users?sortField=name`, 400, "type", "InvalidQuery"},
+		{`GET users?sortDirection=up`, 400, "type", "InvalidQuery"},
+		{`GET users?rangeField=birthday`, 400, "message", "rangeField must be one of createdAt, updatedAt"},
+		{`POST users {"tags":{},"integrationName":"` + long + `"}`, 400, "type", "InvalidPayload"},
+		{`POST users/get-or-create {"tags":{"id":"1"},"integrationName":5}`, 400, "type", "InvalidPayload"},
 		{`GET users?nextToken=nonsense`, 400, "type", "InvalidQuery"},
 		{`GET tags/id/values?type=user`, 200, "tags.0.value", "9"},
 		{`GET tags/id/values?type=group`, 400, "type", "InvalidQuery"},
@@ -188,8 +194,14 @@ func TestAPI(t *testing.T) {
 		{`POST conversations/get-or-create {"channel":"email","tags":{"id":"T-1"},"discriminateByTags":["id"]}`, 200, "meta.created", true},
 		{`GET conversations?tags.id=T-1&channel=hitl`, 200, "conversations.length", 1},
 		{`GET conversations?integrationName=zendesk`, 200, "conversations.length", 0},
+		{`GET conversations?sortField=key`, 400, "type", "InvalidQuery"},
+		{`GET conversations?sortDirection=`, 400, "type", "InvalidQuery"},
+		{`POST conversations {"channel":"hitl","tags":{},"integrationName":"` + long + `"}`, 400, "type", "InvalidPayload"},
+		{`POST conversations/get-or-create {"channel":"hitl","tags":{"id":"T-1"},"integrationName":{}}`, 400, "type", "InvalidPayload"},
+		{`PUT conversations/{conv} {"currentTaskId":7}`, 400, "type", "InvalidPayload"},
 		{`POST conversations/{conv}/participants {"userId":"{user}"}`, 200, "participant.name", "Jane"},
-		{`POST conversations/{conv}/participants {"userId":"user_0"}`, 400, "type", "ReferenceNotFound"},
+		{`POST conversations/{conv}/participants {"userId":"user_0"}`, 400, "type", "InvalidPayload"},
+		{`POST conversations/{conv}/participants {"userId":"user_00000000000000000000000000"}`, 400, "type", "ReferenceNotFound"},
 		{`GET conversations/{conv}/participants`, 200, "participants.length", 1},
 		{`GET conversations/{conv}/participants/{user}`, 200, "participant.name", "Jane"},
 		{`GET conversations?participantIds={user}`, 200, "conversations.length", 1},
@@ -239,6 +251,8 @@ func TestAPI(t *testing.T) {
 		{`POST events {"type":"hitlStopped","payload":{"conversationId":"{conv}"},"schedule":{"dateTime":"2099-01-01T00:00:00.000Z"}}`, 201, "event.status", "scheduled"},
 		{`POST events {"type":"pinged","payload":{},"userId":"user_00000000000000000000000000"}`, 400, "type", "ReferenceNotFound"},
 		{`GET events?status=scheduled`, 200, "events.0.type", "acme-desk:hitlStopped"},
+		{`GET events?status=done`, 400, "type", "InvalidQuery"},
+		{`GET events?status=canceled`, 400, "type", "InvalidQuery"},
 		{`GET events?type=pinged`, 200, "events.length", 1},
 		{`GET events?type=message_created`, 200, "events.length", 0},
 		{`GET events/{evt}`, 200, "event.failureReason", nil},
@@ -334,6 +348,21 @@ func TestWhoCalls(t *testing.T) {
 			t.Errorf("with %s %q: %d %v, want %d %v", row.change, row.value, status, answer, row.status, row.kind)
 		}
 		c.header.Set(row.change, old)
+	}
+
+	// An event is about what its integration can see.
+	c.do(`POST conversations {"channel":"hitl","tags":{"id":"T-1"}}`)
+	c.do(`POST messages {"conversationId":"{conv}","userId":"{user}","type":"text","payload":{"text":"hi"},"tags":{}}`)
+	for _, about := range []string{`"conversationId":"{conv}"`, `"userId":"{user}"`, `"messageId":"{msg}"`} {
+		call := `POST events {"type":"hitlStopped","payload":{"conversationId":"{conv}"},` + about + `}`
+		if status, answer := c.do(call); status != 201 {
+			t.Errorf("%s: %d %v, want 201", call, status, answer)
+		}
+		c.header.Set("x-integration-alias", other.Alias)
+		if status, answer := c.do(call); status != 400 || answer["type"] != "ReferenceNotFound" {
+			t.Errorf("%s, by another installation: %d %v, want 400 ReferenceNotFound", call, status, answer)
+		}
+		c.header.Set("x-integration-alias", in.Alias)
 	}
 
 	// The bot sees everything, by full names.

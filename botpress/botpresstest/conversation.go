@@ -60,6 +60,8 @@ type conversationBody struct {
 	Channel            string            `json:"channel"`
 	Tags               map[string]string `json:"tags"`
 	Properties         map[string]string `json:"properties"`
+	IntegrationName    string            `json:"integrationName"`
+	CurrentTaskID      string            `json:"currentTaskId"`
 	DiscriminateByTags []string          `json:"discriminateByTags"`
 }
 
@@ -79,6 +81,9 @@ func (r *request) parseConversation(raw []byte, shape string, getOrCreate bool) 
 		return p, forbidden("only an integration can create conversations, on its own channel")
 	case utf8.RuneCountInString(p.Channel) > maxName || p.Channel != r.in.Names.Channel && !slices.Contains(r.in.Channels, p.Channel):
 		return p, invalidPayload("the channel %q is not declared in the definition of %s", p.Channel, r.in.Name)
+	}
+	if err := checkIntegrationName(p.IntegrationName); err != nil {
+		return p, err
 	}
 	if p.tags, err = r.tagNames(onConversation, p.Tags); err == nil && getOrCreate {
 		p.by, err = r.discriminators(onConversation, p.tags, p.DiscriminateByTags)
@@ -174,7 +179,7 @@ func deleteConversation(r *request) (any, *Error) {
 }
 
 func listConversations(r *request) (any, *Error) {
-	q, err := r.query("sortField", "sortDirection", "tags", "participantIds", "integrationName", "channel", "afterDate", "beforeDate")
+	q, err := r.query(sortField, sortDirection, "tags", "participantIds", "integrationName", "channel", "afterDate", "beforeDate")
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +226,9 @@ func addParticipant(r *request) (any, *Error) {
 		UserID string `json:"userId"`
 	}](r.body, "userId!")
 	if err != nil {
+		return nil, err
+	}
+	if err := checkID("userId", body.UserID); err != nil {
 		return nil, err
 	}
 	u, err := r.user(body.UserID)

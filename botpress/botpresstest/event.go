@@ -148,14 +148,14 @@ func createEvent(r *request) (any, *Error) {
 			return nil, err
 		}
 	}
-	if id := e.conversationID; id != "" && r.conversations.byID[id] == nil {
-		return nil, unknownReference("conversation", id)
+	if _, err := r.conversation(e.conversationID); e.conversationID != "" && err != nil {
+		return nil, unknownReference("conversation", e.conversationID)
 	}
-	if id := e.userID; id != "" && r.users.byID[id] == nil {
-		return nil, unknownReference("user", id)
+	if _, err := r.user(e.userID); e.userID != "" && err != nil {
+		return nil, unknownReference("user", e.userID)
 	}
-	if id := e.messageID; id != "" && r.messages.byID[id] == nil {
-		return nil, unknownReference("message", id)
+	if _, err := r.message(e.messageID); e.messageID != "" && err != nil {
+		return nil, unknownReference("message", e.messageID)
 	}
 	if e.at, err = r.when(body.Schedule); err != nil {
 		return nil, err
@@ -214,7 +214,7 @@ func cancelScheduledEvent(r *request) (any, *Error) {
 }
 
 func listEvents(r *request) (any, *Error) {
-	q, err := r.query("type", "conversationId", "userId", "messageId", "workflowId", "status")
+	q, err := r.query("type", "conversationId", "userId", "messageId", "workflowId", "status=pending,ignored,processed,failed,scheduled")
 	if err != nil {
 		return nil, err
 	}

@@ -280,7 +280,7 @@ func deleteFile(r *request) (any, *Error) {
 
 // listFiles returns the newest file first, unless the query says otherwise.
 func listFiles(r *request) (any, *Error) {
-	q, err := r.query("tags", "ids", "indexed", "sortField", "sortDirection")
+	q, err := r.query("tags", "ids", "indexed=true,false", "sortField=key,size,createdAt,updatedAt,status", sortDirection)
 	if err != nil {
 		return nil, err
 	}
@@ -292,15 +292,8 @@ func listFiles(r *request) (any, *Error) {
 		"updatedAt": func(a, b *file) int { return a.updatedAt.Compare(b.updatedAt) },
 		"status":    func(a, b *file) int { return cmp.Compare(a.status(now), b.status(now)) },
 	}[cmp.Or(q.Get("sortField"), "createdAt")]
-	direction, indexed := q.Get("sortDirection"), q.Get("indexed")
-	switch {
-	case order == nil:
-		return nil, invalidQuery("sortField must be key, size, createdAt, updatedAt or status")
-	case direction != "" && direction != "asc" && direction != "desc":
-		return nil, invalidQuery("sortDirection must be asc or desc")
-	case indexed != "" && indexed != "true" && indexed != "false":
-		return nil, invalidQuery("indexed must be true or false")
-	case len(q.Values["ids"]) > maxFileIDs:
+	indexed := q.Get("indexed")
+	if len(q.Values["ids"]) > maxFileIDs {
 		return nil, invalidQuery("ids has more than %d entries", maxFileIDs)
 	}
 	var chosen []*file
@@ -313,7 +306,7 @@ func listFiles(r *request) (any, *Error) {
 		return false
 	})
 	slices.SortStableFunc(chosen, order)
-	if direction != "asc" {
+	if q.Get("sortDirection") != "asc" {
 		slices.Reverse(chosen)
 	}
 	page, meta, err := paged(q, chosen, func(f *file) string { return f.id })

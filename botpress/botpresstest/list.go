@@ -19,23 +19,33 @@ type query struct {
 	size   int
 }
 
-// query reads the query of a list that knows the given parameters, besides nextToken and pageSize.
+// query reads the query of a list that knows the given parameters, besides nextToken and pageSize. "name=a,b" takes only the
+// values a and b.
 func (r *request) query(known ...string) (query, *Error) {
 	q := query{Values: r.http.URL.Query(), size: r.opts.PageSize}
+	allowed := make(map[string]string, len(known)) // The values of a parameter; empty: all.
+	for _, parameter := range known {
+		name, values, _ := strings.Cut(parameter, "=")
+		allowed[name] = values
+	}
 	for key, values := range q.Values {
 		name, isTag := strings.CutPrefix(key, "tags.")
 		if inner, deep := strings.CutPrefix(key, "tags["); deep && strings.HasSuffix(inner, "]") {
 			name, isTag = strings.TrimSuffix(inner, "]"), true
 		}
+		enum, isKnown := allowed[key]
+		_, hasTags := allowed["tags"]
 		switch {
-		case isTag && slices.Contains(known, "tags"):
+		case isTag && hasTags:
 			if q.tags == nil {
 				q.tags = make(map[string]string)
 			}
 			q.tags[name] = values[0]
-		case key == "nextToken" || key == "pageSize" || key != "tags" && slices.Contains(known, key):
-		default:
+		case key == "nextToken" || key == "pageSize":
+		case !isKnown || key == "tags":
 			return q, invalidQuery("the parameter %q is not known here", key)
+		case enum != "" && !slices.Contains(strings.Split(enum, ","), values[0]):
+			return q, invalidQuery("%s must be one of %s", key, strings.ReplaceAll(enum, ",", ", "))
 		}
 	}
 	for name, into := range map[string]*time.Time{"afterDate": &q.after, "beforeDate": &q.before} {
@@ -55,6 +65,13 @@ func (r *request) query(known ...string) (query, *Error) {
 	}
 	return q, nil
 }
+
+// Parameters of lists, for [request.query].
+const (
+	sortField     = "sortField=createdAt,updatedAt"
+	sortDirection = "sortDirection=asc,desc"
+	rangeField    = "rangeField=createdAt,updatedAt"
+)
 
 // choose selects from records, oldest first, those that the caller may see and the query matches, and sorts them newest
 // first unless the query says otherwise.

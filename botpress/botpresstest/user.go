@@ -47,6 +47,7 @@ type userBody struct {
 	Properties         map[string]string `json:"properties"`
 	Name               *string           `json:"name"`
 	PictureURL         *string           `json:"pictureUrl"`
+	IntegrationName    string            `json:"integrationName"`
 	DiscriminateByTags []string          `json:"discriminateByTags"`
 }
 
@@ -68,6 +69,9 @@ func (r *request) parseUser(raw []byte, shape string, getOrCreate bool) (p parse
 	if p.Name != nil && utf8.RuneCountInString(*p.Name) > maxName {
 		return p, invalidPayload("name has more than %d characters", maxName)
 	}
+	if err := checkIntegrationName(p.IntegrationName); err != nil {
+		return p, err
+	}
 	if p.PictureURL != nil && utf8.RuneCountInString(*p.PictureURL) > maxPicture {
 		return p, invalidPayload("pictureUrl has more than %d characters", maxPicture)
 	}
@@ -75,6 +79,14 @@ func (r *request) parseUser(raw []byte, shape string, getOrCreate bool) (p parse
 		p.by, err = r.discriminators(onUser, p.tags, p.DiscriminateByTags)
 	}
 	return p, err
+}
+
+// checkIntegrationName checks a field that does nothing any more.
+func checkIntegrationName(name string) *Error {
+	if utf8.RuneCountInString(name) > maxName {
+		return invalidPayload("integrationName has more than %d characters", maxName)
+	}
+	return nil
 }
 
 // user finds a user that the caller may see.
@@ -171,7 +183,7 @@ func deleteUser(r *request) (any, *Error) {
 }
 
 func listUsers(r *request) (any, *Error) {
-	q, err := r.query("conversationId", "tags", "afterDate", "beforeDate", "rangeField", "sortField", "sortDirection")
+	q, err := r.query("conversationId", "tags", "afterDate", "beforeDate", rangeField, sortField, sortDirection)
 	if err != nil {
 		return nil, err
 	}
