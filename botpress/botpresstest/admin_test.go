@@ -37,6 +37,7 @@ func desk(interfaceID string, change func(*botpress.CreateIntegrationParams)) bo
 	p.Title = "Desk"
 	p.Actions = map[string]*botpress.ActionDefinition{"createUser": action, "open": action, "stopHitl": action}
 	p.Events = map[string]*botpress.EventDefinition{"hitlAssigned": event, "hitlStopped": event, "rated": event}
+	p.States = map[string]*botpress.StateDefinition{"claim": {Type: botpress.StateOfConversation, Schema: object.Schema}}
 	p.Entities = map[string]*botpress.EntityDefinition{"ticket": {Schema: object.Schema}}
 	p.Channels = map[string]*botpress.ChannelDefinition{"chat": {
 		Messages:     map[string]*botpress.SchemaDefinition{"text": &object},
@@ -71,7 +72,7 @@ func TestAdministration(t *testing.T) {
 	}
 
 	spec, ok := s.Deployed("acme/desk", "1.0.0")
-	if !ok || spec.Names.StartHitl != "open" || spec.Names.Channel != "chat" || spec.SigningSecret != string(created.SigningSecret) {
+	if !ok || spec.Names.StartHitl != "open" || spec.Names.Channel != "chat" || spec.SigningSecret != string(created.SigningSecret) || spec.StateTypes["claim"] != "conversation" {
 		t.Errorf("Deployed returns %+v", spec)
 	}
 	adapter := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

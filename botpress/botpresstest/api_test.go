@@ -126,7 +126,7 @@ func dig(v any, path string) any {
 func TestAPI(t *testing.T) {
 	a, in := installAcme(t, &botpresstest.Options{PageSize: 2, Middleware: checked(t)}, botpresstest.Integration{
 		Tags:   botpresstest.Tags{User: []string{"vip"}, Conversation: []string{"startedAt"}, Message: []string{"kind"}},
-		Events: []string{"pinged"}, Channels: []string{"email"}, States: []string{"claim", "auth"},
+		Events: []string{"pinged"}, Channels: []string{"email"}, States: []string{"claim", "auth"}, StateTypes: map[string]string{"auth": "integration"},
 	})
 	c := newAPI(t, a, in)
 	long := strings.Repeat("é", 501)
@@ -269,11 +269,16 @@ func TestAPI(t *testing.T) {
 		{`PATCH states/integration/{integration}/auth {"payload":{"b":2}}`, 404, "type", "ResourceNotFound"},
 		{`GET states/integration/{bot}/auth`, 404, "type", "ResourceNotFound"},
 		{`GET states/conversation/{conv}/other`, 400, "type", "InvalidPayload"},
+		{`POST states/conversation/{conv}/auth {"payload":{}}`, 400, "message", `the state "auth" of acme-desk is declared with the type integration, not conversation`},
+		{`GET states/user/{user}/auth`, 400, "type", "InvalidPayload"},
+		{`POST states/conversation/{conv}/claim {"payload":{}}`, 200, "state.type", "conversation"},
+		{`POST states/bot/{bot}/claim {"payload":{}}`, 400, "type", "InvalidPayload"},
 		{`GET states/planet/{conv}/auth`, 400, "type", "InvalidPayload"},
 		{`POST states/conversation/{conv}/claim/get-or-set {"payload":{"by":"a"},"expiry":0}`, 400, "type", "InvalidPayload"},
 		{`POST states/user/{user}/claim {"payload":{},"expiry":60000}`, 200, "state.type", "user"},
 		{`POST states/user/{user}/claim/expiry {"expiry":null}`, 200, "state.name", "claim"},
-		{`POST states/bot/{bot}/claim/expiry {"expiry":5}`, 404, "type", "ResourceNotFound"},
+		{`POST states/user/{user}/claim {"payload":null}`, 200, "", nil},
+		{`POST states/user/{user}/claim/expiry {"expiry":5}`, 404, "type", "ResourceNotFound"},
 
 		// The rest.
 		{`POST integrations/configure {"identifier":"x"}`, 200, "", nil},

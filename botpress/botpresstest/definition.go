@@ -30,7 +30,10 @@ func FromDefinition(body []byte) (Integration, error) {
 	if err != nil {
 		return Integration{}, err
 	}
-	spec := Integration{Name: d.Name, Version: d.Version, Names: hitl.names(), States: present(d.States)}
+	spec := Integration{Name: d.Name, Version: d.Version, Names: hitl.names(), States: present(d.States), StateTypes: map[string]string{}}
+	for _, name := range spec.States {
+		spec.StateTypes[name] = d.States[name].Type
+	}
 	_, spec.Alias, _ = strings.Cut(d.Name, "/") // Aliases in a bot have no workspace handle.
 	spec.Events = present(d.Events, spec.Names.Assigned, spec.Names.Stopped)
 	spec.Channels = present(d.Channels, spec.Names.Channel)
@@ -49,12 +52,16 @@ type definition struct {
 	Version    string                    `json:"version"`
 	User       tagged                    `json:"user"`
 	Events     map[string]*struct{}      `json:"events"`
-	States     map[string]*struct{}      `json:"states"`
+	States     map[string]*stateType     `json:"states"`
 	Interfaces map[string]implementation `json:"interfaces"`
 	Channels   map[string]*struct {
 		Conversation tagged `json:"conversation"`
 		Message      tagged `json:"message"`
 	} `json:"channels"`
+}
+
+type stateType struct {
+	Type string `json:"type"`
 }
 
 type tagged struct {

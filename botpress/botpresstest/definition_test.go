@@ -19,7 +19,7 @@ func TestFromDefinition(t *testing.T) {
 		"name": "acme/desk", "version": "2.0.0",
 		"user": {"tags": {"id": {}, "agentId": {}, "old": null}},
 		"events": {"hitlAssigned": {}, "hitlStopped": {}, "rated": {}, "gone": null},
-		"states": {"claim": {"type": "conversation"}},
+		"states": {"claim": {"type": "conversation"}, "token": {"type": "integration"}, "gone": null},
 		"channels": {
 			"hitl": {"conversation": {"tags": {"id": {}, "startKey": {}}}, "message": {"tags": {"sent": {}}}},
 			"email": {"message": {"tags": {"thread": {}}}}
@@ -40,7 +40,7 @@ func TestFromDefinition(t *testing.T) {
 		want botpresstest.Integration
 	}{
 		{"recorded", recorded, botpresstest.Integration{
-			Name: "acme-desk", Version: "1.0.0", Events: []string{}, Channels: []string{}, States: []string{},
+			Name: "acme-desk", Version: "1.0.0", Events: []string{}, Channels: []string{}, States: []string{}, StateTypes: map[string]string{},
 			Names: botpresstest.Names{
 				CreateUser: "createUser", StartHitl: "createTicket", StopHitl: "stopHitl",
 				Assigned: "agentAssigned", Stopped: "hitlStopped", Channel: "supportTicket",
@@ -49,7 +49,8 @@ func TestFromDefinition(t *testing.T) {
 		}},
 		{"grown", []byte(grown), botpresstest.Integration{
 			Name: "acme/desk", Version: "2.0.0", Alias: "desk",
-			Events: []string{"rated"}, Channels: []string{"email"}, States: []string{"claim"},
+			Events: []string{"rated"}, Channels: []string{"email"}, States: []string{"claim", "token"},
+			StateTypes: map[string]string{"claim": "conversation", "token": "integration"},
 			Names: botpresstest.Names{
 				CreateUser: "createUser", StartHitl: "startHitl", StopHitl: "stopHitl",
 				Assigned: "hitlAssigned", Stopped: "hitlStopped", Channel: "hitl",

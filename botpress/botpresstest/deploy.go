@@ -48,7 +48,10 @@ func (s *Server) Deployed(name, version string) (Integration, bool) {
 	in.Tags.Conversation = keysOf(objectAt(d.definition, "channels", in.Names.Channel, "conversation", "tags"))
 	in.Tags.Message = keysOf(objectAt(d.definition, "channels", in.Names.Channel, "message", "tags"))
 	in.Events, in.Channels = keysOf(objectAt(d.definition, "events")), keysOf(objectAt(d.definition, "channels"))
-	in.States = append([]string{}, keysOf(objectAt(d.definition, "states"))...)
+	in.States, in.StateTypes = append([]string{}, keysOf(objectAt(d.definition, "states"))...), map[string]string{}
+	for _, name := range in.States {
+		in.StateTypes[name], _ = objectAt(d.definition, "states", name)["type"].(string)
+	}
 	return in, true
 }
 

@@ -31,6 +31,9 @@ type Integration struct {
 	Events   []string // Events besides the interface's.
 	Channels []string // Channels besides the interface's.
 	States   []string // States. Nil: any state may be used.
+	// StateTypes are the types of states by name: "conversation", "user" or "integration". A state may be used with any of
+	// them if it has none here. No integration may use a bot's states.
+	StateTypes map[string]string
 }
 
 // Names are a definition's names for the parts of the HITL interface. Empty: the interface's own name.

@@ -65,12 +65,20 @@ func (r *request) stateKey() (stateKey, *Error) {
 	default:
 		err = invalidPayload("the state type %q is not conversation, user, bot or integration", k.kind)
 	}
+	of := "" // The type that the state is declared with.
+	if r.in != nil {
+		of = r.in.StateTypes[k.name]
+	}
 	switch {
 	case err != nil:
+	case r.in != nil && k.kind == "bot":
+		err = invalidPayload("a state of %s belongs to a conversation, a user or an integration, not to a bot", r.in.Name)
 	case utf8.RuneCountInString(k.name) > maxName:
 		err = invalidPayload("the name of a state has at most %d characters", maxName)
 	case r.in != nil && r.in.States != nil && !slices.Contains(r.in.States, k.name):
 		err = invalidPayload("the state %q is not declared in the definition of %s", k.name, r.in.Name)
+	case of != "" && of != k.kind:
+		err = invalidPayload("the state %q of %s is declared with the type %s, not %s", k.name, r.in.Name, of, k.kind)
 	}
 	return k, err
 }
