@@ -317,7 +317,9 @@ func TestEndUserWhoWritesKeys(t *testing.T) {
 				for _, value := range []string{`"` + jane.DownstreamUserID() + `"`, `"` + jane.DownstreamID() + `"`, `""`, `"bot"`, `null`, `{"id":"` + jane.DownstreamID() + `"}`} {
 					more := fmt.Sprintf(`,%q:%s`, key, value)
 					w.say(mallory, message.Unknown{Kind: kind, Payload: fmt.Appendf(nil, payload, more)})
-					said++
+					if key != "type" { // the plugin goes by this one, and relays none of these
+						said++
+					}
 				}
 			}
 		}

@@ -449,17 +449,22 @@ func (s *Server) face(up *conversation, agent *user, refresh bool) string {
 	return twin.id
 }
 
-// relay sends a message to the other conversation as the bot, with the speaker in payload.userId. Hold s.mu.
+// relay sends a message to the other conversation as the bot, with the speaker in payload.userId. As in the real plugin, a type
+// in the payload goes before that of the message, and one that is not relayed drops the message without a word. Hold s.mu.
 func (s *Server) relay(m *msg, to *conversation, speaker string, tags map[string]string) {
 	payload := map[string]json.RawMessage{"type": mustJSON(m.kind)}
 	var own map[string]json.RawMessage
 	_ = json.Unmarshal(m.payload, &own) // The API takes objects only.
 	maps.Copy(payload, own)
+	var kind string
+	if json.Unmarshal(payload["type"], &kind) != nil || !slices.Contains(relayed, kind) {
+		return
+	}
 	delete(payload, "userId")
 	if speaker != "" {
 		payload["userId"] = mustJSON(speaker)
 	}
-	p := parsedMessage{messageBody: messageBody{Type: m.kind, Payload: mustJSON(payload)}, tags: tags}
+	p := parsedMessage{messageBody: messageBody{Type: kind, Payload: mustJSON(payload)}, tags: tags}
 	s.send(to, s.users.byID[s.BotID], p)
 }
 

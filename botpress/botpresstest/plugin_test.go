@@ -99,6 +99,40 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// TestTypeInPayload: a type in the payload goes before that of the message, and the plugin relays nothing of other types.
+func TestTypeInPayload(t *testing.T) {
+	inBubble(t, botpresstest.Options{}, func(t *testing.T, a *acme, in *botpresstest.Installation) {
+		t.Helper()
+		jane := session(t, in, botpresstest.Profile{Name: "Jane"})
+		webhook(t, in, a.client, `{"type":"assigned","ticketId":"T-1","agent":{"id":"7"}}`)
+		settle(t, a.server)
+		before := len(jane.Received())
+		c := newAPI(t, a, in)
+		c.ids["conv"], c.ids["user"] = jane.DownstreamID(), jane.DownstreamUserID()
+		for _, payload := range []string{
+			`{"text":"one"}`, `{"type":"text","text":"two"}`, `{"type":"comment","text":"three"}`, `{"type":"carousel","items":[]}`,
+			`{"type":7,"text":"four"}`, `{"type":null,"text":"five"}`, `{"type":"image","imageUrl":"https://example.com/6.png"}`,
+		} {
+			if status, answer := c.do(`POST messages {"payload":` + payload + `,"userId":"{user}","conversationId":"{conv}","type":"text","tags":{}}`); status != 201 {
+				t.Errorf("%s: %d %v", payload, status, answer)
+			}
+		}
+		settle(t, a.server)
+		var got []string
+		for _, m := range a.server.Messages(jane.ConversationID())[before:] {
+			got = append(got, fmt.Sprint(m.Type, " ", field(t, m.Payload, "type"), " ", field(t, m.Payload, "text")))
+		}
+		if diff := cmp.Diff([]string{"text text one", "text text two", "image image <nil>"}, got); diff != "" {
+			t.Errorf("relayed (-want +got):\n%s", diff)
+		}
+		for _, m := range a.server.Messages(jane.DownstreamID()) {
+			if m.Direction == "outgoing" {
+				t.Errorf("the agent was told %s", m.Payload)
+			}
+		}
+	})
+}
+
 // TestFace: the webchat shows the agent, as he was when he was last assigned.
 func TestFace(t *testing.T) {
 	comment := func(t *testing.T, a *acme, in *botpresstest.Installation, kind, name string) {
