@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -65,9 +66,9 @@ func (s *Server) deployed(name, version string) *deployed {
 	return nil
 }
 
-// definitionKeys are the keys of a definition, besides name and version.
+// definitionKeys are the keys of a definition that creations and updates have.
 const definitionKeys = "title description configuration configurations states events actions entities attributes identifier channels user " +
-	"interfaces extraOperations sdkVersion icon readme url visibility public dev code layers secrets maxExecutionTime"
+	"interfaces extraOperations sdkVersion icon readme visibility public code layers secrets"
 
 func createIntegration(r *request) (any, *Error) {
 	d, err := r.newIntegration()
@@ -88,7 +89,7 @@ func validateIntegrationCreation(r *request) (any, *Error) {
 }
 
 func (r *request) newIntegration() (*deployed, *Error) {
-	shape := "name! version! " + definitionKeys
+	shape := "name! version! url dev " + definitionKeys
 	body, err := decode[map[string]any](r.body, shape)
 	if err != nil {
 		return nil, err
@@ -103,10 +104,15 @@ func (r *request) newIntegration() (*deployed, *Error) {
 		return nil, forbidden("the workspace has no handle, and without one nothing can be deployed from it")
 	case !ok || handle != r.admin.handle || name == "":
 		return nil, forbidden("the name of an integration of this workspace must begin with %q", r.admin.handle+"/")
-	case d.version == "":
-		return nil, invalidPayload("version must not be empty")
+	case !integrationName.MatchString(d.name) || len(d.name) > maxName:
+		return nil, invalidPayload("name must consist of lower-case letters, digits and hyphens, at most %d, not %q", maxName, d.name)
+	case !semantic.MatchString(d.version) || len(d.version) > maxName:
+		return nil, invalidPayload("version must be a semantic version of at most %d characters, not %q", maxName, d.version)
 	case r.deployed(d.name, d.version) != nil:
 		return nil, &Error{Status: http.StatusConflict, Type: "AlreadyExists", Message: fmt.Sprintf("integration %s %s exists already", d.name, d.version)}
+	}
+	if err := definitionShape("definition", body); err != nil { // Unlike an update it has no nulls.
+		return nil, err
 	}
 	if err := r.change(d, body); err != nil {
 		return nil, err
@@ -114,8 +120,19 @@ func (r *request) newIntegration() (*deployed, *Error) {
 	return d, nil
 }
 
+// The forms of names and versions, of which the OpenAPI says nothing. These are the strict guess.
+var (
+	integrationName = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+$`)
+	semantic        = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
+)
+
 // change applies the body of an update to d. If it fails, d may be half changed.
 func (r *request) change(d *deployed, body map[string]any) *Error {
+	given := map[string]any{}
+	merge(given, body) // Without nulls, which remove.
+	if err := definitionShape("definition", given); err != nil {
+		return err
+	}
 	secrets := objectAt(body, "secrets")
 	delete(body, "secrets")
 	for name, value := range secrets {
@@ -152,21 +169,11 @@ func keysOfParts(definition map[string]any) []string {
 }
 
 func (r *request) checkDefinition(definition map[string]any) *Error {
-	if v, ok := definition["visibility"]; ok && v != "public" && v != "private" && v != "unlisted" {
-		return invalidPayload("visibility must be public, private or unlisted")
-	}
 	for _, part := range []string{"icon", "readme"} {
 		text, _ := definition[part].(string)
 		data, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || part == "icon" && text != "" && !bytes.Contains(data, []byte("<svg")) {
 			return invalidPayload("%s must be base64 of an SVG or of Markdown", part)
-		}
-	}
-	for _, group := range []string{"configurations", "states", "events", "actions", "entities", "channels", "interfaces"} {
-		for name, part := range objectAt(definition, group) {
-			if _, ok := part.(map[string]any); !ok {
-				return invalidPayload("%s.%s must be an object", group, name)
-			}
 		}
 	}
 	if err := checkSchemas("definition", definition); err != nil {
@@ -235,7 +242,7 @@ func (r *request) changedIntegration() (old, changed *deployed, _ *Error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := decode[map[string]any](r.body, definitionKeys)
+	body, err := decode[map[string]any](r.body, definitionKeys+" url? maxExecutionTime")
 	if err != nil {
 		return nil, nil, err
 	}
