@@ -149,34 +149,38 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 		return err
 	}
 	d.say("Creating…")
-	created, err := w.client.CreateIntegration(ctx, body)
+	created, unknown, err := w.create(ctx, body)
 	if err != nil {
-		if deployed := w.created(ctx, body, err); deployed != nil {
-			return d.updateCreated(ctx, w, body, *deployed)
-		}
-		return explain("create "+full, err)
+		return d.notCreated(ctx, w, body, unknown, err)
 	}
 	d.say("%s is deployed. Its id is %s.", full, created.ID)
-	d.say("\nSet this in the environment of the adapter. Botpress does not show it again:\n")
 	if created.SigningSecret == "" {
-		d.say("(Botpress did not return the signing secret. Make a new one with 'rotate-secret'.)")
-	} else {
-		if err := d.made.set("BP_SIGNING_SECRET", string(created.SigningSecret)); err != nil {
-			return fmt.Errorf("the integration is created, and its signing secret could not be written; make a new one with 'rotate-secret': %w", err)
-		}
+		return fmt.Errorf("%s is created, and Botpress did not return its signing secret; make a new one with 'rotate-secret'", full)
+	}
+	d.say("\nSet this in the environment of the adapter. Botpress does not show it again:\n")
+	if err := d.made.set("BP_SIGNING_SECRET", string(created.SigningSecret)); err != nil {
+		return fmt.Errorf("the integration is created, and its signing secret could not be written; make a new one with 'rotate-secret': %w", err)
 	}
 	return d.makeKey(ctx, w, created.ID)
 }
 
-// updateCreated updates an integration whose create succeeded although its answer was lost, or that somebody else created
-// in the meantime.
-func (d *deploy) updateCreated(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
-	d.say("It exists already.")
-	if err := d.update(ctx, w, body, deployed); err != nil {
-		return err
+// notCreated goes on after a create that failed. Without its answer, nobody has the signing secret of what it may have created.
+func (d *deploy) notCreated(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, unknown bool, cause error) error {
+	full := body.Name + " " + body.Version
+	var deployed *botpress.Integration
+	if unknown || errors.Is(cause, botpress.ErrAlreadyExists) {
+		deployed = w.created(ctx, body)
 	}
-	d.say("Botpress has shown its signing secret once. If you did not see it, make a new one with 'rotate-secret'.")
-	return nil
+	switch {
+	case deployed != nil && unknown:
+		return fmt.Errorf("%s is created, and the answer with its signing secret was lost; make a new one with 'rotate-secret': %w", full, cause)
+	case deployed != nil:
+		d.say("It has been created in the meantime.")
+		return d.update(ctx, w, body, *deployed)
+	case unknown:
+		return fmt.Errorf("%s may have been created; deploy it again, and if it is there, make a new signing secret with 'rotate-secret': %w", full, explain("create "+full, cause))
+	}
+	return explain("create "+full, cause)
 }
 
 func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
@@ -209,7 +213,7 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 	if _, err := w.client.UpdateIntegration(ctx, deployed.ID, update); err != nil {
 		return explain("update "+full, err)
 	}
-	d.say("%s is up to date. Its signing secret has not changed.", full)
+	d.say("%s is up to date. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.", full)
 	return d.makeKey(ctx, w, deployed.ID)
 }
 

@@ -67,12 +67,17 @@ func newCloud(t *testing.T) *cloud {
 // run runs a command of an adapter.
 func (c *cloud) run(s *hitl.Server, stdin string, args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
+	return c.runUntil(c.t.Context(), s, stdin, args...)
+}
+
+func (c *cloud) runUntil(ctx context.Context, s *hitl.Server, stdin string, args ...string) (code int, stdout, stderr string) {
+	c.t.Helper()
 	var out, errs bytes.Buffer
 	app := cli.App{
 		Server: s, Name: "acme", Args: args, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
 		Getenv: func(name string) string { return c.env[name] }, HTTPClient: c.client,
 	}
-	code = app.Run(c.t.Context())
+	code = app.Run(ctx)
 	return code, out.String(), errs.String()
 }
 
@@ -332,7 +337,7 @@ func TestDeployAgain(t *testing.T) {
   ~ visibility
 
 Update it? [y/N] Updating…
-acme/acme-desk 1.0.0 is up to date. Its signing secret has not changed.
+acme/acme-desk 1.0.0 is up to date. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.
 `
 		if diff := cmp.Diff(want, stderr); diff != "" {
 			t.Errorf("stderr (-want +got):\n%s", diff)

@@ -125,7 +125,7 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	if err := kept.write(); err != nil { // what is created now must not be lost because it cannot be written
 		return fmt.Errorf("%s cannot be written: %w", devFolder, err)
 	}
-	created, err := w.client.CreateIntegration(ctx, deployment.Create(body))
+	created, _, err := w.create(ctx, deployment.Create(body))
 	if err != nil {
 		return explain("create the development version of "+full, err)
 	}

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // callTimeout is the timeout of Botpress' own command line. Creating or updating an integration is slow.
@@ -17,44 +19,36 @@ const callTimeout = 180 * time.Second
 func (a App) adminClient(workspaceID string, header http.Header) (*botpress.Client, error) {
 	all := http.Header{"X-Multiple-Integrations": {"true"}}
 	maps.Copy(all, header)
-	t := &adminTransport{http.DefaultTransport}
-	client := http.Client{}
-	if a.HTTPClient != nil {
-		client = *a.HTTPClient
-	}
-	if client.Transport != nil {
-		t.next = client.Transport
-	}
-	client.Transport = t
 	return botpress.New(botpress.Options{
-		BaseURL: a.Getenv("BP_API_URL"), Token: a.Getenv("BP_TOKEN"), WorkspaceID: workspaceID, HTTPClient: &client, Timeout: callTimeout, Header: all,
+		BaseURL: a.Getenv("BP_API_URL"), Token: a.Getenv("BP_TOKEN"), WorkspaceID: workspaceID, HTTPClient: a.HTTPClient, Timeout: callTimeout, Header: all,
 	})
 }
 
-// adminTransport retries POST requests after the answers 500, 503 and 504. Package botpress retries only those that create
-// nothing. The first attempt may have succeeded, so the caller must expect that what it creates exists already.
-type adminTransport struct{ next http.RoundTripper }
-
-func (t *adminTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+// attempt makes a call that makes something. It repeats what has certainly done nothing, and any failure that may pass if a repetition
+// does no harm. If the call fails, unknown reports that an attempt of it may have done its work, and its answer is lost.
+func (w *workspace) attempt(ctx context.Context, harmless bool, call func(*botpress.Client) error) (unknown bool, err error) {
 	const retries = 3
-	ctx := r.Context()
-	for attempt := 1; ; attempt++ {
-		res, err := t.next.RoundTrip(r)
-		transient := err == nil && slices.Contains([]int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, res.StatusCode)
-		if !transient || attempt > retries || r.Method != http.MethodPost || r.GetBody == nil {
-			return res, err
+	once := w.client.WithRetry(botpress.Retry{Max: -1})
+	for n := 1; ; n++ {
+		if err = call(once); err == nil {
+			return false, nil
 		}
-		_ = res.Body.Close()
-		backoff := time.NewTimer(time.Duration(attempt) * time.Second)
-		defer backoff.Stop()
-		select {
-		case <-backoff.C:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		var api *botpress.Error
+		var op *net.OpError
+		wait := time.Duration(n) * time.Second
+		again := harmless && !errors.Is(err, context.DeadlineExceeded) // it has taken long enough
+		switch {
+		case errors.As(err, &api) && api.Status == http.StatusTooManyRequests:
+			again, wait = true, max(wait, api.RetryAfter)
+		case api != nil && api.Status < http.StatusInternalServerError:
+			return unknown, err
+		case api == nil && errors.As(err, &op) && op.Op == "dial":
+			again = true
+		default:
+			unknown = true
 		}
-		r = r.Clone(ctx)
-		if r.Body, err = r.GetBody(); err != nil {
-			return nil, err
+		if !again || n > retries || wait > time.Minute || sleep.For(ctx, wait) != nil {
+			return unknown, err
 		}
 	}
 }

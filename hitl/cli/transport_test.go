@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -44,14 +45,14 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
-// TestDeployRetries: a deployment survives transient failures of every call, and a call that takes three minutes.
+// TestDeployRetries: a deployment survives transient failures of every call that may be repeated, and a call that takes three minutes.
 func TestDeployRetries(t *testing.T) {
 	type fault = botpresstest.Fault
 	for name, fault := range map[string]fault{
 		"429 to a create":        {Operation: "createIntegration", Kind: botpresstest.RateLimited, Times: 3},
 		"500 to a create":        {Operation: "createIntegration", Kind: botpresstest.InternalError, Times: 3},
 		"503 to a create":        {Operation: "createIntegration", Kind: botpresstest.Unavailable, Times: 3},
-		"503 to an access key":   {Operation: "createIntegrationApiKey", Kind: botpresstest.Unavailable, Times: 3},
+		"429 to an access key":   {Operation: "createIntegrationApiKey", Kind: botpresstest.RateLimited, Times: 3},
 		"503 to a lookup":        {Operation: "getIntegrationByName", Kind: botpresstest.Unavailable, Times: 3},
 		"a create of 3 minutes":  {Operation: "createIntegration", Kind: botpresstest.Delay, Delay: 179 * time.Second},
 		"a lookup of 3 minutes":  {Operation: "getIntegrationByName", Kind: botpresstest.Delay, Delay: 179 * time.Second},
@@ -92,40 +93,135 @@ func (c *cloud) count(operation string) (n int) {
 	return n
 }
 
-// TestLostCreate: an integration that was created, though the answer was lost, is updated.
+// lose replaces the answers of the first so many calls to a path, which have done their work, by that of a gateway that gives up.
+func (c *cloud) lose(path string, times int) {
+	next := c.client.Transport
+	c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		res, err := next.RoundTrip(r)
+		if err != nil || times == 0 || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, path) {
+			return res, err
+		}
+		times--
+		_ = res.Body.Close()
+		return &http.Response{StatusCode: http.StatusGatewayTimeout, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>")), Request: r}, nil
+	})
+}
+
+// interrupt ends ctx when a call to a path has done its work, and before its answer has come.
+func (c *cloud) interrupt(path string) (ctx context.Context) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	next := c.client.Transport
+	c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		res, err := next.RoundTrip(r)
+		if err == nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, path) {
+			cancel()
+			_ = res.Body.Close()
+			return nil, context.Canceled
+		}
+		return res, err
+	})
+	return ctx
+}
+
+// TestLostCreate: if the answer that has the signing secret does not arrive, the command fails and says how to get another one.
 func TestLostCreate(t *testing.T) {
-	for name, lose := range map[string]func(*cloud){
-		"the connection ends": func(c *cloud) {
+	const created = "acme: acme/acme-desk 1.0.0 is created, and the answer with its signing secret was lost; make a new one with 'rotate-secret'"
+	const perhaps = "acme: acme/acme-desk 1.0.0 may have been created; deploy it again, and if it is there, make a new signing secret with 'rotate-secret'"
+	none := func(c *cloud) context.Context { return c.t.Context() }
+	down := func(c *cloud) {
+		c.Fault(botpresstest.Fault{Operation: "getIntegrationByName", Kind: botpresstest.Unavailable, Skip: 1})
+	}
+	for name, tc := range map[string]struct {
+		given func(*cloud) context.Context
+		want  string // the last line begins with it
+		there bool
+	}{
+		"the connection ends": {func(c *cloud) context.Context {
 			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.DropAfter, Times: 1})
-		},
-		"a gateway gives up": func(c *cloud) {
-			next, lost := c.client.Transport, false
-			c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-				res, err := next.RoundTrip(r)
-				if err != nil || lost || r.Method != http.MethodPost {
-					return res, err
-				}
-				lost = true
-				_ = res.Body.Close()
-				return &http.Response{StatusCode: http.StatusGatewayTimeout, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>")), Request: r}, nil
-			})
-		},
+			return none(c)
+		}, created, true},
+		"each connection ends": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.DropAfter})
+			return none(c)
+		}, created, true},
+		"a gateway gives up": {func(c *cloud) context.Context {
+			c.lose("/integrations", 1)
+			return none(c)
+		}, created, true},
+		"a gateway gives up each time": {func(c *cloud) context.Context {
+			c.lose("/integrations", -1)
+			return none(c)
+		}, created, true},
+		"it takes too long": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.Late, Delay: 5 * time.Minute})
+			return none(c)
+		}, perhaps, false},
+		"an interrupt": {func(c *cloud) context.Context { return c.interrupt("/integrations") }, created, true},
+		"an interrupt, and nobody knows": {func(c *cloud) context.Context {
+			down(c)
+			return c.interrupt("/integrations")
+		}, perhaps, true},
+		"Botpress fails": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.Unavailable})
+			return none(c)
+		}, perhaps + ": could not create acme/acme-desk 1.0.0: Botpress has failed; retry later", false},
+		"an answer without the secret": {func(c *cloud) context.Context {
+			answering("POST", "/integrations", `{"integration": {"id": "intver_1"}}`)(c)
+			return none(c)
+		}, "acme: acme/acme-desk 1.0.0 is created, and Botpress did not return its signing secret; make a new one with 'rotate-secret'", false},
+		"an answer that is none": {func(c *cloud) context.Context {
+			answering("POST", "/integrations", `<html>`)(c)
+			return none(c)
+		}, perhaps, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCloud(t)
-				lose(c)
-				code, stdout, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy", "--access-key"}, yes...)...)
-				if code != 0 || strings.Contains(stdout, "BP_SIGNING_SECRET=") || !strings.Contains(stdout, "BP_TOKEN=") {
-					t.Errorf("exit code %d, stdout %q", code, stdout)
+				before := c.client.Transport
+				code, stdout, stderr := c.runUntil(tc.given(c), c.adapter(hitl.Options{}), "", append([]string{"deploy", "--access-key"}, yes...)...)
+				lines := strings.Split(strings.TrimSpace(stderr), "\n")
+				if code != 1 || stdout != "" || !strings.HasPrefix(lines[len(lines)-1], tc.want) {
+					t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 				}
-				if want := "make a new one with 'rotate-secret'.\n"; !strings.HasSuffix(stderr, want) || !strings.Contains(stderr, "is up to date") {
-					t.Errorf("stderr %q does not end with %q", stderr, want)
+				if _, there := c.Deployed("acme/acme-desk", "1.0.0"); there != tc.there {
+					t.Errorf("created: %t", there)
 				}
-				if n := c.count("updateIntegration"); n != 1 {
-					t.Errorf("%d updates, want 1", n)
+				if !tc.there {
+					<-time.After(10 * time.Minute)
+					return
+				}
+				c.client.Transport = before
+				if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "rotate-secret", "--yes"); tc.want == created && code != 0 {
+					t.Errorf("rotate-secret: exit code %d: %s", code, stderr)
 				}
 			})
 		})
 	}
+}
+
+// TestCreatedMeanwhile: an integration that somebody else creates while the question waits is updated.
+func TestCreatedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		next, first := c.client.Transport, true
+		c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost && first {
+				first = false
+				if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...); code != 0 {
+					t.Errorf("exit code %d: %s", code, stderr)
+				}
+			}
+			return next.RoundTrip(r)
+		})
+		code, stdout, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy", "--access-key"}, yes...)...)
+		if code != 0 || strings.Contains(stdout, "BP_SIGNING_SECRET=") || !strings.Contains(stdout, "BP_TOKEN=") {
+			t.Errorf("exit code %d, stdout %q", code, stdout)
+		}
+		if want := "Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.\n"; !strings.HasSuffix(stderr, want) {
+			t.Errorf("stderr %q does not end with %q", stderr, want)
+		}
+	})
 }

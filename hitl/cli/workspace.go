@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 )
@@ -80,13 +81,20 @@ func (w *workspace) find(ctx context.Context, name, version string) (*botpress.I
 	return nil, explain(fmt.Sprintf("look for %s %s on the hub", name, version), err)
 }
 
-// created returns the integration after a create that failed because it exists already, or because the answer was lost. It is
-// nil if the integration does not exist or the create failed for another reason.
-func (w *workspace) created(ctx context.Context, body botpress.CreateIntegrationParams, err error) *botpress.Integration {
-	var api *botpress.Error
-	if errors.As(err, &api) && !errors.Is(err, botpress.ErrAlreadyExists) {
-		return nil
-	}
+// create creates an integration. If it fails, unknown reports that it may be there all the same. To repeat it is harmless: there is one of
+// a name and version.
+func (w *workspace) create(ctx context.Context, body botpress.CreateIntegrationParams) (created botpress.Integration, unknown bool, err error) {
+	unknown, err = w.attempt(ctx, true, func(c *botpress.Client) (err error) {
+		created, err = c.CreateIntegration(ctx, body)
+		return err
+	})
+	return created, unknown, err
+}
+
+// created returns the integration after a create that failed, or nil if it is not found. It looks also if ctx has ended.
+func (w *workspace) created(ctx context.Context, body botpress.CreateIntegrationParams) *botpress.Integration {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
 	deployed, err := w.find(ctx, body.Name, body.Version)
 	if err != nil {
 		return nil // The failure of the create says more.
