@@ -41,8 +41,7 @@ func (s *secrets) set(name, value string) error {
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.=+/", r)
 	}) {
-		return fmt.Errorf("%s is not written: the API has sent a value that no secret of Botpress has. Check BP_API_URL; then make a new one, "+
-			"with rotate-secret for BP_SIGNING_SECRET, with deploy --access-key for BP_TOKEN", name)
+		return fmt.Errorf("%s is not written: the API has sent a value that no secret of Botpress has; check BP_API_URL", name)
 	}
 	s.written = true
 	_, err := fmt.Fprintf(s.out, "%s=%s\n", name, value)
@@ -55,6 +54,9 @@ func (s *secrets) close() error {
 		return nil
 	}
 	err := s.file.Close()
+	if err != nil && s.written {
+		return fmt.Errorf("the secrets may not be in %s; look, and make new ones if they are not: %w", s.file.Name(), err)
+	}
 	if !s.written {
 		err = errors.Join(err, os.Remove(s.file.Name()))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/hitl-go/sdk/botpress"
 )
 
 func (a App) rotate() *command {
@@ -51,10 +53,21 @@ func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool, mad
 			return err
 		}
 	}
-	secret, err := w.client.RotateIntegrationSigningSecrets(ctx, deployed.ID)
-	if err != nil {
+	var secret botpress.Secret
+	unknown, err := w.attempt(ctx, false, func(c *botpress.Client) (err error) {
+		secret, err = c.RotateIntegrationSigningSecrets(ctx, deployed.ID)
+		return err
+	})
+	const again = "run 'rotate-secret' again within 24 hours, while the old one is valid"
+	switch {
+	case unknown:
+		return fmt.Errorf("the signing secret of %s may have been rotated; %s: %w", full, again, explain("make a new secret for "+full, err))
+	case err != nil:
 		return explain("make a new secret for "+full, err)
 	}
 	a.say("The old secret stays valid for 24 hours. Put the new one before it, separated by a comma, and restart the adapter.\n")
-	return made.set("BP_SIGNING_SECRET", string(secret))
+	if err := made.set("BP_SIGNING_SECRET", string(secret)); err != nil {
+		return fmt.Errorf("the signing secret of %s is rotated, and the new one could not be written; %s: %w", full, again, err)
+	}
+	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/cli"
 )
 
 // TestHeaders: every call has the headers of Botpress' own command line.
@@ -225,3 +227,80 @@ func TestCreatedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// TestLostRotation: a rotation is made once, and whoever does not get the new secret is told to rotate again while the old one is valid.
+func TestLostRotation(t *testing.T) {
+	const again = "; run 'rotate-secret' again within 24 hours, while the old one is valid: "
+	const perhaps = "acme: the signing secret of acme/acme-desk 1.0.0 may have been rotated" + again
+	const rotated = "acme: the signing secret of acme/acme-desk 1.0.0 is rotated, and the new one could not be written" + again
+	const rotate = "rotateIntegrationSigningSecrets"
+	for name, tc := range map[string]struct {
+		given func(*cloud) context.Context
+		want  string // the last line begins with it
+		times int    // how often Botpress is asked
+	}{
+		"the connection ends": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: rotate, Kind: botpresstest.DropAfter})
+			return c.t.Context()
+		}, perhaps, 1},
+		"a gateway gives up": {func(c *cloud) context.Context {
+			c.lose("/rotate", -1)
+			return c.t.Context()
+		}, perhaps, 1},
+		"an interrupt": {func(c *cloud) context.Context { return c.interrupt("/rotate") }, perhaps, 1},
+		"no secret": {func(c *cloud) context.Context {
+			answering("POST", "/rotate", `{"newSigningSecret": ""}`)(c)
+			return c.t.Context()
+		}, perhaps, 0},
+		"what is no secret": {func(c *cloud) context.Context {
+			answering("POST", "/rotate", `{"newSigningSecret": "$(id)"}`)(c)
+			return c.t.Context()
+		}, rotated, 0},
+		"refused": {func(c *cloud) context.Context {
+			refusing("POST", "/rotate", http.StatusForbidden, "Forbidden")(c)
+			return c.t.Context()
+		}, "acme: could not make a new secret for acme/acme-desk 1.0.0: the owner of BP_TOKEN has no permission", 0},
+		"too many calls": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: rotate, Kind: botpresstest.RateLimited})
+			return c.t.Context()
+		}, "acme: could not make a new secret for acme/acme-desk 1.0.0: there were too many calls", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...); code != 0 {
+					t.Fatal(stderr)
+				}
+				code, stdout, stderr := c.runUntil(tc.given(c), c.adapter(hitl.Options{}), "", "rotate-secret", "--yes")
+				lines := strings.Split(strings.TrimSpace(stderr), "\n")
+				if code != 1 || stdout != "" || !strings.HasPrefix(lines[len(lines)-1], tc.want) {
+					t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+				}
+				if n := c.count(rotate); n != tc.times {
+					t.Errorf("Botpress was asked %d times, want %d", n, tc.times)
+				}
+			})
+		})
+	}
+	t.Run("nowhere to write", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCloud(t)
+			if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...); code != 0 {
+				t.Fatal(stderr)
+			}
+			var stderr strings.Builder
+			app := cli.App{
+				Server: c.adapter(hitl.Options{}), Name: "acme", Args: []string{"rotate-secret", "--yes"}, Stdout: full{}, Stderr: &stderr,
+				Getenv: func(name string) string { return c.env[name] }, HTTPClient: c.client,
+			}
+			if code := app.Run(t.Context()); code != 1 || !strings.Contains(stderr.String(), rotated+"no space left on device") {
+				t.Errorf("exit code %d: %s", code, stderr.String())
+			}
+		})
+	})
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
