@@ -229,11 +229,23 @@ func (d *deploy) makeKey(ctx context.Context, w *workspace, integrationID string
 	if !d.accessKey {
 		return nil
 	}
-	key, err := w.client.CreateIntegrationAPIKey(ctx, botpress.CreateIntegrationAPIKeyParams{IntegrationID: integrationID, Note: "made by " + d.Name + " deploy"})
-	if err != nil {
+	var key botpress.IntegrationAPIKey
+	note := "made by " + d.Name + " deploy"
+	unknown, err := w.attempt(ctx, false, func(c *botpress.Client) (err error) {
+		key, err = c.CreateIntegrationAPIKey(ctx, botpress.CreateIntegrationAPIKeyParams{IntegrationID: integrationID, Note: note})
+		return err
+	})
+	advice := fmt.Sprintf("delete the newest key %q from the integration's access keys in the Botpress dashboard, and run 'deploy --access-key' again", note)
+	switch {
+	case unknown:
+		return fmt.Errorf("the integration is deployed, and an access key may have been made that nobody knows; if it is there, %s: %w", advice, explain("create an access key", err))
+	case err != nil:
 		return explain("create an access key (the integration is deployed)", err)
 	}
-	return d.made.set("BP_TOKEN", string(key.Value))
+	if err := d.made.set("BP_TOKEN", string(key.Value)); err != nil {
+		return fmt.Errorf("the integration is deployed, and its access key could not be written; %s: %w", advice, err)
+	}
+	return nil
 }
 
 // fillSecrets sets the values of declared secrets from the flags --secret.

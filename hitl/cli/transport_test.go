@@ -304,3 +304,46 @@ func TestLostRotation(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestLostKey: an access key is made once, and whoever does not get it is told that it is there.
+func TestLostKey(t *testing.T) {
+	const (
+		advice  = `delete the newest key "made by acme deploy" from the integration's access keys in the Botpress dashboard, and run 'deploy --access-key' again: `
+		perhaps = "acme: the integration is deployed, and an access key may have been made that nobody knows; if it is there, " + advice
+		lost    = "acme: the integration is deployed, and its access key could not be written; " + advice
+		create  = "createIntegrationApiKey"
+	)
+	for name, tc := range map[string]struct {
+		given func(*cloud) context.Context
+		want  string // the last line begins with it
+		times int    // how often Botpress is asked
+	}{
+		"the connection ends": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: create, Kind: botpresstest.DropAfter})
+			return c.t.Context()
+		}, perhaps, 1},
+		"a gateway gives up": {func(c *cloud) context.Context {
+			c.lose("/iaks", -1)
+			return c.t.Context()
+		}, perhaps, 1},
+		"an interrupt": {func(c *cloud) context.Context { return c.interrupt("/iaks") }, perhaps, 1},
+		"what is no key": {func(c *cloud) context.Context {
+			answering("POST", "/iaks", `{"id": "iak_1", "createdAt": "2026-01-01T00:00:00Z", "note": "", "value": "$(id)"}`)(c)
+			return c.t.Context()
+		}, lost, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				code, stdout, stderr := c.runUntil(tc.given(c), c.adapter(hitl.Options{}), "", append([]string{"deploy", "--access-key"}, yes...)...)
+				lines := strings.Split(strings.TrimSpace(stderr), "\n")
+				if code != 1 || !strings.Contains(stdout, "BP_SIGNING_SECRET=") || !strings.HasPrefix(lines[len(lines)-1], tc.want) {
+					t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+				}
+				if n := c.count(create); n != tc.times {
+					t.Errorf("Botpress was asked %d times, want %d", n, tc.times)
+				}
+			})
+		})
+	}
+}
