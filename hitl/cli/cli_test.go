@@ -207,8 +207,12 @@ func TestRefusals(t *testing.T) {
 			func(c *cloud) { c.SetHandle("") }, nil,
 			`workspace "Acme Inc." has no handle, with which the names of its integrations must begin; choose one in its settings`,
 		},
-		"no URL":        {nil, nil, "acme/acme-desk 1.0.0 is not deployed yet; add --url with the public address of the adapter to create it"},
-		"nobody agrees": {nil, []string{"--url", "https://example.com"}, `acme/acme-desk 1.0.0 will be created in workspace "Acme Inc.": private, at https://example.com.⏎Create it? [y/N] acme: cancelled; nothing has changed`},
+		"no URL": {nil, nil, "acme/acme-desk 1.0.0 is not deployed yet; add --url with the public address of the adapter to create it"},
+		"nobody answers": {
+			nil,
+			[]string{"--url", "https://example.com"},
+			`acme/acme-desk 1.0.0 will be created in workspace "Acme Inc.": private, at https://example.com.⏎Create it? [y/N] ⏎acme: nobody can confirm on standard input; add --yes to skip the question`,
+		},
 		"unknown secret": {
 			nil, []string{"--secret", "KEY=value"}, "--secret KEY: the definition declares no such secret; add it to Definition.Secrets",
 		},

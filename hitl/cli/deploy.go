@@ -145,7 +145,10 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 		d.say("Botpress would accept it. Nothing has changed.")
 		return nil
 	}
-	if err := d.ask("Create it?"); err != nil {
+	if err := d.ask(ctx, "Create it?"); err != nil {
+		return err
+	}
+	if err := d.made.open(); err != nil {
 		return err
 	}
 	d.say("Creating…")
@@ -205,7 +208,12 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 		return nil
 	}
 	if len(changes) > 0 {
-		if err := d.ask("Update it?"); err != nil {
+		if err := d.ask(ctx, "Update it?"); err != nil {
+			return err
+		}
+	}
+	if d.accessKey {
+		if err := d.made.open(); err != nil {
 			return err
 		}
 	}
@@ -217,11 +225,11 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 	return d.makeKey(ctx, w, deployed.ID)
 }
 
-func (d *deploy) ask(question string) error {
+func (d *deploy) ask(ctx context.Context, question string) error {
 	if d.yes {
 		return nil
 	}
-	return d.confirm(question)
+	return d.confirm(ctx, question)
 }
 
 // makeKey creates an access key if the flags ask for one.

@@ -4,17 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"unicode"
 )
 
 // secrets is where secrets are written as environment variables, which Botpress shows once: standard output, or a new file that
-// only its owner can read. The file is there before the first secret is made.
+// only its owner can read.
 type secrets struct {
 	out     io.Writer
-	file    *os.File // nil without --env-file
+	path    string   // of the file, if there is to be one
+	file    *os.File // nil until it is open
 	written bool
 }
 
@@ -26,14 +26,26 @@ func (a App) openSecrets(path string) (*secrets, error) {
 	if path == "" {
 		return &secrets{out: a.Stdout}, nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // Who runs the command names the file.
-	if errors.Is(err, fs.ErrExist) {
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return nil, fmt.Errorf("%s is there already, and empty; remove it, unless another command is about to write to it", path)
+	case err == nil:
 		return nil, fmt.Errorf("%s is there already, and may hold secrets that Botpress does not show again; choose another --env-file", path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("--env-file: %w", err)
+	return &secrets{path: path}, nil
+}
+
+// open makes the file. It comes after the questions, and before the first secret is made.
+func (s *secrets) open() (err error) {
+	if s.out != nil {
+		return nil
 	}
-	return &secrets{out: f, file: f}, nil
+	if s.file, err = os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		return fmt.Errorf("--env-file: %w", err)
+	}
+	s.out = s.file
+	return nil
 }
 
 // set writes a variable. Its value comes from the API, and a shell may read the file.

@@ -49,9 +49,12 @@ func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool, mad
 	case deployed == nil:
 		return fmt.Errorf("%s is not deployed in workspace %q; run 'deploy', which prints its first secret", full, w.Name)
 	case !yes:
-		if err := a.confirm(fmt.Sprintf("Make a new signing secret for %s in workspace %q?", full, w.Name)); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("Make a new signing secret for %s in workspace %q?", full, w.Name)); err != nil {
 			return err
 		}
+	}
+	if err := made.open(); err != nil {
+		return err
 	}
 	var secret botpress.Secret
 	unknown, err := w.attempt(ctx, false, func(c *botpress.Client) (err error) {

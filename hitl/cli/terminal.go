@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,21 +22,39 @@ func isTerminal(stream any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// confirm asks a question. Any answer but yes is an error.
-func (a App) confirm(question string) error {
+// confirm asks a question. Any answer but yes is an error, and so is the end of ctx.
+func (a App) confirm(ctx context.Context, question string) error {
+	nobody := errors.New("nobody can confirm on standard input; add --yes to skip the question")
 	if !isTerminal(a.Stdin) {
-		return errors.New("standard input is not a terminal, so nobody can confirm; add --yes to skip the question")
+		return nobody
 	}
 	fmt.Fprintf(a.Stderr, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(a.Stdin).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	var answer string
+	var err error
+	answered := make(chan struct{})
+	go func() { // nothing ends the reading of a terminal
+		defer close(answered)
+		answer, err = bufio.NewReader(a.Stdin).ReadString('\n')
+	}()
+	cancelled := errors.New("cancelled; nothing has changed")
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		a.say("")
+		return cancelled
+	}
+	switch {
+	case errors.Is(err, io.EOF) && answer == "":
+		a.say("")
+		return nobody
+	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	}
-	return errors.New("cancelled; nothing has changed")
+	return cancelled
 }
 
 // say prints a line for people.
