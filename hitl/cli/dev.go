@@ -116,7 +116,7 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 		case err == nil && deployed.Name == body.Name && deployed.Version == body.Version:
 			return d.updateDev(ctx, w, body, deployed)
 		case err == nil:
-			return fmt.Errorf("%s belongs to the development version of %s %s; delete that with 'dev --delete', and begin anew", devFolder, deployed.Name, deployed.Version)
+			return fmt.Errorf("%s belongs to the development version of %s %s; delete that with 'dev --delete' (if a bot has it installed, run 'dev' with that version and uninstall it first), and begin anew", devFolder, deployed.Name, deployed.Version)
 		case !errors.Is(err, botpress.ErrNotFound):
 			return explain("read the development version", err)
 		}
@@ -125,12 +125,15 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	if err := kept.write(); err != nil { // what is created now must not be lost because it cannot be written
 		return fmt.Errorf("%s cannot be written: %w", devFolder, err)
 	}
-	created, _, err := w.create(ctx, deployment.Create(body))
+	created, unknown, err := w.create(ctx, deployment.Create(body))
+	if err == nil && created.SigningSecret == "" {
+		unknown, err = true, errors.New("the answer has no signing secret")
+	}
+	if unknown || errors.Is(err, botpress.ErrAlreadyExists) {
+		created, err = d.recover(ctx, w, body, err)
+	}
 	if err != nil {
 		return explain("create the development version of "+full, err)
-	}
-	if created.SigningSecret == "" {
-		return errors.New("Botpress did not return the signing secret of the development version; delete it in the dashboard and try again") //nolint:staticcheck // It is a name.
 	}
 	kept.IntegrationID, kept.SigningSecret = created.ID, string(created.SigningSecret)
 	if err := kept.write(); err != nil {
@@ -138,6 +141,31 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	}
 	d.say("A development version of %s is in workspace %q. Install it in a bot there.", full, w.Name)
 	return nil
+}
+
+// recover returns the development version, with a new secret, after a create whose answer was lost, now or in an earlier run.
+func (d *dev) recover(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, cause error) (lost botpress.Integration, err error) {
+	found, err := d.lost(ctx, w, body)
+	switch {
+	case err != nil:
+		return lost, err
+	case found == nil && errors.Is(cause, botpress.ErrAlreadyExists):
+		return lost, errors.New("there is one already, which is not of this folder; run 'dev' in the folder that has made it, delete it in the Botpress dashboard, or change Definition.Version")
+	case found == nil:
+		return lost, cause
+	}
+	lost = *found
+	lost.SigningSecret, err = w.client.RotateIntegrationSigningSecrets(ctx, lost.ID) // nobody has the one before
+	return lost, err
+}
+
+// lost returns the development version that a create has made whose answer was lost, or nil: only this folder knows its address.
+func (d *dev) lost(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams) (*botpress.Integration, error) {
+	found, err := w.find(ctx, body.Name, body.Version)
+	if err != nil || found == nil || !found.Dev || found.URL != body.URL {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (d *dev) updateDev(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
@@ -159,14 +187,30 @@ func (d *dev) updateDev(ctx context.Context, w *workspace, body botpress.CreateI
 }
 
 func (d *dev) delete(ctx context.Context, w *workspace, kept *devState) error {
-	if kept.IntegrationID != "" {
-		err := w.client.DeleteIntegration(ctx, kept.IntegrationID)
-		if errors.Is(err, botpress.ErrConflict) {
-			return fmt.Errorf("the development version is installed in a bot; uninstall it there while 'dev' runs, and delete it then: %w", err)
+	if kept.IntegrationID == "" && kept.TunnelID != "" {
+		body := d.Server.Describe()
+		name, err := w.nameOf(body.Name)
+		if err != nil {
+			return err
 		}
-		if err != nil && !errors.Is(err, botpress.ErrNotFound) {
-			return explain("delete the development version", err)
+		body.Name, body.URL = name, d.url(kept)
+		found, err := d.lost(ctx, w, body)
+		if err != nil {
+			return err
 		}
+		if found != nil {
+			kept.IntegrationID = found.ID
+		}
+	}
+	if kept.IntegrationID == "" {
+		return fmt.Errorf("%s in this folder names no development version, so nothing is deleted; run this where 'dev' ran, or delete the version in the Botpress dashboard", devFolder)
+	}
+	err := w.client.DeleteIntegration(ctx, kept.IntegrationID)
+	if errors.Is(err, botpress.ErrConflict) {
+		return fmt.Errorf("the development version is installed in a bot; uninstall it there while 'dev' runs with that version, and delete it then: %w", err)
+	}
+	if err != nil && !errors.Is(err, botpress.ErrNotFound) {
+		return explain("delete the development version", err)
 	}
 	if err := os.RemoveAll(devFolder); err != nil {
 		return fmt.Errorf("the development version is deleted, and %s is not: %w", devFolder, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -496,4 +497,106 @@ func TestDevWithProfile(t *testing.T) {
 		dev := c.startDev(c.adapter(hitl.Options{}))
 		dev.says("A development version of acme/acme-desk 1.0.0 is in workspace")
 	})
+}
+
+// A development version whose create has succeeded, though its answer was lost, is this folder's: it runs, or is deleted.
+func TestDevLostCreate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		given func(*cloud) context.Context
+		code  int // of the run in which the answer is lost; -1 if it goes on
+	}{
+		"the connection ends": {func(c *cloud) context.Context {
+			c.Fault(botpresstest.Fault{Operation: "createIntegration", Kind: botpresstest.DropAfter, Times: 1})
+			return c.t.Context()
+		}, -1},
+		"an answer without the secret": {func(c *cloud) context.Context {
+			next := c.client.Transport
+			c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				res, err := next.RoundTrip(r)
+				if err == nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/integrations") {
+					_ = res.Body.Close()
+					res.Body = io.NopCloser(strings.NewReader(`{"integration": {"id": "intver_1"}}`))
+				}
+				return res, err
+			})
+			return c.t.Context()
+		}, -1},
+		"an interrupt": {func(c *cloud) context.Context { return c.interrupt("/integrations") }, 1},
+	} {
+		for _, remove := range []bool{false, true} {
+			if remove && tc.code < 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, remove: %t", name, remove), func(t *testing.T) {
+				t.Chdir(t.TempDir())
+				synctest.Test(t, func(t *testing.T) {
+					c := newCloud(t)
+					newTunnel(c)
+					before := c.client.Transport
+					ctx := tc.given(c)
+					if tc.code >= 0 {
+						if code, _, stderr := c.runUntil(ctx, c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test"); code != tc.code {
+							t.Errorf("exit code %d: %s", code, stderr)
+						}
+						c.client.Transport = before
+					}
+					if remove && tc.code >= 0 {
+						code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test", "--delete")
+						if _, there := c.Deployed("acme/acme-desk", "1.0.0"); code != 0 || there || !strings.Contains(stderr, "is deleted") {
+							t.Errorf("--delete: exit code %d, still there: %t: %s", code, there, stderr)
+						}
+						return
+					}
+					c.startDev(c.adapter(hitl.Options{}))
+					in := c.installDev() // with the new secret
+					jane := in.NewEndUser(botpresstest.Profile{Name: "Jane", Email: "jane@example.com"})
+					c.step(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+					if n := c.count("rotateIntegrationSigningSecrets"); n != 1 {
+						t.Errorf("rotated %d times, want once", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What this folder has not made is neither taken nor deleted, and the command says so.
+func TestDevOfAnotherFolder(t *testing.T) {
+	for name, first := range map[string][]string{
+		"a development version":    nil,
+		"what is in production":    {"deploy", "--url", "https://example.com", "--yes"},
+		"production at a tunnel's": {"deploy", "--url", "http://tunnel.test/x", "--yes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				newTunnel(c)
+				if first == nil {
+					c.startDev(c.adapter(hitl.Options{})).end()
+				} else if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", first...); code != 0 {
+					t.Fatal(stderr)
+				}
+				if err := os.RemoveAll(".hitl-dev"); err != nil {
+					t.Fatal(err)
+				}
+				remove := func() {
+					t.Helper()
+					code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test", "--delete")
+					if want := "acme: .hitl-dev in this folder names no development version, so nothing is deleted; run this where 'dev' ran"; code != 1 || !strings.HasPrefix(stderr, want) {
+						t.Errorf("--delete: exit code %d: %s", code, stderr)
+					}
+				}
+				remove()
+				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test")
+				if want := "acme: could not create the development version of acme/acme-desk 1.0.0: there is one already, which is not of this folder; run 'dev' in the folder"; code != 1 || !strings.HasPrefix(stderr, want) {
+					t.Errorf("exit code %d: %s", code, stderr)
+				}
+				remove()
+				if _, there := c.Deployed("acme/acme-desk", "1.0.0"); !there || c.count("rotateIntegrationSigningSecrets") != 0 {
+					t.Errorf("it is still there: %t", there)
+				}
+			})
+		})
+	}
 }
