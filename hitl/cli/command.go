@@ -63,6 +63,12 @@ func hasFlags(flags *flag.FlagSet) (yes bool) {
 	return yes
 }
 
+// isSet reports whether the command line sets a flag.
+func isSet(flags *flag.FlagSet, name string) (yes bool) {
+	flags.Visit(func(f *flag.Flag) { yes = yes || f.Name == name })
+	return yes
+}
+
 // printFlags prints the help about flags.
 func printFlags(out io.Writer, flags *flag.FlagSet) {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)

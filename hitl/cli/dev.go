@@ -54,7 +54,9 @@ Environment:
   BP_API_URL       address of the API; default https://api.botpress.cloud
   BP_TUNNEL_URL    address of the tunnel, unless --tunnel is set; default https://tunnel.botpress.cloud
 
-What is not set is taken from the profile of Botpress' own command line, in ~/.botpress/profiles.json.`)
+Without BP_TOKEN, the token and the address of the API are those of a profile of Botpress' own command line, in
+~/.botpress/profiles.json, and so is the workspace if it is not set. With --profile all three are the profile's, unless
+--workspace is set.`)
 	workspaceID := a.workspaceFlags(c)
 	c.Flags.StringVar(&d.profile, "profile", "", "`name` of the profile to use; the default is the one that 'bp profiles use' has chosen, or else default")
 	c.Flags.StringVar(&d.tunnel, "tunnel", cmp.Or(a.Getenv("BP_TUNNEL_URL"), defaultTunnel), "`address` of the development tunnel")
@@ -66,6 +68,9 @@ What is not set is taken from the profile of Botpress' own command line, in ~/.b
 	c.Flags.BoolVar(&d.open, "open", false, "open the page in the browser")
 	c.Run = func(ctx context.Context, _ []string) error {
 		d.workspaceID = *workspaceID
+		if d.profile != "" && !isSet(c.Flags, "workspace") {
+			d.workspaceID = ""
+		}
 		return d.run(ctx)
 	}
 	return c
@@ -79,7 +84,10 @@ func (d *dev) run(ctx context.Context) error {
 		return errors.New("there is no token; set BP_TOKEN to a personal access token from the Botpress dashboard, or log in with 'bp login'")
 	}
 	w, err := d.workspace(ctx, d.workspaceID, nil)
-	if err != nil {
+	switch {
+	case err != nil && d.profile != "":
+		return fmt.Errorf("with the token and the address of the profile %q: %w", d.profile, err)
+	case err != nil:
 		return err
 	}
 	kept, err := readDevState()

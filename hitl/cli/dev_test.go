@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -595,6 +596,69 @@ func TestDevOfAnotherFolder(t *testing.T) {
 				remove()
 				if _, there := c.Deployed("acme/acme-desk", "1.0.0"); !there || c.count("rotateIntegrationSigningSecrets") != 0 {
 					t.Errorf("it is still there: %t", there)
+				}
+			})
+		})
+	}
+}
+
+// The token of a profile goes to the address of that profile, whatever the environment has.
+func TestTokenOfAProfileStaysAtItsAddress(t *testing.T) {
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, ".botpress"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	profiles := `{"staging": {"token": "bp_pat_staging", "workspaceId": "wkspace_staging", "apiUrl": "http://staging.test"},
+		"bare": {"token": "bp_pat_bare"}, "default": {"token": "bp_pat_default", "workspaceId": "wkspace_default", "apiUrl": "http://default.test"}}`
+	if err := os.WriteFile(filepath.Join(home, ".botpress", "profiles.json"), []byte(profiles), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		env  map[string]string
+		call string // the first one
+		want string // what is said
+	}{
+		"all is the profile's": {
+			[]string{"--profile", "staging"},
+			nil,
+			"http://staging.test/v1/admin/workspaces/wkspace_staging Bearer bp_pat_staging", `with the token and the address of the profile "staging": could not read workspace wkspace_staging`,
+		},
+		"but the workspace of the command line": {
+			[]string{"--profile", "staging", "--workspace", "wkspace_mine"},
+			nil,
+			"http://staging.test/v1/admin/workspaces/wkspace_mine Bearer bp_pat_staging", `of the profile "staging"`,
+		},
+		"a profile without an address": {
+			[]string{"--profile", "bare", "--workspace", "wkspace_mine"},
+			nil,
+			"https://api.botpress.cloud/v1/admin/workspaces/wkspace_mine Bearer bp_pat_bare", `of the profile "bare"`,
+		},
+		"a profile without a workspace": {[]string{"--profile", "bare"}, nil, "", `the profile "bare" names no workspace; set --workspace`},
+		"no token in the environment": {
+			nil,
+			map[string]string{"BP_TOKEN": ""},
+			"http://default.test/v1/admin/workspaces/wkspace_environment Bearer bp_pat_default", `of the profile "default"`,
+		},
+		"a token in the environment": {
+			nil, nil,
+			"http://environment.test/v1/admin/workspaces/wkspace_environment Bearer bp_pat_environment", `acme: could not read workspace wkspace_environment`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				c.env = map[string]string{"HOME": home, "BP_TOKEN": "bp_pat_environment", "BP_WORKSPACE_ID": "wkspace_environment", "BP_API_URL": "http://environment.test"}
+				maps.Copy(c.env, tc.env)
+				var calls []string
+				c.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					calls = append(calls, r.URL.String()+" "+r.Header.Get("Authorization"))
+					return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				})
+				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"dev"}, tc.args...)...)
+				if code != 1 || strings.Join(calls, "\n") != tc.call || !strings.Contains(stderr, tc.want) {
+					t.Errorf("exit code %d, calls %q: %s", code, calls, stderr)
 				}
 			})
 		})

@@ -69,9 +69,12 @@ type profile struct {
 	Token       string `json:"token"`
 	WorkspaceID string `json:"workspaceId"`
 	APIURL      string `json:"apiUrl"`
+
+	name string
 }
 
-// useProfile takes from the profile what the environment and the flags leave out. Without a profile nothing changes.
+// useProfile takes the token and the API's address from a profile, and the workspace if no flag or variable sets it. A token goes to no other
+// address. Without a profile nothing changes.
 func (d *dev) useProfile() error {
 	if d.profile == "" && d.Getenv("BP_TOKEN") != "" {
 		return nil // the token of another profile's workspace would fit neither
@@ -80,14 +83,17 @@ func (d *dev) useProfile() error {
 	if err != nil || p == nil {
 		return err
 	}
+	d.profile, d.workspaceID = p.name, cmp.Or(d.workspaceID, p.WorkspaceID)
+	if d.workspaceID == "" {
+		return fmt.Errorf("the profile %q names no workspace; set --workspace to the id of one", p.name)
+	}
 	getenv := d.Getenv
-	d.workspaceID = cmp.Or(d.workspaceID, p.WorkspaceID)
 	d.Getenv = func(name string) string {
 		switch name {
 		case "BP_TOKEN":
 			return p.Token
 		case "BP_API_URL":
-			return cmp.Or(getenv(name), p.APIURL)
+			return cmp.Or(p.APIURL, botpress.DefaultBaseURL)
 		default:
 			return getenv(name)
 		}
@@ -130,6 +136,7 @@ func (d *dev) readProfile() (*profile, error) {
 	case p.Token == "":
 		return nil, fmt.Errorf("the profile %q in %s has no token; log in again with 'bp login', or set BP_TOKEN", name, path)
 	}
+	p.name = name
 	return &p, nil
 }
 
