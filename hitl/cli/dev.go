@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -67,6 +68,9 @@ Without BP_TOKEN, the token and the address of the API are those of a profile of
 	c.Flags.StringVar(&d.addr, "addr", "", "`address` of the page, on this computer (default 127.0.0.1:8072, or a free port)")
 	c.Flags.BoolVar(&d.open, "open", false, "open the page in the browser")
 	c.Run = func(ctx context.Context, _ []string) error {
+		if err := d.check(); err != nil {
+			return Usagef("%w", err)
+		}
 		d.workspaceID = *workspaceID
 		if d.profile != "" && !isSet(c.Flags, "workspace") {
 			d.workspaceID = ""
@@ -74,6 +78,20 @@ Without BP_TOKEN, the token and the address of the API are those of a profile of
 		return d.run(ctx)
 	}
 	return c
+}
+
+// check validates the tunnel's address, which is deployed, and makes it that of HTTP.
+func (d *dev) check() error {
+	u, err := url.Parse(d.tunnel)
+	if err != nil {
+		u = &url.URL{}
+	}
+	schemes := map[string]string{"http": "http", "https": "https", "ws": "http", "wss": "https"}
+	if u.Scheme = schemes[u.Scheme]; u.Scheme == "" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("--tunnel, or BP_TUNNEL_URL, must be an address like %s", defaultTunnel)
+	}
+	d.tunnel = u.String()
+	return nil
 }
 
 func (d *dev) run(ctx context.Context) error {

@@ -432,7 +432,6 @@ func TestDevRefuses(t *testing.T) {
 		"a folder that is none":            {write(".hitl-dev", `x`), nil, "remove .hitl-dev to begin anew"},
 		"the id is in use":                 {func(_ *cloud, f *fakeTunnel) { f.refuse = 4001 }, nil, "another 'dev' runs with the same folder .hitl-dev; stop it"},
 		"the id is none":                   {func(_ *cloud, f *fakeTunnel) { f.refuse = 4000 }, nil, "the tunnel does not accept the id"},
-		"an address that is none":          {nil, []string{"--tunnel", "tunnel"}, `the tunnel's address "tunnel" is not one like`},
 		"an argument":                      {nil, []string{"x"}, "dev takes no arguments"},
 		"a port in use":                    {nil, []string{"--playground", "--addr", inUse.Addr().String()}, "address already in use; choose another one"},
 		"a page for everybody":             {nil, []string{"--playground", "--addr", "0.0.0.0:0"}, "0.0.0.0 is reachable from outside; use 127.0.0.1"},
@@ -596,6 +595,35 @@ func TestDevOfAnotherFolder(t *testing.T) {
 				remove()
 				if _, there := c.Deployed("acme/acme-desk", "1.0.0"); !there || c.count("rotateIntegrationSigningSecrets") != 0 {
 					t.Errorf("it is still there: %t", there)
+				}
+			})
+		})
+	}
+}
+
+// An address that no tunnel has is refused before anything is deployed with it. One of a WebSocket is that of its server.
+func TestDevTunnelAddress(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"ws://tunnel.test": true, "HTTP://tunnel.test/": true,
+		"tunnel.test": false, "//tunnel.test": false, "ftp://tunnel.test": false, "http://": false, "http://me:x@tunnel.test": false,
+		"http://tunnel.test?x=1": false, "http://tunnel.test#x": false, ":": false, "": false,
+	} {
+		t.Run(address, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				newTunnel(c)
+				if ok {
+					c.startDev(c.adapter(hitl.Options{}), "--tunnel", address)
+					c.installDev() // at an address of HTTP
+					return
+				}
+				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", address)
+				if want := "acme: --tunnel, or BP_TUNNEL_URL, must be an address like https://tunnel.botpress.cloud\n"; code != 2 || !strings.HasPrefix(stderr, want) {
+					t.Errorf("exit code %d: %s", code, stderr)
+				}
+				if calls := c.Calls(); len(calls) != 0 {
+					t.Errorf("there were %d calls", len(calls))
 				}
 			})
 		})
