@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,9 +152,11 @@ func (f *fakeTunnel) hold(w http.ResponseWriter, r *http.Request, id string) {
 
 // running is a 'dev' at work.
 type running struct {
-	c      *cloud
-	stderr *safeBuffer
-	end    func() int
+	c       *cloud
+	stderr  *safeBuffer
+	restart chan os.Signal
+	ended   chan struct{}
+	end     func() int
 }
 
 type safeBuffer struct {
@@ -174,14 +178,17 @@ func (b *safeBuffer) String() string {
 
 func (c *cloud) startDev(s *hitl.Server, args ...string) *running {
 	c.t.Helper()
-	r := &running{c: c, stderr: &safeBuffer{}}
-	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{c: c, stderr: &safeBuffer{}, restart: make(chan os.Signal, 1), ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(cli.WithRestarts(context.Background(), r.restart))
 	code := make(chan int, 1)
 	app := cli.App{
 		Server: s, Name: "acme", Args: append([]string{"dev", "--tunnel", "http://tunnel.test"}, args...), Stdout: io.Discard, Stderr: r.stderr,
 		Getenv: func(name string) string { return c.env[name] }, HTTPClient: c.client,
 	}
-	go func() { code <- app.Run(ctx) }()
+	go func() {
+		defer close(r.ended)
+		code <- app.Run(ctx)
+	}()
 	r.end = sync.OnceValue(func() int {
 		cancel()
 		return <-code
@@ -625,6 +632,42 @@ func TestDevTunnelAddress(t *testing.T) {
 				if calls := c.Calls(); len(calls) != 0 {
 					t.Errorf("there were %d calls", len(calls))
 				}
+			})
+		})
+	}
+}
+
+// A restart makes a new server, also if an operation of the one before hangs.
+func TestDevRestart(t *testing.T) {
+	for name, hangs := range map[string]time.Duration{"no operation": 0, "one that ends in time": 50 * time.Second, "one that hangs": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t)
+				newTunnel(c)
+				var hung atomic.Bool
+				c.desk.Before = func(_ context.Context, method string) error {
+					if method == "SendMessage" && !hung.Swap(true) {
+						<-time.After(hangs) // without regard to its context
+					}
+					return nil
+				}
+				dev := c.startDev(c.adapter(hitl.Options{}))
+				jane := c.installDev().NewEndUser(botpresstest.Profile{Name: "Jane", Email: "jane@example.com"})
+				c.step(jane.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+				go func() { _ = jane.Say(t.Context(), message.Text{Text: "Are you there?"}) }()
+				<-time.After(2 * time.Second)
+				dev.restart <- syscall.SIGUSR1
+				<-time.After(2 * time.Minute)
+				select {
+				case <-dev.ended:
+					t.Fatalf("it has ended:\n%s", dev.stderr)
+				default:
+				}
+				if told := strings.Contains(dev.stderr.String(), "What it did before has not ended: "); told != (hangs > time.Minute) {
+					t.Errorf("it says:\n%s", dev.stderr)
+				}
+				<-time.After(10 * time.Minute)
 			})
 		})
 	}

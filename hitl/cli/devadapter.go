@@ -23,7 +23,7 @@ type devAdapter struct {
 	current atomic.Pointer[hitl.Server]
 }
 
-// start puts a new server in the place of the one before.
+// start puts a new server in the place of the one before. An operation of that one that does not end is no reason to end.
 func (a *devAdapter) start(ctx context.Context) error {
 	s, err := a.Server.With(a.options)
 	if err == nil {
@@ -33,7 +33,9 @@ func (a *devAdapter) start(ctx context.Context) error {
 		return err
 	}
 	if old := a.current.Swap(s); old != nil {
-		return a.shutdown(ctx, old)
+		if err := a.shutdown(ctx, old); err != nil && ctx.Err() == nil {
+			a.say("The adapter has restarted. What it did before has not ended: %s", oneLine(err))
+		}
 	}
 	return nil
 }
