@@ -26,7 +26,7 @@ const (
 
 	firstBackoff   = 500 * time.Millisecond
 	longestBackoff = 15 * time.Second
-	// conflictTime is how long the tunnel may take our last connection for another one's, after it broke.
+	// conflictTime is how long the tunnel may take our last connection for another one's, after it can be reached again.
 	conflictTime = 30 * time.Second
 
 	maxFrame       = 64 << 20  // bytes; a body of 10 MiB whose every byte is escaped
@@ -76,7 +76,8 @@ func (c *Client) Run(ctx context.Context) error {
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
 	}
-	alive, backoff := time.Now(), firstBackoff
+	var conflict time.Time // since when the tunnel says nothing else
+	backoff := firstBackoff
 	for {
 		began := time.Now()
 		err := r.connection(ctx)
@@ -87,16 +88,20 @@ func (c *Client) Run(ctx context.Context) error {
 		case closeInvalidID:
 			return fmt.Errorf("tunnel %s: %w", c.ID, ErrInvalidID)
 		case closeIDConflict:
-			if time.Since(alive) > conflictTime {
+			if conflict.IsZero() || time.Since(began) > conflictTime { // or this was a connection
+				conflict = time.Now()
+			}
+			if time.Since(conflict) > conflictTime {
 				return fmt.Errorf("tunnel %s: %w", c.ID, ErrConflict)
 			}
 		default:
+			conflict = time.Time{}
 		}
 		if c.Broken != nil {
 			c.Broken(err)
 		}
 		if time.Since(began) > helloEvery {
-			alive, backoff = time.Now(), firstBackoff
+			backoff = firstBackoff
 		}
 		select {
 		case <-time.After(backoff/2 + rand.N(backoff)):

@@ -172,3 +172,79 @@ func TestFramesThatAreNoRequests(t *testing.T) {
 		}
 	})
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// After an outage, however long, the tunnel may take our last connection for another one's for a while. It may not for ever.
+func TestConflict(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outage, conflict time.Duration // from the tenth second on
+		want             error
+		after            time.Duration // at least
+	}{
+		"a short outage":                 {10 * time.Second, 20 * time.Second, context.DeadlineExceeded, 0},
+		"a long outage":                  {time.Hour, 20 * time.Second, context.DeadlineExceeded, 0},
+		"somebody else, after an outage": {time.Hour, 5 * time.Hour, tunnel.ErrConflict, time.Hour + 40*time.Second},
+		"somebody else":                  {0, 5 * time.Hour, tunnel.ErrConflict, 40 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := &memnet.Network{}
+				listener, err := network.Listen("tunnel.test:80")
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				outage, conflict := began.Add(10*time.Second), began.Add(10*time.Second+tc.outage)
+				over := conflict.Add(tc.conflict)
+				srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					conn, err := websocket.Accept(w, r, nil)
+					if err != nil {
+						return
+					}
+					defer func() { _ = conn.CloseNow() }()
+					if now := time.Now(); now.After(outage) && now.Before(over) {
+						_ = conn.Close(4001, "")
+						return
+					}
+					ctx := context.Background()
+					if time.Now().Before(outage) {
+						ended, cancel := context.WithDeadline(ctx, outage)
+						defer cancel()
+						ctx = ended
+					}
+					for {
+						if _, _, err := conn.Read(ctx); err != nil {
+							return
+						}
+					}
+				})}
+				served := make(chan struct{})
+				go func() {
+					defer close(served)
+					_ = srv.Serve(listener)
+				}()
+				client := network.Client()
+				next := client.Transport
+				client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					if now := time.Now(); now.After(outage) && now.Before(conflict) {
+						return nil, errors.New("the network is down")
+					}
+					return next.RoundTrip(r)
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+				defer cancel()
+				tail := &tunnel.Client{URL: "ws://tunnel.test", ID: "id", Handler: http.NotFoundHandler(), HTTPClient: client}
+				if err := tail.Run(ctx); !errors.Is(err, tc.want) || time.Since(began) < tc.after {
+					t.Errorf("after %s: %v, want %v", time.Since(began), err, tc.want)
+				}
+				client.CloseIdleConnections()
+				_ = srv.Close()
+				<-served
+				<-time.After(time.Minute)
+			})
+		})
+	}
+}
