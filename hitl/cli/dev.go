@@ -289,7 +289,7 @@ func (d *dev) serveTunnel(ctx context.Context, kept *devState, a *devAdapter) er
 
 	broken := false
 	client := tunnel.Client{
-		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient, Handler: a.handler(),
+		URL: strings.Replace(d.tunnel, "http", "ws", 1), ID: kept.TunnelID, HTTPClient: d.HTTPClient, Handler: a.handler(), Log: d.logger(),
 		Connected: func() {
 			broken = false
 			hint := ""

@@ -637,6 +637,24 @@ func TestDevTunnelAddress(t *testing.T) {
 	}
 }
 
+// What goes wrong in the tunnel is told.
+func TestDevTellsOfTheTunnel(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		tunnel := newTunnel(c)
+		dev := c.startDev(c.adapter(hitl.Options{}))
+		tunnel.mu.Lock()
+		for _, tail := range tunnel.tails {
+			if err := tail.Write(t.Context(), websocket.MessageText, []byte(`{`)); err != nil {
+				t.Error(err)
+			}
+		}
+		tunnel.mu.Unlock()
+		dev.says(`level=WARN msg="the tunnel has sent what is no request"`)
+	})
+}
+
 // A restart makes a new server, also if an operation of the one before hangs.
 func TestDevRestart(t *testing.T) {
 	for name, hangs := range map[string]time.Duration{"no operation": 0, "one that ends in time": 50 * time.Second, "one that hangs": 10 * time.Minute} {

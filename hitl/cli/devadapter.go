@@ -46,8 +46,13 @@ func (*devAdapter) shutdown(ctx context.Context, s *hitl.Server) error {
 	return s.Shutdown(ctx)
 }
 
+// logger has what goes wrong.
+func (d *dev) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(d.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 func (a *devAdapter) options(o *hitl.Options) {
-	o.Logger = slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.Logger = a.logger()
 	o.Secrets, o.Insecure = []string{a.kept.SigningSecret}, false
 	o.Botpress.BaseURL, o.Botpress.Token = a.Getenv("BP_API_URL"), a.Getenv("BP_TOKEN")
 	o.Botpress.HTTPClient = cmp.Or(a.HTTPClient, o.Botpress.HTTPClient)

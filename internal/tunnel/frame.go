@@ -105,6 +105,7 @@ type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	over   bool // the body is longer than what can be sent
 }
 
 func (w *recorder) Header() http.Header { return w.header }
@@ -117,7 +118,7 @@ func (w *recorder) WriteHeader(status int) {
 
 func (w *recorder) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if w.body.Len()+len(b) > maxFrame/8 {
+	if w.over = w.over || w.body.Len()+len(b) > maxBody; w.over {
 		return 0, io.ErrShortWrite
 	}
 	return w.body.Write(b)
@@ -125,6 +126,9 @@ func (w *recorder) Write(b []byte) (int, error) {
 
 // frame is the response as it is sent.
 func (w *recorder) frame(requestID string) ([]byte, error) {
+	if w.over {
+		return nil, fmt.Errorf("its body is longer than %d MiB", maxBody>>20)
+	}
 	if !utf8.Valid(w.body.Bytes()) {
 		return nil, errors.New("its body is no text, and the tunnel carries nothing else")
 	}

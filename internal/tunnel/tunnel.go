@@ -29,7 +29,8 @@ const (
 	// conflictTime is how long the tunnel may take our last connection for another one's, after it can be reached again.
 	conflictTime = 30 * time.Second
 
-	maxFrame       = 64 << 20  // bytes; a body of 10 MiB whose every byte is escaped
+	maxFrame       = 64 << 20 // bytes; a body of 10 MiB whose every byte is escaped
+	maxBody        = maxFrame / 8
 	maxQueued      = 1_000     // requests that are at work or wait for their turn
 	maxQueuedBytes = 128 << 20 // of all of them
 )

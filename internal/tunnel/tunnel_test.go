@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type head struct {
 	conn      *websocket.Conn
 	connected int
 	answered  []string // ids of requests
+	status    int      // of the last answer
 }
 
 func (h *head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,10 +45,11 @@ func (h *head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		var answer struct {
 			RequestID string `json:"requestId"`
+			Status    int    `json:"status"`
 		}
 		if json.Unmarshal(frame, &answer) == nil && answer.RequestID != "" {
 			h.mu.Lock()
-			h.answered = append(h.answered, answer.RequestID)
+			h.answered, h.status = append(h.answered, answer.RequestID), answer.Status
 			h.mu.Unlock()
 		}
 	}
@@ -155,6 +158,32 @@ func TestReconnectDoesNotWaitForRequests(t *testing.T) {
 			t.Errorf("%v are answered, want what came over the new connection", answered)
 		}
 	})
+}
+
+// An answer that cannot be sent is an error, and no empty success.
+func TestAnswersThatCannotBeSent(t *testing.T) {
+	for name, body := range map[string][]string{
+		"no text":        {"\xff"},
+		"too long":       {strings.Repeat("x", 8<<20+1)},
+		"longer by much": {strings.Repeat("x", 8<<20), "x", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := run(t, func(w http.ResponseWriter, _ *http.Request) {
+					for _, part := range body {
+						_, _ = io.WriteString(w, part)
+					}
+				}, 0)
+				h.send(t, `{"type":"request","id":"1","method":"GET","path":"/"}`)
+				<-time.After(time.Minute)
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				if len(h.answered) != 1 || h.status != http.StatusBadGateway {
+					t.Errorf("%v are answered with %d", h.answered, h.status)
+				}
+			})
+		})
+	}
 }
 
 // What is no request is passed over.
