@@ -22,6 +22,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/sessionview"
 )
 
 // Exit codes.
@@ -249,7 +250,7 @@ func (a App) printHelp(c *command) {
 	}
 }
 
-// oneLine removes the line breaks that errors.Join puts between errors.
+// oneLine is an error on one line: errors.Join puts line breaks between errors, and others may bring what a terminal would obey.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return sessionview.Printable(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
 }

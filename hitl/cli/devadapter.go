@@ -12,6 +12,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/playground"
+	"github.com/hitl-go/sdk/internal/sessionview"
 )
 
 // devAdapter is the adapter as 'dev' serves it: with the credentials of the development version, and replaced when it restarts.
@@ -101,7 +102,7 @@ func operationLine(at time.Time, o hitl.Operation) string {
 	if o.Err != nil {
 		line += ": " + oneLine(o.Err)
 	}
-	return line
+	return sessionview.Printable(line)
 }
 
 // signing signs what comes unsigned: it is not public whether Botpress signs what goes through its tunnel, and nobody else knows the

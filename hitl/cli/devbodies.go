@@ -7,6 +7,7 @@ import (
 
 	"github.com/hitl-go/sdk/internal/deployment"
 	"github.com/hitl-go/sdk/internal/redact"
+	"github.com/hitl-go/sdk/internal/sessionview"
 )
 
 const (
@@ -30,7 +31,8 @@ func (d *dev) shown(kept *devState, next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		mask := redact.New(append(deployment.Secrets(definition, r.Header), kept.SigningSecret, d.Getenv("BP_TOKEN"))...)
 		show := func(way string, b []byte) {
-			d.say("%s %s", way, beginning(redact.Named(mask.Mask(string(b[:min(len(b), maxMasked)])))))
+			masked := redact.Named(mask.Mask(string(b[:min(len(b), maxMasked)])))
+			d.say("%s %s", way, sessionview.Printable(beginning(masked)))
 		}
 		show(">", body)
 		answer := &copied{ResponseWriter: w}

@@ -99,14 +99,19 @@ const maxText = 200
 
 // Clean cuts a text, and keeps it on one line of a terminal, which must not obey it.
 func Clean(s string) string {
-	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)), " ")
+	s = strings.Join(strings.Fields(Printable(s)), " ")
 	if runes := []rune(s); len(runes) > maxText {
 		s = string(runes[:maxText]) + "…"
 	}
 	return s
+}
+
+// Printable has a blank for everything that a terminal might obey.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
 }
