@@ -595,7 +595,9 @@ func TestDevOfAnotherFolder(t *testing.T) {
 					}
 				}
 				remove()
-				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test")
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				code, _, stderr := c.runUntil(ctx, c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test")
 				if want := "acme: could not create the development version of acme/acme-desk 1.0.0: there is one already, which is not of this folder; run 'dev' in the folder"; code != 1 || !strings.HasPrefix(stderr, want) {
 					t.Errorf("exit code %d: %s", code, stderr)
 				}
