@@ -48,7 +48,7 @@ func TestTerminalObeysNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &dev{App: App{Server: s, Stderr: out, Getenv: func(string) string { return "" }}, verbose: true}
-	h := d.shown(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, evil) }))
+	h := d.shown(&devState{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, evil) }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(evil)))
 	for line := range strings.Lines(out.String()) {
 		if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsPrint(r) }) || !strings.Contains(line, "T-1") {
