@@ -180,6 +180,8 @@ type Webhook struct {
 // Event is something that happened in the desk: [Assigned], [Replied], [Stopped] or [Changed].
 //
 // An event names its session by the desk's id (SessionID), or by the ConversationID that the desk stored, or by both.
+// A desk that gives a later session the id of an earlier one needs the ConversationID: what comes while the later one starts is
+// taken for the earlier one's else.
 // An event of a session that Botpress does not know is ignored.
 //
 //sumtype:decl

@@ -40,8 +40,9 @@ type Receiver interface {
 // record does not have it yet.
 type Backfiller interface {
 	// Backfill returns what happened in the session since then, oldest first. Too much is fine: what is known is recognised by
-	// its ID. Every message needs one. Of assignments without one, only the last counts. [Changed] is not among the events. An
-	// [Error] that is Gone means that the session is over.
+	// its ID. Every message needs one. Of assignments without one, only the last counts. [Changed] is not among the events, nor
+	// is the end of an earlier session with the same ID: it would end this one. An [Error] that is Gone means that the session is
+	// over.
 	Backfill(ctx context.Context, r BackfillRequest) ([]Event, error)
 }
 
