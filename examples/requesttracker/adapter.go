@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -124,21 +123,40 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 	return hitl.Ref{ID: id}, forOwner(err)
 }
 
+// ticket reads the ticket of a session. Agents may delete it, move it, or merge it into another one: then the error is Gone. For a
+// merged ticket, RT answers with the other one, and writes there, too; but that is somebody else's.
+func (d *desk) ticket(ctx context.Context, id string) (ticket, error) {
+	var t ticket
+	err := d.rt.get(ctx, "/ticket/"+id+"?fields%5BQueue%5D=Name", &t)
+	gone := hitl.Error{Gone: true, Err: err}
+	switch {
+	case refused(err, http.StatusForbidden, http.StatusNotFound):
+		gone.Message = fmt.Sprintf("Ticket %s is not in the queue %s of Request Tracker any more", id, d.Queue)
+	case err != nil:
+		return t, forOwner(err)
+	case t.ID.String() != id:
+		gone.Message = fmt.Sprintf("Ticket %s has been merged into ticket %s in Request Tracker", id, t.ID)
+	case !strings.EqualFold(t.Queue.Name, d.Queue) && t.Queue.ID != d.Queue:
+		gone.Message = fmt.Sprintf("Ticket %s has been moved from the queue %s to %s in Request Tracker", id, d.Queue, cmp.Or(t.Queue.Name, t.Queue.ID))
+	default:
+		return t, nil
+	}
+	return t, &gone
+}
+
 // StopHitl resolves the ticket, unless it is closed or gone already.
 func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
-	where := "/ticket/" + r.Session.ID
-	var t ticket
-	err := d.rt.get(ctx, where, &t)
-	if err == nil && !closed(t.Status) {
-		err = errors.Join(d.rt.put(ctx, where, fields{"Status": "resolved"}), d.rt.get(ctx, where, &t))
+	t, err := d.ticket(ctx, r.Session.ID)
+	if err != nil || closed(t.Status) {
+		return err
 	}
-	switch {
-	case refused(err, http.StatusNotFound), closed(t.Status):
-		return nil
-	case err == nil:
-		return hitl.Errorf("Request Tracker does not let the account %s resolve ticket %s", account, r.Session.ID)
+	if err := d.rt.put(ctx, "/ticket/"+r.Session.ID, fields{"Status": "resolved"}); err != nil {
+		return forOwner(err)
 	}
-	return forOwner(err)
+	if t, err = d.ticket(ctx, r.Session.ID); err == nil && !closed(t.Status) {
+		err = hitl.Errorf("Request Tracker does not let the account %s resolve ticket %s", account, r.Session.ID)
+	}
+	return err
 }
 
 // SendMessage writes on the ticket: what the end user says as correspondence in their name, what the bot says as a comment.
@@ -147,6 +165,9 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 	query := fmt.Sprintf("TicketId = %s AND CF.{%s} = %s", quote(r.Session.ID), messageField, quote(key))
 	if id, err := d.rt.find(ctx, "/transactions", query); id != "" || err != nil { // an earlier attempt has written it
 		return hitl.Ref{ID: id}, forOwner(err)
+	}
+	if _, err := d.ticket(ctx, r.Session.ID); err != nil {
+		return hitl.Ref{}, err
 	}
 	said := d.said(ctx, r.Message)
 	said["TxnCustomFields"] = fields{messageField: key}

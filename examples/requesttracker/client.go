@@ -59,6 +59,8 @@ type user struct {
 }
 
 type ticket struct {
+	ID           json.Number
+	Queue        struct{ ID, Name string } // the name only if it is asked for
 	Status       string
 	Owner        struct{ ID string } // their name
 	CustomFields customFields

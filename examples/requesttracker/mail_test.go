@@ -130,3 +130,41 @@ func TestFileThatRTKeeps(t *testing.T) {
 		}
 	}
 }
+
+// A ticket that agents have merged into another one, or moved, is not the session's any more: nothing is written in it.
+func TestTicketThatLeft(t *testing.T) {
+	for name, answer := range map[string]string{
+		"merged":  `{"id":8,"Queue":{"id":"3","Name":"Support"},"Status":"open"}`,
+		"moved":   `{"id":7,"Queue":{"id":"4","Name":"Second"},"Status":"open"}`,
+		"hidden":  "",
+		"present": `{"id":7,"Queue":{"id":"3","Name":"support"},"Status":"open"}`,
+	} {
+		var written []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/REST/2.0/transactions":
+				_, _ = io.WriteString(w, `{"items":[]}`)
+			case r.Method == http.MethodGet && answer != "":
+				_, _ = io.WriteString(w, answer)
+			case r.Method == http.MethodGet:
+				w.WriteHeader(http.StatusForbidden)
+			default:
+				written = append(written, r.Method+" "+r.URL.Path)
+			}
+		}))
+		t.Cleanup(server.Close)
+		d := &desk{Config: Config{Queue: "Support"}, rt: client{url: server.URL, http: http.DefaultClient}}
+		session := hitl.Ref{ID: "7"}
+		_, err := d.SendMessage(t.Context(), hitl.SendMessageRequest{Session: session, Message: message.Text{Text: "Hello"}})
+		stop := d.StopHitl(t.Context(), hitl.StopHitlRequest{Session: session})
+		if name == "present" {
+			if err != nil || isGone(stop) || len(written) != 2 {
+				t.Errorf("%s: %v, %v, %q", name, err, stop, written)
+			}
+			continue
+		}
+		if !isGone(err) || !isGone(stop) || len(written) != 0 {
+			t.Errorf("%s: %v, %v, %q", name, err, stop, written)
+		}
+	}
+}

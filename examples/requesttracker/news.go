@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,12 +20,19 @@ import (
 // RT rings when there is news: a few times within seconds, and never again. So a ring tells little, and we read all
 // transactions since the last one that we have seen: what a lost ring was about is read at the next one.
 
-// place is one in RT's history: in the webhook, where the news begins; in the state, how far we have read.
+// place is one in RT's history: how far we have read.
 type place struct {
 	Transaction int `json:"transaction"`
 }
 
 const stateSeen = "seen"
+
+// bell is what RT sends. Left is a ticket that has been moved to another queue or merged into another ticket: what happens there, we
+// may not be able to read.
+type bell struct {
+	Transaction int `json:"transaction"`
+	Left        int `json:"left"`
+}
 
 // Register makes RT ring here. What happened before the first time is no news.
 func (d *desk) Register(ctx context.Context, webhookURL string) error {
@@ -82,7 +90,7 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if err := d.genuine(r); err != nil {
 		return hitl.Webhook{}, err
 	}
-	var ring place
+	var ring bell
 	if err := verify.JSON(r, &ring); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("The webhook's body is not what the scrip in RT sends: %w", err)
 	}
@@ -99,14 +107,27 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
-	if len(news) < pageSize && !slices.ContainsFunc(news, func(t transaction) bool { return t.ID == ring.Transaction }) {
-		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", ring.Transaction))
-	}
 	events, err := d.events(ctx, news)
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
-	seen.Transaction = max(seen.Transaction, news[len(news)-1].ID)
+	rung := len(news) == pageSize || slices.ContainsFunc(news, func(t transaction) bool { return t.ID == ring.Transaction })
+	if ring.Left != 0 {
+		left := strconv.Itoa(ring.Left)
+		_, err := d.ticket(ctx, left)
+		own, told := errors.AsType[*hitl.Error](err)
+		if rung = told && own.Gone; rung {
+			events = append(events, hitl.Stopped{SessionID: left})
+		} else if err != nil {
+			return hitl.Webhook{}, err
+		}
+	}
+	if !rung {
+		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", ring.Transaction))
+	}
+	if len(news) > 0 {
+		seen.Transaction = max(seen.Transaction, news[len(news)-1].ID)
+	}
 	return hitl.Webhook{
 		Events: events,
 		Done:   func(ctx context.Context) error { return d.in.State.Set(ctx, stateSeen, seen) },
@@ -115,7 +136,8 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 
 // transactions lists those that can be news.
 func (d *desk) transactions(ctx context.Context, which, order string) ([]transaction, error) {
-	query := "TicketQueue = %s AND %s AND (Type = 'Correspond' OR Type = 'Status' OR (Type = 'Set' AND Field = 'Owner'))"
+	query := "TicketQueue = %s AND %s AND (Type = 'Correspond' OR Type = 'Status' OR (Type = 'Set' AND Field = 'Owner') OR " +
+		"(Type = 'AddLink' AND Field = 'MergedInto'))"
 	return list[transaction](ctx, d.rt, "/transactions", url.Values{
 		"query": {fmt.Sprintf(query, quote(d.Queue), which)}, "fields": {"ObjectId,Type,NewValue,Creator"},
 		"orderby": {"id"}, "order": {order},
@@ -134,6 +156,12 @@ func (d *desk) events(ctx context.Context, transactions []transaction) (events [
 				return nil, err
 			}
 			tickets[t.Ticket] = ticket
+		}
+		if ticket.ID.String() != t.Ticket { // It has been merged into another one, which is somebody else's.
+			if t.Type == "AddLink" {
+				events = append(events, hitl.Stopped{SessionID: t.Ticket})
+			}
+			continue
 		}
 		conversation := ticket.CustomFields.get(conversationField)
 		if conversation == "" {

@@ -45,6 +45,8 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("refused", w.testRefused)
 	t.Run("mail", w.testMail)
 	t.Run("strangers", w.testStrangers)
+	t.Run("merged", w.testMerged)
+	t.Run("moved", w.testMoved)
 	t.Run("uninstalled", w.testUninstalled)
 }
 
@@ -238,6 +240,73 @@ func (w *world) testStrangers(t *testing.T) {
 	w.heard()
 }
 
+// An agent merges the conversation's ticket into somebody else's. Nothing more is written there, and that one stays open.
+func (w *world) testMerged(t *testing.T) {
+	w.agent("root", http.MethodPost, "/ticket", fields{"Queue": rttest.Queue, "Subject": "By mail", "Requestor": "vip@example.com"})
+	other := w.lastTicket()
+	dan := w.escalate(botpresstest.Profile{Name: "Dan"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	ticket := w.lastTicket()
+	w.agent("root", http.MethodPost, "/ticket", fields{"Queue": rttest.Queue, "Subject": "By mail", "Requestor": "vip@example.com"})
+	w.agent("root", http.MethodPut, "/ticket/"+w.lastTicket(), fields{"MergeInto": ticket}) // ends nothing
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/"+ticket+"/correspond", plain("Hi"))
+	w.heard()
+	w.browse("root", "/Ticket/ModifyLinks.html", url.Values{"id": {ticket}, ticket + "-MergeInto": {other}, "SubmitTicket": {"1"}})
+	w.heard()
+	if want := []string{escalated, joined, "Alice Agent: Hi", over}; !cmp.Equal(want, shown(dan)) || dan.Active() {
+		t.Errorf("the end user was shown %q; active: %v", shown(dan), dan.Active())
+	}
+
+	// RT's rings are lost, and the end user is faster than the next one.
+	eva := w.escalate(botpresstest.Profile{Name: "Eva"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	ticket = w.lastTicket()
+	w.down()
+	w.agent("root", http.MethodPut, "/ticket/"+ticket, fields{"MergeInto": other})
+	w.unheard()
+	w.up()
+	before := w.stored(other)
+	_ = eva.Say(t.Context(), message.Text{Text: "Are you there?"})
+	w.settle()
+	if err := w.desk(t, w.config).StopHitl(t.Context(), hitl.StopHitlRequest{Session: hitl.Ref{ID: ticket}}); !isGone(err) {
+		t.Errorf("the end of a session whose ticket was merged: %v", err)
+	}
+	if diff := cmp.Diff(before, w.stored(other)); diff != "" {
+		t.Errorf("of somebody else, RT stores (-want +got):\n%s", diff)
+	}
+	fay := w.escalate(botpresstest.Profile{Name: "Fay"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+w.lastTicket(), fields{"Status": "resolved"})
+	w.heard()
+	if eva.Active() || fay.Active() {
+		t.Error("a lost ring was not made good for by the next one")
+	}
+}
+
+// An agent moves the conversation's ticket to a queue of which the account knows nothing.
+func (w *world) testMoved(t *testing.T) {
+	w.agent("root", http.MethodPost, "/queue", fields{"Name": "Second"})
+	gus := w.escalate(botpresstest.Profile{Name: "Gus"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	ticket := w.lastTicket()
+	w.agent("root", http.MethodPut, "/ticket/"+ticket, fields{"Queue": "Second"})
+	w.heard()
+	if want := []string{escalated, over}; !cmp.Equal(want, shown(gus)) || gus.Active() {
+		t.Errorf("the end user was shown %q; active: %v", shown(gus), gus.Active())
+	}
+	if _, err := w.rt.Insert(t.Context(), []byte(`@ACL = ( { UserId => 'botpress', Queue => 'Second', Right => [qw(SeeQueue ShowTicket ModifyTicket)] } ); 1;`)); err != nil {
+		t.Fatal(err)
+	}
+	err := w.desk(t, w.config).StopHitl(t.Context(), hitl.StopHitlRequest{Session: hitl.Ref{ID: ticket}})
+	if !isGone(err) || !strings.Contains(err.Error(), "Second") {
+		t.Errorf("the end of a session whose ticket was moved: %v", err)
+	}
+	if status := w.read("/ticket/"+ticket, nil)["Status"]; status == "resolved" {
+		t.Error("the ticket was resolved in the other queue")
+	}
+}
+
+func isGone(err error) bool {
+	own, ok := errors.AsType[*hitl.Error](err)
+	return ok && own.Gone
+}
+
 // mail hands RT a mail about a ticket.
 func (w *world) mail(ticket, mail string) {
 	w.t.Helper()
@@ -315,7 +384,7 @@ func (w *world) testAskedAgain(t *testing.T) {
 			Session: session, MessageID: "msg_late", Stopped: true, Message: message.Text{Text: "The user has left."},
 		})
 	})
-	if err := d.StopHitl(ctx, hitl.StopHitlRequest{Session: hitl.Ref{ID: "4711"}}); err != nil {
+	if err := d.StopHitl(ctx, hitl.StopHitlRequest{Session: hitl.Ref{ID: "4711"}}); !isGone(err) {
 		t.Errorf("a ticket that is gone: %v", err)
 	}
 	want := []string{
