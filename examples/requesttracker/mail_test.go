@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,6 +166,44 @@ func TestTicketThatLeft(t *testing.T) {
 		}
 		if !isGone(err) || !isGone(stop) || len(written) != 0 {
 			t.Errorf("%s: %v, %v, %q", name, err, stop, written)
+		}
+	}
+}
+
+// A queue may take more mail than RT lists at once, or than is read for one ring.
+func TestNewsAmongMail(t *testing.T) {
+	last, asked, before := 0, 0, 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		items := []map[string]any{}
+		if r.URL.Path == "/REST/2.0/transactions" {
+			asked++
+			since := regexp.MustCompile(`id > (\d+)`).FindStringSubmatch(r.URL.Query().Get("query"))[1]
+			from, _ := strconv.Atoi(since)
+			for id := from + 1; id <= last && len(items) < pageSize; id++ {
+				items = append(items, map[string]any{"id": strconv.Itoa(id), "ObjectId": "2", "Type": "Correspond"})
+			}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"items": items})
+	}))
+	t.Cleanup(server.Close)
+	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}}
+	for _, c := range []struct {
+		last, ring, read int
+		rung             bool
+	}{
+		{30, 30, 30, true},
+		{300, 230, 300, true},
+		{9000, 8000, backlog, false},
+		{120, 130, 120, false},
+	} {
+		last, before = c.last, asked
+		news, rung, err := d.news(t.Context(), 0, c.ring)
+		if len(news) != c.read || rung != c.rung || err != nil || asked-before > backlog/pageSize {
+			t.Errorf("%+v: %d read, %v, %v, %d requests", c, len(news), rung, err, asked-before)
+		}
+		events, err := d.events(t.Context(), news)
+		if len(events) != 0 || err != nil {
+			t.Errorf("mail is news: %v, %v", events, err)
 		}
 	}
 }

@@ -102,8 +102,7 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if _, err := d.in.State.Get(ctx, stateSeen, &seen); err != nil {
 		return hitl.Webhook{}, err
 	}
-	// RT may commit a transaction after others with greater numbers, but then that one rings.
-	news, err := d.transactions(ctx, fmt.Sprintf("(id > %d OR id = %d)", seen.Transaction, ring.Transaction), "ASC")
+	news, rung, err := d.news(ctx, seen.Transaction, ring.Transaction)
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
@@ -111,7 +110,6 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
-	rung := len(news) == pageSize || slices.ContainsFunc(news, func(t transaction) bool { return t.ID == ring.Transaction })
 	if ring.Left != 0 {
 		left := strconv.Itoa(ring.Left)
 		_, err := d.ticket(ctx, left)
@@ -122,8 +120,12 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 			return hitl.Webhook{}, err
 		}
 	}
-	if !rung {
+	status := http.StatusOK
+	switch {
+	case !rung && len(news) < backlog:
 		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", ring.Transaction))
+	case !rung:
+		status = http.StatusServiceUnavailable // RT rings again, and the rest is read.
 	}
 	if len(news) > 0 {
 		seen.Transaction = max(seen.Transaction, news[len(news)-1].ID)
@@ -131,7 +133,28 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	return hitl.Webhook{
 		Events: events,
 		Done:   func(ctx context.Context) error { return d.in.State.Set(ctx, stateSeen, seen) },
+		Status: status,
 	}, nil
+}
+
+// backlog is about how many transactions one ring reads at most.
+const backlog = 5 * pageSize
+
+// news reads what happened since the last transaction that was seen, until it has read the one that RT rings for: rung. There may be
+// more in a page than is shown to us.
+func (d *desk) news(ctx context.Context, seen, ring int) (news []transaction, rung bool, err error) {
+	// RT may commit a transaction after others with greater numbers, but then that one rings.
+	which := fmt.Sprintf("(id > %d OR id = %d)", seen, ring)
+	for !rung && len(news) < backlog {
+		page, err := d.transactions(ctx, which, "ASC")
+		if err != nil || len(page) == 0 {
+			return news, false, err
+		}
+		news = append(news, page...)
+		rung = slices.ContainsFunc(page, func(t transaction) bool { return t.ID == ring })
+		which = fmt.Sprintf("id > %d", page[len(page)-1].ID)
+	}
+	return news, rung, nil
 }
 
 // transactions lists those that can be news.
@@ -144,11 +167,42 @@ func (d *desk) transactions(ctx context.Context, which, order string) ([]transac
 	})
 }
 
+// conversations are the tickets that may be: a queue may take other tickets, too. RT finds no deleted ones, and no merged ones.
+func (d *desk) conversations(ctx context.Context, transactions []transaction) (map[string]bool, error) {
+	may := map[string]bool{}
+	for page := range slices.Chunk(transactions, pageSize) {
+		var ids []string
+		for _, t := range page {
+			ids = append(ids, "id = "+t.Ticket)
+			if t.NewValue == "deleted" || t.Type == "AddLink" {
+				may[t.Ticket] = true
+			}
+		}
+		slices.Sort(ids)
+		query := fmt.Sprintf("CF.{%s} IS NOT NULL AND (%s)", conversationField, strings.Join(slices.Compact(ids), " OR "))
+		found, err := list[ticket](ctx, d.rt, "/tickets", url.Values{"query": {query}})
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range found {
+			may[t.ID.String()] = true
+		}
+	}
+	return may, nil
+}
+
 // events is what transactions mean, where the ticket is a conversation. Of owners and statuses only those that are still
 // true are told: the others are no news any more.
 func (d *desk) events(ctx context.Context, transactions []transaction) (events []hitl.Event, err error) {
+	conversations, err := d.conversations(ctx, transactions)
+	if err != nil {
+		return nil, err
+	}
 	tickets := map[string]ticket{}
 	for i, t := range transactions {
+		if !conversations[t.Ticket] {
+			continue
+		}
 		ticket, known := tickets[t.Ticket]
 		if !known {
 			// One that has been deleted or taken from us must not hold up the others.

@@ -45,6 +45,7 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("refused", w.testRefused)
 	t.Run("mail", w.testMail)
 	t.Run("strangers", w.testStrangers)
+	t.Run("among mail", w.testAmongMail)
 	t.Run("merged", w.testMerged)
 	t.Run("moved", w.testMoved)
 	t.Run("uninstalled", w.testUninstalled)
@@ -238,6 +239,21 @@ func (w *world) testStrangers(t *testing.T) {
 	}
 	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+ticket, fields{"Status": "resolved"})
 	w.heard()
+}
+
+// The queue takes mail, too: more happens there between two rings than RT lists at once.
+func (w *world) testAmongMail(t *testing.T) {
+	w.agent("root", http.MethodPost, "/ticket", fields{"Queue": rttest.Queue, "Subject": "By mail", "Requestor": "vip@example.com"})
+	other := w.lastTicket()
+	for range pageSize + 1 {
+		w.agent(rttest.Bob, http.MethodPost, "/ticket/"+other+"/correspond", plain("We are working on it."))
+	}
+	hal := w.escalate(botpresstest.Profile{Name: "Hal"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/"+w.lastTicket()+"/correspond", plain("Hello Hal"))
+	w.heard()
+	if want := []string{escalated, joined, "Alice Agent: Hello Hal"}; !cmp.Equal(want, shown(hal)) {
+		t.Errorf("the end user was shown %q", shown(hal))
+	}
 }
 
 // An agent merges the conversation's ticket into somebody else's. Nothing more is written there, and that one stays open.
