@@ -66,7 +66,7 @@ func forOwner(err error) error {
 	switch {
 	case refused(err, http.StatusUnauthorized):
 		return &hitl.Error{Message: "Request Tracker does not accept the token.", Temporary: true, Err: err}
-	case refused(err, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound):
+	case refusedForGood(err):
 		return hitl.Errorf("Request Tracker refuses what the account %s asks: %w", account, err)
 	}
 	return err
@@ -170,23 +170,38 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 		return hitl.Ref{}, err
 	}
 	said := d.said(ctx, r.Message)
-	said["TxnCustomFields"] = fields{messageField: key}
+	id, err := d.write(ctx, r, said)
+	if said["Attachments"] != nil && refusedForGood(err) {
+		d.in.Logger.WarnContext(ctx, "RT, or the web server before it, does not take a file, so RT gets its address", "error", err)
+		id, err = d.write(ctx, r, words(r.Message))
+	}
+	return hitl.Ref{ID: id}, forOwner(err)
+}
+
+// write writes on the ticket.
+func (d *desk) write(ctx context.Context, r hitl.SendMessageRequest, said fields) (id string, err error) {
+	said["TxnCustomFields"] = fields{messageField: r.Key()}
 	where, author := "/ticket/"+r.Session.ID+"/comment", d.rt // for the agents alone, and opens no closed ticket again
 	if r.Author.ID != "" && !r.Stopped {
 		where, author = "/ticket/"+r.Session.ID+"/correspond", d.rt.as(r.Author.ID, d.password(r.Author.ID))
 	}
-	id, err := author.post(ctx, where, said)
+	id, err = author.post(ctx, where, said)
 	if author != d.rt && refused(err, http.StatusUnauthorized, http.StatusBadRequest) {
 		d.in.Logger.WarnContext(ctx, "RT does not let an end user write, so it is done for them", "user", r.Author.ID, "error", err)
 		said["Content"] = fmt.Sprintf("%s says:\n\n%s", cmp.Or(r.Name, r.Author.ID), said["Content"])
 		id, err = d.rt.post(ctx, where, said)
 	}
-	return hitl.Ref{ID: id}, forOwner(err)
+	return id, err
+}
+
+// words makes of a message what RT keeps, without files.
+func words(m message.Message) fields {
+	return fields{"Content": message.PlainText(m), "ContentType": "text/plain"}
 }
 
 // said makes of a message what RT keeps. Files are attached, if they can be fetched: their addresses may not last.
 func (d *desk) said(ctx context.Context, m message.Message) fields {
-	said := fields{"Content": message.PlainText(m), "ContentType": "text/plain"}
+	said := words(m)
 	source, title, ok := message.Media(m)
 	if !ok {
 		return said

@@ -141,6 +141,13 @@ func refused(err error, statuses ...int) bool {
 	return errors.As(err, &r) && slices.Contains(statuses, r.status)
 }
 
+// refusedForGood tells whether the same request would be refused again: by RT, or by the web server before it.
+func refusedForGood(err error) bool {
+	var r *refusal
+	passing := []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+	return errors.As(err, &r) && r.status/100 == 4 && !slices.Contains(passing, r.status)
+}
+
 // maxFile is how many bytes of an attachment are passed on, maxAnswer how many of an answer are read.
 const maxFile, maxAnswer = 20 << 20, maxFile*4/3 + 1<<20
 

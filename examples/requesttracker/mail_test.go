@@ -18,6 +18,7 @@ import (
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/corpus"
 	"github.com/hitl-go/sdk/message"
+	"github.com/hitl-go/sdk/message/media"
 )
 
 // An agent who writes mails is heard in full, and says nothing twice.
@@ -204,6 +205,66 @@ func TestNewsAmongMail(t *testing.T) {
 		events, err := d.events(t.Context(), news)
 		if len(events) != 0 || err != nil {
 			t.Errorf("mail is news: %v, %v", events, err)
+		}
+	}
+}
+
+// A file that the web server before RT does not take holds nobody up: RT gets its address.
+func TestFileThatRTRefuses(t *testing.T) {
+	files := newFileServer(t)
+	picture := message.Image{ImageURL: files.put("/end-user/1", "image/png", []byte("\x89PNG\r\n\x1a\n")), Title: "Look"}
+	for _, c := range []struct {
+		status int
+		author string
+		want   string // what RT gets in the end; empty if nothing, and it is tried later
+	}{
+		{http.StatusRequestEntityTooLarge, account + "-user_1", message.PlainText(picture)},
+		{http.StatusRequestEntityTooLarge, "", message.PlainText(picture)},
+		{http.StatusForbidden, "", message.PlainText(picture)},
+		{http.StatusTooManyRequests, "", ""},
+		{http.StatusBadGateway, "", ""},
+	} {
+		var got string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var said struct {
+				Content     string
+				Attachments []any
+			}
+			_ = json.NewDecoder(r.Body).Decode(&said)
+			switch {
+			case r.Method == http.MethodGet:
+				_, _ = io.WriteString(w, `{"id":7,"Queue":{"Name":"Support"},"items":[]}`)
+			case said.Attachments != nil:
+				http.Error(w, "<html>no", c.status)
+			default:
+				got = said.Content
+			}
+		}))
+		t.Cleanup(server.Close)
+		d := &desk{
+			Config: Config{Queue: "Support"}, rt: client{url: server.URL, http: http.DefaultClient},
+			in: hitl.Installation{Logger: slog.New(slog.DiscardHandler)}, files: &media.Options{AllowPrivate: true},
+		}
+		_, err := d.SendMessage(t.Context(), hitl.SendMessageRequest{Session: hitl.Ref{ID: "7"}, Author: hitl.Ref{ID: c.author}, Message: picture})
+		if _, final := errors.AsType[*hitl.Error](err); got != c.want || final || (err == nil) != (c.want != "") {
+			t.Errorf("%+v: RT gets %q, %v", c, got, err)
+		}
+	}
+}
+
+// What is refused for good is not tried again for ever.
+func TestRefusals(t *testing.T) {
+	for status, want := range map[int]string{
+		400: "final", 401: "temporary", 403: "final", 404: "final", 408: "", 413: "final", 422: "final", 425: "", 429: "", 500: "", 503: "",
+	} {
+		var got string
+		if own, ok := errors.AsType[*hitl.Error](forOwner(&refusal{status: status})); ok && own.Temporary {
+			got = "temporary"
+		} else if ok {
+			got = "final"
+		}
+		if got != want {
+			t.Errorf("%d: %q, want %q", status, got, want)
 		}
 	}
 }
