@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -97,13 +99,53 @@ func (d *desk) words(ctx context.Context, attachments []attachment) (map[string]
 		attachments[i].parent = parent
 		text := strings.TrimSpace(string(content))
 		if a.is("text/html") {
-			text = richtext.Text(text, nil)
+			text = richtext.Text(text, &richtext.Options{CutQuotes: true, CutSignature: true, SkipImage: isAttached})
+		} else {
+			text = withoutQuote(text)
 		}
 		if a.isText() && strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) }) {
 			words[a.ID] = text
 		}
 	}
 	return words, nil
+}
+
+// isAttached tells whether a picture in a mail is one of its parts, which is a file of its own.
+func isAttached(src string) bool { return strings.HasPrefix(strings.ToLower(src), "cid:") }
+
+// withoutQuote cuts what mail programs quote below an answer: an introduction, and what is quoted from there to the end, or to a
+// signature. If there is anything else below, somebody wrote it, and everything stays.
+func withoutQuote(text string) string {
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	end := len(lines)
+	for i, line := range lines {
+		if line == "-- " { // RFC 3676
+			end = i
+		}
+	}
+	quote := end
+	for quote > 0 && (strings.HasPrefix(lines[quote-1], ">") || strings.TrimSpace(lines[quote-1]) == "") {
+		quote--
+	}
+	if !strings.Contains("\n"+strings.Join(lines[quote:end], "\n"), "\n>") {
+		return text
+	}
+	const most = 3 // lines of an introduction, of which there are several only if it has an address
+	for begin := quote - 1; begin >= max(quote-most, 1) && !strings.HasPrefix(lines[begin], ">"); begin-- {
+		above, introduction := strings.TrimSpace(strings.Join(lines[:begin], "\n")), strings.Join(lines[begin:quote], " ")
+		if above != "" && isIntroduction(introduction) && (begin == quote-1 || address.MatchString(introduction)) {
+			return above
+		}
+	}
+	return text
+}
+
+var address = regexp.MustCompile(`<[^<>]+@[^<>]+>`)
+
+// isIntroduction tells whether package richtext takes a line for the introduction of a quote: "On 5 May 2026, Jane wrote:".
+func isIntroduction(line string) bool {
+	quote := "<p>.</p><p>" + html.EscapeString(line) + `</p><blockquote type="cite">?</blockquote>`
+	return richtext.Text(quote, &richtext.Options{CutQuotes: true}) == "."
 }
 
 // spokenParts are the ids of the texts below a part that say everything once. The parts of multipart/alternative say the same,
@@ -125,11 +167,11 @@ func spokenParts(attachments []attachment, words map[string]string, below string
 	if !alternative && (below != "" || children < 2) {
 		return ids
 	}
-	isPlain := func(id string) bool {
-		return slices.ContainsFunc(attachments, func(a attachment) bool { return a.ID == id && a.is("text/plain") })
+	isHTML := func(id string) bool { // In HTML, quotes and signatures are marked.
+		return slices.ContainsFunc(attachments, func(a attachment) bool { return a.ID == id && a.is("text/html") })
 	}
-	if slices.ContainsFunc(ids, isPlain) {
-		ids = slices.DeleteFunc(ids, func(id string) bool { return !isPlain(id) })
+	if slices.ContainsFunc(ids, isHTML) {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !isHTML(id) })
 	}
 	return ids
 }

@@ -59,7 +59,7 @@ func TestMails(t *testing.T) {
 						got = append(got, message.PlainText(item))
 					}
 				}
-				if said := strings.Join(got, " / "); said != c.Want {
+				if said := strings.ReplaceAll(strings.Join(got, " / "), "\n", "¶"); said != c.Want {
 					t.Errorf("line %d: %q says %q, want %q", c.Line, c.In, said, c.Want)
 				}
 			}
@@ -74,6 +74,7 @@ func parts(lines string) (parts []map[string]any) {
 		depth := len(line) - len(strings.TrimLeft(line, " "))
 		kind, rest, _ := strings.Cut(line[depth:], "|")
 		name, content, _ := strings.Cut(rest, "|")
+		content = strings.ReplaceAll(content, "¶", "\n")
 		id := strconv.Itoa(i + 1)
 		parent := any(0)
 		if depth > 0 {
