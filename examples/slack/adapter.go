@@ -24,12 +24,14 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 	ref, err := d.write(ctx, channel, begun+r.ConversationID, card(r)...)
 	if said := r.Transcript(ctx, nil); said != "" && err == nil {
 		_, err = d.once(ctx, threadOf(ref.ID), "transcript", func() ([]slack.MsgOption, error) {
-			if definition.TextUnit.Len(said) > definition.MaxText {
+			if !fits(said) {
 				shared, err := d.share(ctx, media.File{Name: "transcript.txt", Data: []byte(said)}, "What was said before")
 				if refusal(err).Temporary {
 					return shared, err
 				}
-				said = r.Transcript(ctx, &message.TranscriptOptions{Limit: definition.MaxText, Unit: definition.TextUnit})
+				for limit := definition.MaxText; !fits(said); limit /= 2 {
+					said = r.Transcript(ctx, &message.TranscriptOptions{Limit: limit, Unit: definition.TextUnit})
+				}
 			}
 			return words(said), nil
 		})
@@ -77,7 +79,21 @@ func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.Msg
 		}
 		d.in.Logger.WarnContext(ctx, "a file cannot be copied, so Slack gets its address", "error", err)
 	}
-	return append(words(message.PlainText(r.Message)), slack.MsgOptionUsername(name), icon), nil
+	text := message.PlainText(r.Message)
+	if !fits(text) {
+		shared, err := d.share(ctx, media.File{Name: "message.txt", Data: []byte(text)}, "A message from "+name)
+		if refusal(err).Temporary {
+			return shared, err
+		}
+		d.in.Logger.WarnContext(ctx, "a long message cannot be a file, so Slack makes several messages of it", "error", err)
+	}
+	return append(words(text), slack.MsgOptionUsername(name), icon), nil
+}
+
+// fits tells whether Slack shows a text as one message. It counts characters as they are written, such as "&amp;".
+func fits(text string) bool {
+	const longest = 4_000
+	return message.UTF16.Len(slackutilsx.EscapeMessage(text)) <= longest
 }
 
 // words is a text as it is: nothing in it is formatted, or calls people.

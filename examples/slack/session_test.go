@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -383,6 +384,42 @@ func TestLongTranscript(t *testing.T) {
 			t.Errorf("the first reply is %.200q with %d files", reply.Text, len(reply.Files))
 		}
 	})
+}
+
+// Slack counts what it gets: "&amp;" is five characters. A long message is a file, and one message, and so is a long history.
+func TestEntities(t *testing.T) {
+	long := strings.Repeat("<a&b>", 700)
+	for name, noFiles := range map[string]bool{"files": false, "no files": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, true, func(t *testing.T, w *world) {
+				if noFiles {
+					w.slack.Refuse("files.getUploadURLExternal", "file_uploads_disabled")
+				}
+				u := w.in.NewEndUser(botpresstest.Profile{Name: "Jane Doe"})
+				for range 3 {
+					w.must(u.Say(t.Context(), message.Text{Text: long[:1000]}))
+				}
+				w.must(u.Escalate(t.Context(), botpresstest.Escalation{Title: "Help"}))
+				w.pass(15 * time.Second)
+				if all := w.slack.Messages(); len(all) != 2 || (len(all[1].Files) == 1) == noFiles {
+					t.Errorf("the history is %d messages", len(all)-1)
+				}
+				w.say(u, long)
+				w.pass(15 * time.Second)
+				said := w.slack.Messages()[2:]
+				if !noFiles && (len(said) != 1 || len(said[0].Files) != 1 || string(said[0].Files[0].Data) != long) {
+					t.Errorf("the message is %d", len(said))
+				}
+				var text strings.Builder
+				for _, m := range said {
+					text.WriteString(m.Raw)
+				}
+				if noFiles && html.UnescapeString(text.String()) != long {
+					t.Errorf("the message is %.200q in %d", text.String(), len(said))
+				}
+			})
+		})
+	}
 }
 
 // A reply is edited twice, and the first event is late: what the end user reads last is what the reply says.

@@ -10,6 +10,7 @@ import (
 
 const (
 	longestPost   = 40_000 // More is cut off.
+	longestPart   = 4_000  // More becomes several messages.
 	longestUpdate = 4_000
 	metadataBytes = 8_000
 )
@@ -140,10 +141,18 @@ func (s *Slack) postMessage(c *call) (wire, error) {
 		return nil, err
 	}
 	m := &message{
-		ts: s.newTS(), threadTS: s.rootOf(c.arg("thread_ts")), author: s.users[s.BotUserID], username: username, icons: icons,
-		text: cut(v.text, longestPost), blocks: v.blocks, attached: v.attached, metadata: v.metadata,
+		threadTS: s.rootOf(c.arg("thread_ts")), author: s.users[s.BotUserID], username: username, icons: icons,
+		blocks: v.blocks, attached: v.attached, metadata: v.metadata,
 	}
 	m.broadcast = m.threadTS != "" && c.flag("reply_broadcast")
+	text := []rune(cut(v.text, longestPost))
+	for len(v.blocks) == 0 && len(text) > longestPart {
+		part := *m
+		part.ts, part.text, part.metadata, part.attached = s.newTS(), string(text[:longestPart]), nil, nil
+		s.tell(&part)
+		text = text[longestPart:]
+	}
+	m.ts, m.text = s.newTS(), string(text)
 	s.tell(m)
 	answer := s.wire(m, false, true)
 	s.shareLinked(m)

@@ -35,6 +35,9 @@
 //	  an empty thread_ts: invalid_thread_ts                            A
 //	chat.postMessage, chat.update
 //	  text is cut off at 40,000 characters                             D  reference/methods/chat.postMessage
+//	  of more than some 4,000 it makes several messages, and answers
+//	  with the last one                                                R  qiita.com/udxefjzk/items/ed69eed070e190858560
+//	  only that one has the metadata                                   A
 //	  4,000 characters in an update: msg_too_long                      D  reference/methods/chat.update
 //	  4,000 in a message to one member                                 A
 //	  an update keeps metadata, {} removes it                          D  reference/methods/chat.update

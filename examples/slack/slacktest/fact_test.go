@@ -185,8 +185,13 @@ func TestUpdate(t *testing.T) {
 func TestLongText(t *testing.T) {
 	inBubble(t, slacktest.Options{}, func(w *world) {
 		_, ts, err := w.api.PostMessage(w.Channel, slack.MsgOptionText(strings.Repeat("ü", 40_001), false))
-		if m, _ := w.Message(ts); err != nil || len([]rune(m.Raw)) != 40_000 {
-			t.Errorf("%d characters, %v", len([]rune(m.Raw)), err)
+		var size int
+		parts := w.Messages()
+		for _, m := range parts {
+			size += len([]rune(m.Raw))
+		}
+		if err != nil || len(parts) != 10 || size != 40_000 || parts[9].TS != ts {
+			t.Errorf("%d characters in %d messages, %v", size, len(parts), err)
 		}
 	})
 }
