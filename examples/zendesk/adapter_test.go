@@ -659,6 +659,16 @@ func TestLongPictureAddress(t *testing.T) {
 	}
 }
 
+func TestLongName(t *testing.T) {
+	w := newTheatre(t)
+	long := strings.Repeat("Jane ", 60)
+	_, ticket := w.session(botpresstest.Profile{Name: long}, botpresstest.Escalation{Title: "Help", Session: Session{ChatbotName: long}})
+	u := w.desk.User(w.ticket(ticket).RequesterID)
+	if n := len([]rune(u.Name)); n > 255 || !strings.HasPrefix(u.Name, "Jane Jane ") {
+		t.Errorf("Zendesk has a name of %d characters: %q", n, u.Name)
+	}
+}
+
 func TestLongTranscript(t *testing.T) {
 	w := newTheatre(t)
 	u := w.in.NewEndUser(botpresstest.Profile{Name: "Jane"})

@@ -10,9 +10,14 @@ import (
 	"strings"
 
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/message"
 )
 
-const maxPhoto = 255 // Characters that Zendesk takes of a picture's address.
+// Characters that Zendesk takes.
+const (
+	maxPhoto = 255 // Of a picture's address.
+	maxName  = 255
+)
 
 // CreateUser makes the end user a user of Zendesk, with the Botpress user as its external id.
 func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {
@@ -26,6 +31,7 @@ func (a *adapter) endUser(ctx context.Context, externalID, name, email, photo st
 	if len((&url.URL{Path: photo}).EscapedPath()) > maxPhoto {
 		photo = "" // Half an address is of no use.
 	}
+	name = cmp.Or(message.Title(name, maxName, message.UTF16), "Unknown User")
 	if email != "" {
 		found, err := call[usersAnswer](ctx, a.api, http.MethodGet, "users/search.json?query="+url.QueryEscape("email:"+email), nil)
 		if err != nil {

@@ -134,6 +134,7 @@ func TestRules(t *testing.T) {
 		{"PUT", "tickets/1.json", `{'ticket': {'comment': {'html_body': 'x', 'uploads': ['none']}}}`, 422, "Attachment: is invalid"},
 		{"PUT", "tickets/1.json", `no JSON`, 400, "invalid character"},
 		{"POST", "users/create_or_update", `{'user': {'name': ''}}`, 422, "is too short"},
+		{"POST", "users/create_or_update", `{'user': {'name': '` + strings.Repeat("ü", 256) + `'}}`, 422, "255"},
 		{"POST", "users/create_or_update", `{'user': {'name': 'x', 'remote_photo_url': '` + strings.Repeat("x", 256) + `'}}`, 422, "255"},
 		{"POST", "triggers", `{'trigger': {'title': 't', 'conditions': {'all': [{'field': 'moon', 'operator': 'is', 'value': 'full'}]}}}`, 422, "moon"},
 		{"DELETE", "triggers/1", "", 404, "Not found"},

@@ -49,6 +49,7 @@
 //	  RecordInvalid, details.base, ticket_field_id and _type           R
 //	  details.status of a closed ticket                                R
 //	  descriptions in the account's language, here German              R  their wording is A
+//	  255 characters of a name or of a picture's address               R  of a name A
 //	  IdempotentRequestError, X-Idempotency-Lookup, two hours          D  api-reference/ticketing/introduction
 //	  keys are compared by parameters; refusals use none up            A
 //	tickets

@@ -39,6 +39,7 @@ var (
 	saysFilename        = sentence{"filename: is required", "filename: wird benötigt"}
 
 	saysShortName     = sentence{"Name:  is too short (minimum is 1 character)", "Name: ist zu kurz (mindestens 1 Zeichen)"}
+	saysLongName      = sentence{"Name:  is too long (maximum is 255 characters)", "Name: ist zu lang (höchstens 255 Zeichen)"}
 	saysLongPhoto     = sentence{"Remote photo url: is too long (maximum is 255 characters)", "Remote photo url: ist zu lang (höchstens 255 Zeichen)"}
 	saysAddress       = sentence{"Email: %s is not properly formatted", "E-Mail: %s hat ein falsches Format"}
 	saysTakenAddress  = sentence{"Email: %s is already being used by another user", "E-Mail: %s wird bereits von einem anderen Benutzer verwendet"}

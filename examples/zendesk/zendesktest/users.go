@@ -114,6 +114,8 @@ func (d *Desk) check(u *User, f userFields) *apiError {
 	switch {
 	case u == nil && f.Name == nil, f.Name != nil && utf8.RuneCountInString(*f.Name) < 1:
 		return invalid("name", saysShortName)
+	case f.Name != nil && utf8.RuneCountInString(*f.Name) > 255:
+		return invalid("name", saysLongName)
 	case len(f.PhotoURL) > 255:
 		return invalid("remote_photo_url", saysLongPhoto)
 	case f.Email.text != "" && !strings.Contains(f.Email.text, "@"):
