@@ -35,6 +35,16 @@ func TestText(t *testing.T) {
 			{"type":"emoji","name":"+1","unicode":"1f44d"},{"type":"text","text":" "},{"type":"emoji","name":"+1","unicode":"1f44d"}]}]}]}`, "👍 👍"},
 		{"emoji in a list", `{"text":"• :a: one","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_list","style":"bullet","elements":[
 			{"type":"rich_text_section","elements":[{"type":"emoji","name":"a","unicode":"1f170-fe0f"}]}]}]}]}`, "• 🅰️ one"},
+		{"a group without a label", `{"text":"ask <!subteam^S0123ABCD>"}`, "ask @S0123ABCD"},
+		{"a date", `{"text":"at <!date^1392734382^{date_num}|2014-02-18> or <!date^1392734382^{date_num}^https://example.com|then>"}`, "at 2014-02-18 or then"},
+		{"an emoji after a time", `{"text":"10:30:smile:","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"text","text":"10:30"},{"type":"emoji","name":"smile","unicode":"1f604"}]}]}]}`, "10:30😄"},
+		{"an emoji after a colon", `{"text":"Note::wave:","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"text","text":"Note:"},{"type":"emoji","name":"wave","unicode":"1f44b"}]}]}]}`, "Note:👋"},
+		{"the name of an emoji in code", `{"text":"` + "`:wave:`" + ` is &lt;:wave:&gt;","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[
+			{"type":"text","text":":wave:","style":{"code":true}},{"type":"text","text":" is <"},{"type":"emoji","name":"wave","unicode":"1f44b"},{"type":"text","text":">"}]}]}]}`, "`:wave:` is <👋>"},
+		{"an emoji in a quote", `{"text":"&gt; :a:\n&gt; b:a:","blocks":[{"type":"header","text":{"type":"plain_text","text":"x"}},{"type":"rich_text","elements":[{"type":"rich_text_quote","elements":[
+			{"type":"text","text":":a:\nb"},{"type":"emoji","name":"a","unicode":"1f170-fe0f"}]}]}]}`, "> :a:\n> b🅰️"},
 		{"a quote and code", `{"text":"&gt; said\nand ` + "`x &lt; y`" + `"}`, "> said\nand `x < y`"},
 		{"nothing", `{"text":" "}`, ""},
 		{"what is no markup", `{"text":"a &lt;@U1&gt; <> <|>"}`, "a <@U1> <> <|>"},
