@@ -93,6 +93,9 @@ func (w *world) startRT(data []byte) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
+		if strings.Contains(w.rt.Log(), "at (eval") {
+			w.t.Error("Perl warns of the scrip")
+		}
 		if w.t.Failed() {
 			w.t.Logf("RT's log:\n%s", w.rt.Log())
 		}

@@ -106,16 +106,13 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
-	events, err := d.events(ctx, news)
-	if err != nil {
-		return hitl.Webhook{}, forOwner(err)
-	}
+	var last []hitl.Event
 	if ring.Left != 0 {
 		left := strconv.Itoa(ring.Left)
 		_, err := d.ticket(ctx, left)
 		own, told := errors.AsType[*hitl.Error](err)
 		if rung = told && own.Gone; rung {
-			events = append(events, hitl.Stopped{SessionID: left})
+			last = []hitl.Event{hitl.Stopped{SessionID: left}}
 		} else if err != nil {
 			return hitl.Webhook{}, err
 		}
@@ -127,6 +124,11 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	case !rung:
 		status = http.StatusServiceUnavailable // RT rings again, and the rest is read.
 	}
+	events, err := d.events(ctx, news)
+	if err != nil {
+		return hitl.Webhook{}, forOwner(err)
+	}
+	events = append(events, last...)
 	if len(news) > 0 {
 		seen.Transaction = max(seen.Transaction, news[len(news)-1].ID)
 	}
