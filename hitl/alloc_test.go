@@ -25,7 +25,8 @@ var operations = []struct {
 	{"ping", func(int) [2]string { return ping }, 20},
 	{"createUser", func(int) [2]string { return createUser }, 130},
 	{"message_created", func(n int) [2]string {
-		return [2]string{sendMessage[0], strings.Replace(sendMessage[1], "msg_1", fmt.Sprintf("msg_%d", n), 1)}
+		said := strings.NewReplacer("msg_1", fmt.Sprintf("msg_%d", n), `"text":"hello"`, `"text":"hello","userId":"user_1"`)
+		return [2]string{sendMessage[0], said.Replace(sendMessage[1])}
 	}, 139},
 	{"webhook_received", func(n int) [2]string {
 		return [2]string{webhook[0], strings.Replace(webhook[1], "hello", fmt.Sprintf("hello %d", n), 1)}

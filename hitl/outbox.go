@@ -213,6 +213,9 @@ func (d *toDesk) deliverAll(ctx context.Context, ses *session, readAt time.Time,
 		err := d.send(ctx, ses, o)
 		switch {
 		case err == nil:
+			if o.extras.UserID == "" && (!ses.closed() || ses.stopPending) { // the bot's last words, maybe
+				d.stopAgain(ctx, ses)
+			}
 		case isPermanent(err):
 			if o.id == target.id {
 				return err

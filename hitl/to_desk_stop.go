@@ -94,15 +94,14 @@ func (d *toDesk) end(ctx context.Context, ses *session) error {
 	return errors.Join(err, markErr)
 }
 
-// flushAndStop ends the session in the desk, after all that was said in it. What the bot has just said may be on its way to the
-// desk at another replica, which would reopen the session. It is not waited for any longer than that: Botpress may send the bot's
-// last words after the answer to stopHitl.
+// flushAndStop ends the session in the desk, after all that was said in it. The bot's last words are not waited for: Botpress
+// may send them after the answer to stopHitl. Whoever sends them meanwhile calls stopAgain.
 func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 	left, err := d.flush(ctx, ses)
 	if err != nil {
 		return fmt.Errorf("hitl: messages are undelivered: %w", err)
 	}
-	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" || !d.isOld(o) }) {
+	if slices.ContainsFunc(left, func(o outgoing) bool { return o.extras.UserID != "" }) {
 		return errInFlight
 	}
 	err = d.adapter.StopHitl(ctx, StopHitlRequest{ConversationID: ses.conversationID, Session: ses.ref})
@@ -110,6 +109,25 @@ func (d *toDesk) flushAndStop(ctx context.Context, ses *session) error {
 		return nil
 	}
 	return err
+}
+
+// stopAgain ends a session in the desk once more if it has ended, at another replica, while something was on its way to the desk:
+// that has reopened it. The conversation is locked.
+func (d *toDesk) stopAgain(ctx context.Context, ses *session) {
+	current, err := d.sessions.read(ctx, ses.conversationID)
+	if err == nil && !current.closed() {
+		return
+	}
+	if err == nil {
+		current, err = d.sessions.markClosed(ctx, current, true) // so that anybody can go on with it
+	}
+	if err == nil {
+		err = d.end(ctx, current)
+	}
+	if err != nil && !isPermanent(err) && !unknownID(err) {
+		d.log.WarnContext(ctx, "the session may be open in the desk although it has ended", "error", err)
+		d.retry(ses.conversationID, err)
+	}
 }
 
 // reconcile finishes what was left undone in a session: undelivered messages, and its end. The conversation is locked.
