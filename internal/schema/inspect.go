@@ -185,6 +185,10 @@ func applies(keyword, kind string) bool {
 	return false
 }
 
+// goPattern finds what only Go understands in a pattern: flags and names in groups, anchors, quotes, and classes. Patterns of JSON
+// Schema are those of JavaScript.
+var goPattern = regexp.MustCompile(`(^|[^\\])(\\\\)*(\(\?[imsUP]|\\[AzQEC]|\\[pP][^{]|\[\[:)`)
+
 // fits reports whether a value is valid for a keyword. The library ignores other values without an error.
 func fits(keyword, value, kind, item string) bool {
 	if kind == "array" && applies(keyword, item) {
@@ -199,7 +203,7 @@ func fits(keyword, value, kind, item string) bool {
 		return err == nil
 	case "pattern":
 		_, err := regexp.Compile(value)
-		return err == nil
+		return err == nil && !goPattern.MatchString(value)
 	case "uniqueItems":
 		return value == "true"
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "default", "example":

@@ -3,7 +3,7 @@
 // The schemas have the form in which Botpress' own tools deploy definitions: draft 7, without references, with
 // additionalProperties false. Titles and secrets stand under x-zui, where the Studio looks for them.
 //
-// A field is required unless its json tag has omitempty or omitzero. A jsonschema tag can have title, description,
+// A field is required unless its json tag has omitempty or omitzero, or it has a default: who leaves it out gets that. A jsonschema tag can have title, description,
 // enum (once for each value), default, example, format, pattern, minLength, maxLength, minimum, maximum,
 // exclusiveMinimum, exclusiveMaximum, multipleOf, minItems, maxItems and uniqueItems. Descriptions with commas need a
 // jsonschema_description tag.
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/invopop/jsonschema"
 
@@ -102,7 +103,10 @@ func finish(s *jsonschema.Schema) {
 		}
 		s.Extras[zui], s.Title = ui, ""
 	}
-	for property := range s.Properties.ValuesFromOldest() {
+	for name, property := range s.Properties.FromOldest() {
+		if property.Default != nil { // Validators that know no defaults would refuse what leaves it out.
+			s.Required = slices.DeleteFunc(s.Required, func(required string) bool { return required == name })
+		}
 		finish(property)
 	}
 	for _, one := range s.AnyOf {

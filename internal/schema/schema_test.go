@@ -178,8 +178,28 @@ func TestOfTagsThatSayNothing(t *testing.T) {
 		"bad pattern": {reflect.TypeFor[struct {
 			A string `jsonschema:"pattern=["`
 		}](), `A: the jsonschema tag says "pattern=[", and "[" is not a value for that`},
+		"flags in a pattern": {reflect.TypeFor[struct {
+			A string `jsonschema:"pattern=(?i)^eu$"`
+		}](), `A: the jsonschema tag says "pattern=(?i)^eu$", and "(?i)^eu$" is not a value for that`},
+		"Go's class in a pattern": {reflect.TypeFor[struct {
+			A string `jsonschema:"pattern=^[[:alpha:]]$"`
+		}](), `A: the jsonschema tag says "pattern=^[[:alpha:]]$", and "^[[:alpha:]]$" is not a value for that`},
+		"Go's anchors in a pattern": {reflect.TypeFor[struct {
+			A string `jsonschema:"pattern=\\Aeu\\z"`
+		}](), `A: the jsonschema tag says "pattern=\\Aeu\\z", and "\\Aeu\\z" is not a value for that`},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want) })
+	}
+}
+
+// A field with a default may be left out, also in the schema: the official tools never demand what has one.
+func TestDefaultIsNotRequired(t *testing.T) {
+	got, err := schema.Of(reflect.TypeFor[struct {
+		Region string `json:"region" jsonschema:"default=eu"`
+		Desk   string `json:"desk" jsonschema:"pattern=^\\\\A(a\\(?i)?$"`
+	}](), nil)
+	if err != nil || !strings.Contains(string(got), `"required":["desk"]`) {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 
