@@ -119,7 +119,7 @@ func (s *scene) session(t *testing.T, n int) {
 	}
 	o.startedAt = time.Now()
 	close(a.started)
-	words := rng.IntN(20)
+	words := rng.IntN(mostWords)
 	for i := 0; i < words; {
 		items := 1
 		if rng.IntN(5) == 0 {
@@ -178,6 +178,9 @@ func (s *scene) toldOfTheEnd(o *oracle) bool {
 		return strings.Contains(message.PlainText(m.Message), "continue assisting you")
 	})
 }
+
+// mostWords is how much an end user says in a session.
+const mostWords = 20
 
 // quietAtMost is longer than it takes until Botpress calls register, which wakes up a process that nobody has talked to, and until
 // the sweep after next: the first one may fail.
