@@ -17,6 +17,8 @@ type background struct {
 	begin  func() (end func(), ok bool) // counts work, so that the adapter is closed after it
 	run    func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error
 
+	reconcile func(ctx context.Context, conversationID string) error
+
 	sweeps  bool // whether sessions are swept
 	mu      sync.Mutex
 	stopped bool
@@ -79,28 +81,32 @@ func (b *background) later(delay time.Duration, do func(context.Context)) {
 
 // retry reconciles a session later, and again with backoff until that has succeeded. The error may ask for more time, see
 // [Retryable].
-func (b *background) retry(conversationID string, because error, reconcile func(ctx context.Context, conversationID string) error) {
+func (b *background) retry(conversationID string, because error) {
+	if r := b.addRetry(conversationID); r != nil {
+		b.plan(conversationID, r, because)
+	}
+}
+
+// addRetry returns the retry that is to be planned, or nil if there is one already, or too many.
+func (b *background) addRetry(conversationID string) *retry {
 	b.mu.Lock()
-	r, ok := b.retries[conversationID]
-	switch {
-	case ok:
+	defer b.mu.Unlock()
+	if r, ok := b.retries[conversationID]; ok {
 		r.again = r.again || r.running
-		b.mu.Unlock()
-		return
-	case len(b.retries) >= maxRetries:
-		b.mu.Unlock()
-		return
+		return nil
+	}
+	if len(b.retries) >= maxRetries {
+		return nil
 	}
 	if b.retries == nil {
 		b.retries = map[string]*retry{}
 	}
-	r = &retry{}
+	r := &retry{}
 	b.retries[conversationID] = r
-	b.mu.Unlock()
-	b.plan(conversationID, r, because, reconcile)
+	return r
 }
 
-func (b *background) plan(conversationID string, r *retry, because error, reconcile func(ctx context.Context, conversationID string) error) {
+func (b *background) plan(conversationID string, r *retry, because error) {
 	backoff := min(firstRetry<<min(r.attempts, 10), longestRetry)
 	if asked, ok := errors.AsType[*retryableError](because); ok {
 		backoff = min(max(backoff, asked.after), longestRetry)
@@ -110,20 +116,27 @@ func (b *background) plan(conversationID string, r *retry, because error, reconc
 		r.attempts++
 		r.running, r.again = true, false
 		b.mu.Unlock()
-		err := reconcile(ctx, conversationID)
-		b.mu.Lock()
-		r.running = false
-		if err == nil && !r.again || r.attempts >= maxRetryAttempts {
-			delete(b.retries, conversationID)
-			b.mu.Unlock()
+		err := b.reconcile(ctx, conversationID)
+		if b.endRetry(conversationID, r, err) {
 			return
 		}
-		if err == nil {
-			r.attempts = 0
-		}
-		b.mu.Unlock()
-		b.plan(conversationID, r, err, reconcile)
+		b.plan(conversationID, r, err)
 	})
+}
+
+// endRetry notes that an attempt has ended, and reports whether it was the last one.
+func (b *background) endRetry(conversationID string, r *retry, err error) (last bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.running = false
+	if err == nil && !r.again || r.attempts >= maxRetryAttempts {
+		delete(b.retries, conversationID)
+		return true
+	}
+	if err == nil {
+		r.attempts = 0
+	}
+	return false
 }
 
 // jitter keeps replicas from doing the same at the same moment.

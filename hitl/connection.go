@@ -63,7 +63,7 @@ func (s *Server) equip(in Installation, mask *redact.Masker) Installation {
 	in.Logger = redactedLogger(s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias), mask)
 	in.HTTPClient = s.opts.HTTPClient
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
-	leases := &leases{leases: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
+	leases := &leases{api: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
 	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}
 	return in
 }
@@ -110,9 +110,10 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	c.background.run = func(ctx context.Context, name string, timeout time.Duration, do func(context.Context) error) error {
 		return s.background(ctx, c, name, timeout, do)
 	}
+	c.background.reconcile = c.reconcile
 	toDesk.retry = func(conversationID string, because error) {
 		if conversationID != "" {
-			c.background.retry(conversationID, because, c.reconcile)
+			c.background.retry(conversationID, because)
 		}
 	}
 	toDesk.startAgain = toBot.startAgain

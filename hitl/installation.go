@@ -88,7 +88,7 @@ func (s State) Set(ctx context.Context, name string, v any) error {
 // [Options.Timeout]: change should be quick, and must not call Update.
 func (s State) Update(ctx context.Context, name string, v any, change func(context.Context) error) error {
 	key := s.key(stateUpdate)
-	held, err := s.leases.acquireKey(ctx, key, func() (bool, error) { return false, nil })
+	held, err := s.leases.acquireKey(ctx, key, nil)
 	if err != nil {
 		return err
 	}

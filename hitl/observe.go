@@ -47,7 +47,7 @@ type Operation struct {
 // The outcomes of operations.
 const (
 	OutcomeDone    = "done"
-	OutcomeRefused = "refused" // permanently: the request or the bot is at fault
+	OutcomeRefused = "refused" // for good, or until the bot's owner has fixed what the error names
 	OutcomeFailed  = "failed"  // transiently: the sender may retry
 )
 
@@ -63,14 +63,11 @@ func (o Operation) Outcome() string {
 	}
 }
 
-// observation collects what is learnt about an operation while it is at work. The server's own goroutine writes the
-// action.
-//
-// It is the context of this work, too.
+// observation collects what is learnt about an operation while it is at work. It is the context of this work, too.
 type observation struct {
 	context.Context //nolint:containedctx // It is one.
 
-	action   string
+	action   string // written and read by the goroutine that answers the request
 	mu       sync.Mutex
 	session  sessionKey                    // guarded by mu
 	mask     atomic.Pointer[redact.Masker] // of the installation's secrets

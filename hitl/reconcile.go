@@ -53,7 +53,7 @@ func (c *connection) reconcileOnce(ctx context.Context, conversationID string) e
 	if err := c.toDesk.def.checkChannel(conv.Channel); err != nil {
 		return fmt.Errorf("hitl: conversation %s is no session: %w", conversationID, err)
 	}
-	err = (&sweep{connection: c}).one(ctx, conv)
+	err = c.reconcileListed(ctx, conv)
 	if errors.Is(err, errInFlight) {
 		return fmt.Errorf("%w; try again in %v", err, c.toDesk.timeout+ackGrace+freshAttempt)
 	}

@@ -51,7 +51,7 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 func (c *connection) wakeUp(ctx context.Context) {
 	err := c.toDesk.in.Client.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{ScheduleRegisterCall: botpress.Hourly})
 	if err != nil {
-		c.toDesk.log.WarnContext(ctx, "Botpress does not call register every hour", "error", err)
+		c.toDesk.log.WarnContext(ctx, "Botpress could not be asked to call register every hour", "error", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -26,9 +25,8 @@ const (
 	scheduleGap     = schedulerJitter + 200*time.Millisecond
 )
 
-// activationClock is what this process knows of when the plugin takes events of a session.
+// activationClock is what this process knows of when the plugin takes events of a session. The lock of the conversation guards it.
 type activationClock struct {
-	mu     sync.Mutex
 	last   time.Time // when our latest event is due
 	ready  bool      // the plugin has sent a message to the desk: it takes events at once
 	shared bool      // the state is there
@@ -40,15 +38,11 @@ func (c *activationClock) markReady() {
 	if c == nil {
 		return // the session has not started, and its messages come from somewhere else
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.ready = true
 }
 
 // reserve notes until when events are scheduled by other means than slot.
 func (c *activationClock) reserve(last time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.last, c.over = latest(c.last, last), false
 }
 
@@ -56,8 +50,6 @@ func (c *activationClock) isOver() bool {
 	if c == nil {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.over
 }
 
@@ -94,10 +86,7 @@ func (s *sessions) activating(ses *session) bool {
 	case age > activationWatch*s.activationDelay || ses.activation == nil:
 		return false
 	}
-	own := ses.activation
-	own.mu.Lock()
-	defer own.mu.Unlock()
-	return !own.ready || own.last.After(s.clock.now())
+	return !ses.activation.ready || ses.activation.last.After(s.clock.now())
 }
 
 // Times of a session that starts again, in activation delays.
@@ -113,6 +102,27 @@ func (r activationRecord) isRepeating(now time.Time, delay time.Duration) bool {
 	return r[repeated] != r[startedAgain] && now.Before(parseTimestamp(r[startedAgain]).Add(repeatWait*delay))
 }
 
+// due returns when an event that happens now may reach the plugin of a session, after what is scheduled last. If that does not fit
+// into the activation window, it returns how long to wait before asking again.
+func (c *activationClock) due(now, startedAt, last time.Time, delay time.Duration) (due time.Time, wait time.Duration) {
+	due = now
+	if !last.IsZero() {
+		due = latest(due, last.Add(scheduleGap))
+	}
+	if !c.ready {
+		due = latest(due, startedAt.Add(delay))
+	}
+	end := startedAt.Add(2 * delay)
+	switch {
+	case !due.After(now) || !due.Add(schedulerJitter).After(end):
+		return due, 0
+	case end.After(now):
+		return due, end.Sub(now)
+	default:
+		return due, due.Sub(now)
+	}
+}
+
 // slot returns when an event that happens now may reach the plugin: nil for at once. It waits if it finds no time in the
 // activation window. It costs a call while the session is activating, and one when the plugin is ready.
 func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, error) {
@@ -120,24 +130,11 @@ func (s *sessions) slot(ctx context.Context, ses *session) (*botpress.Schedule, 
 		return nil, nil
 	}
 	own := ses.activation
-	own.mu.Lock()
-	defer own.mu.Unlock()
 	startedAt, last := ses.startedAt, own.last
 	for !own.frozen {
 		now := s.clock.now()
-		end := startedAt.Add(2 * s.activationDelay)
-		due := now
-		if !last.IsZero() {
-			due = latest(due, last.Add(scheduleGap))
-		}
-		if !own.ready {
-			due = latest(due, startedAt.Add(s.activationDelay))
-		}
-		if due.After(now) && due.Add(schedulerJitter).After(end) { // it does not fit into the window
-			wait := end.Sub(now)
-			if wait <= 0 {
-				wait = due.Sub(now)
-			}
+		due, wait := own.due(now, startedAt, last, s.activationDelay)
+		if wait > 0 {
 			if err := sleep.For(ctx, wait); err != nil {
 				return nil, err
 			}

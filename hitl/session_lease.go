@@ -12,11 +12,11 @@ import (
 	"github.com/hitl-go/sdk/internal/sleep"
 )
 
-// leases let one replica at a time work on something in a conversation.
+// leases let one replica at a time work on a conversation, a user or an integration.
 type leases struct {
-	leases lease.Leases
-	log    *slog.Logger
-	ttl    time.Duration // longer than any operation
+	api lease.Leases
+	log *slog.Logger
+	ttl time.Duration // longer than any operation
 }
 
 // acquire waits for the lease that a state of the conversation stands for. While it waits it asks whether another replica has
@@ -25,9 +25,10 @@ func (l *leases) acquire(ctx context.Context, conversationID, state string, sett
 	return l.acquireKey(ctx, botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}, settled)
 }
 
+// acquireKey waits for the lease of a state. A nil settled means that nobody else settles the work.
 func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled func() (bool, error)) (*lease.Lease, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		held, err := l.leases.Acquire(ctx, key, l.ttl)
+		held, err := l.api.Acquire(ctx, key, l.ttl)
 		if err == nil && !held.TakenOver {
 			return held, nil
 		}
@@ -39,11 +40,13 @@ func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled 
 				return nil, Retryable(5*time.Second, fmt.Errorf("hitl: another replica holds the lease %s of %s %s: %w", key.Name, key.Type, key.ID, err))
 			}
 		}
-		if done, err := settled(); done || err != nil {
-			if held != nil {
-				l.release(ctx, held)
+		if settled != nil {
+			if done, err := settled(); done || err != nil {
+				if held != nil {
+					l.release(ctx, held)
+				}
+				return nil, err
 			}
-			return nil, err
 		}
 		if held != nil {
 			return held, nil
@@ -54,7 +57,7 @@ func (l *leases) acquireKey(ctx context.Context, key botpress.StateKey, settled 
 // try takes the lease if nobody holds it, or returns [lease.ErrHeld].
 func (l *leases) try(ctx context.Context, conversationID, state string) (*lease.Lease, error) {
 	key := botpress.StateKey{Type: botpress.StateOfConversation, ID: conversationID, Name: state}
-	held, err := l.leases.Acquire(ctx, key, l.ttl)
+	held, err := l.api.Acquire(ctx, key, l.ttl)
 	if err != nil && !errors.Is(err, lease.ErrHeld) {
 		err = fmt.Errorf("hitl: acquire the lease %s of conversation %s: %w", state, conversationID, err)
 	}

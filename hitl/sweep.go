@@ -89,13 +89,13 @@ func (c *connection) sweep(ctx context.Context) (busy, listed bool) {
 func (c *connection) sweepAll(ctx context.Context) (listed bool, err error) {
 	in := c.toDesk.in
 	key := botpress.StateKey{Type: botpress.StateOfIntegration, ID: in.IntegrationID, Name: stateSweep}
-	held, err := c.toDesk.leases.leases.Acquire(ctx, key, sweepTimeout+10*time.Second)
+	held, err := c.toDesk.leases.api.Acquire(ctx, key, sweepTimeout+10*time.Second)
 	if err != nil {
 		return false, fmt.Errorf("hitl: acquire the lease of the sweep: %w", err)
 	}
 	defer c.toDesk.leases.release(ctx, held)
 
-	s := &sweep{connection: c, seen: map[string]bool{}}
+	s := &sweep{conn: c, seen: map[string]bool{}}
 	s.group.SetLimit(sweepAtOnce)
 	recent := c.toDesk.sessions.clock.now().Add(-recentlyClosed)
 	for _, list := range []struct {
@@ -126,8 +126,7 @@ func isRemoved(err error) bool {
 
 // sweep is one sweep at work.
 type sweep struct {
-	*connection
-
+	conn  *connection
 	group errgroup.Group
 	seen  map[string]bool
 }
@@ -135,22 +134,22 @@ type sweep struct {
 // all reconciles the listed sessions, down to those that were updated before the given time. A list for which there is too little
 // time, or that is too long, is continued by the next sweep of this process.
 func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams, until time.Time) error {
-	params.Channel = s.toDesk.def.Channel.Name
+	params.Channel = s.conn.toDesk.def.Channel.Name
 	list := params.Tags[tagPhase] + params.Tags[tagOutbox]
-	if s.sweptTo == nil {
-		s.sweptTo = map[string]string{}
+	if s.conn.sweptTo == nil {
+		s.conn.sweptTo = map[string]string{}
 	}
-	next := s.sweptTo[list]
+	next := s.conn.sweptTo[list]
 	for len(s.seen) < maxSweepSessions {
 		page := next
 		params.NextToken, params.Next = page, &next
-		for conv, err := range s.toDesk.in.Client.ListConversations(ctx, params) {
+		for conv, err := range s.conn.toDesk.in.Client.ListConversations(ctx, params) {
 			if ctx.Err() != nil {
-				s.sweptTo[list] = page
+				s.conn.sweptTo[list] = page
 				return ctx.Err()
 			}
 			if err != nil {
-				delete(s.sweptTo, list)
+				delete(s.conn.sweptTo, list)
 				return fmt.Errorf("hitl: list the sessions that are %s: %w", list, err)
 			}
 			if conv.UpdatedAt.Before(until) {
@@ -162,7 +161,7 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 			}
 			s.seen[conv.ID] = true
 			s.group.Go(func() error {
-				if err := s.one(ctx, conv); err != nil {
+				if err := s.conn.reconcileListed(ctx, conv); err != nil {
 					return fmt.Errorf("hitl: reconcile session %s: %w", conv.ID, err)
 				}
 				return nil
@@ -172,52 +171,52 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 			break
 		}
 	}
-	s.sweptTo[list] = next
+	s.conn.sweptTo[list] = next
 	return ctx.Err()
 }
 
-// one reconciles a session, in the time of an operation: its leases last that long, and a desk that hangs must not take the time of
-// the others. What fails is retried before the next sweep.
-func (s *sweep) one(sweeping context.Context, conv botpress.Conversation) (err error) {
-	ctx, cancel := context.WithTimeout(sweeping, s.toDesk.timeout)
+// reconcileListed reconciles a session that was listed, in the time of an operation: its leases last that long, and a desk that hangs
+// must not take the time of the others. What fails is retried before the next sweep.
+func (c *connection) reconcileListed(sweeping context.Context, conv botpress.Conversation) (err error) {
+	ctx, cancel := context.WithTimeout(sweeping, c.toDesk.timeout)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil { // of the adapter's
 			err = panicked(v)
 		}
 	}()
-	err = s.toDesk.locked(ctx, conv.ID, func() error {
-		ses := s.toDesk.sessions.snapshot(conv)
+	err = c.toDesk.locked(ctx, conv.ID, func() error {
+		ses := c.toDesk.sessions.snapshot(conv)
 		if ses.startedAt.IsZero() {
-			return s.abandon(ctx, ses)
+			return c.abandon(ctx, ses)
 		}
-		if current, ok := s.toDesk.sessions.cache.get(conv.ID); ok && current.closed() && !ses.closed() {
+		if current, ok := c.toDesk.sessions.cache.get(conv.ID); ok && current.closed() && !ses.closed() {
 			ses = current // it ended since the list was made
 		}
-		s.toDesk.sessions.remember(ses)
+		c.toDesk.sessions.remember(ses)
 		if ses.phase != ses.truePhase() {
-			if _, err := s.toDesk.sessions.write(ctx, conv.ID, botpress.Tags{tagPhase: ses.truePhase()}); err != nil {
+			if _, err := c.toDesk.sessions.write(ctx, conv.ID, botpress.Tags{tagPhase: ses.truePhase()}); err != nil {
 				return err
 			}
 		}
-		return s.catchUp(ctx, ses)
+		return c.catchUp(ctx, ses)
 	})
 	if err != nil && sweeping.Err() == nil {
-		s.toDesk.retry(conv.ID, err)
+		c.toDesk.retry(conv.ID, err)
 	}
 	return err
 }
 
 // abandon takes a session out of those that are being opened, if nobody opens it any more. It may have started since it was listed.
-func (s *sweep) abandon(ctx context.Context, ses *session) error {
-	if s.toDesk.sessions.clock.since(ses.createdAt) < s.toDesk.sessions.opensFor {
+func (c *connection) abandon(ctx context.Context, ses *session) error {
+	if c.toDesk.sessions.clock.since(ses.createdAt) < c.toDesk.sessions.opensFor {
 		return nil
 	}
-	ses, err := s.toDesk.sessions.read(ctx, ses.conversationID)
+	ses, err := c.toDesk.sessions.read(ctx, ses.conversationID)
 	if err != nil || !ses.startedAt.IsZero() {
 		return err
 	}
-	_, err = s.toDesk.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ""})
+	_, err = c.toDesk.sessions.write(ctx, ses.conversationID, botpress.Tags{tagPhase: ""})
 	return err
 }
 

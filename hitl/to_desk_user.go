@@ -53,7 +53,7 @@ func (d *toDesk) createUser(ctx context.Context, input json.RawMessage) (wire.Us
 // user is in the desk, if a replica has created them meanwhile.
 func (d *toDesk) leaseUser(ctx context.Context, userID string) (release func(), linked Ref, err error) {
 	key := botpress.StateKey{Type: botpress.StateOfUser, ID: userID, Name: stateUser}
-	held, err := d.leases.acquireKey(ctx, key, func() (bool, error) { return false, nil })
+	held, err := d.leases.acquireKey(ctx, key, nil)
 	if err != nil {
 		return nil, Ref{}, err
 	}
