@@ -61,7 +61,8 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 // equip gives an installation what its adapter works with.
 func (s *Server) equip(in Installation, mask *redact.Masker) Installation {
 	in.Logger = redactedLogger(s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias), mask)
-	in.HTTPClient = s.opts.HTTPClient
+	own := *s.opts.HTTPClient // what one adapter changes, such as the transport, is not the others'
+	in.HTTPClient = &own
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
 	leases := &leases{api: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
 	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}

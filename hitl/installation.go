@@ -36,7 +36,7 @@ type Installation struct {
 	Client *botpress.Client
 
 	// HTTPClient calls the help desk; the playground and "dev --playground" show what it sends. It has no timeout of its own: requests
-	// end with their context. Change a copy, not this one: all installations share it.
+	// end with their context. It is this installation's and may be changed; its Transport is shared, so wrap it.
 	HTTPClient *http.Client
 
 	// State keeps what the adapter must remember, such as credentials.

@@ -75,6 +75,27 @@ func TestBotsShareNoMemory(t *testing.T) {
 	}
 }
 
+// An adapter may change its HTTP client, such as by a transport that adds its token: the others' are not changed.
+func TestBotsShareNoHTTPClient(t *testing.T) {
+	given := &http.Client{}
+	clients := map[*http.Client]bool{}
+	desk := &fakeDesk{connect: func(_ context.Context, in hitl.Installation, _ fakeConfig) error {
+		if in.HTTPClient.Timeout != 0 {
+			t.Error("the client of another bot was changed")
+		}
+		in.HTTPClient.Timeout = time.Second
+		clients[in.HTTPClient] = true
+		return nil
+	}}
+	s := desk.server(t, hitl.Options{HTTPClient: given})
+	for _, bot := range []string{"bot_1", "bot_2"} {
+		ask(s, inBot(bot, webhook))
+	}
+	if len(clients) != 2 || given.Timeout != 0 {
+		t.Errorf("two bots have %d clients, and the one that was given has a timeout of %v", len(clients), given.Timeout)
+	}
+}
+
 func TestBotsDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		desk := &fakeDesk{sendMessage: func(context.Context, hitl.SendMessageRequest) (hitl.Ref, error) {
