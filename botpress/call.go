@@ -87,7 +87,7 @@ func (r request) path() (string, error) {
 		case "":
 			return "", fmt.Errorf("botpress: %s %s: %s is empty", r.method, r.route, name)
 		case ".", "..":
-			return "", fmt.Errorf("botpress: %s %s: %s is %q, which is no id", r.method, r.route, name, id)
+			return "", fmt.Errorf("botpress: %s %s: %s is %q, which is not an ID", r.method, r.route, name, id)
 		}
 		b.WriteString(before)
 		b.WriteString(url.PathEscape(id))

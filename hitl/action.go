@@ -67,7 +67,7 @@ func (c *connection) added(ctx context.Context, name string, input json.RawMessa
 	}
 	input = a.input.Normalize(input)
 	if err := a.input.Check(input); err != nil {
-		return response{}, invalidf("the input of %s does not fit: %w", name, err)
+		return response{}, invalidf("the input of %s is invalid: %w", name, err)
 	}
 	var cost atomic.Uint64
 	output, err := a.run(context.WithValue(ctx, costKey{}, &cost), c.adapter, input)

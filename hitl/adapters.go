@@ -35,7 +35,7 @@ type adapters struct {
 	log     *slog.Logger
 
 	connecting singleflight.Group
-	work       sync.WaitGroup // connects and closes
+	work       sync.WaitGroup // connects, reconnect loops, background work and closes
 
 	mu      sync.Mutex // of what follows, and of the fields of connections that belong here
 	live    *simplelru.LRU[scope, *connection]

@@ -68,7 +68,7 @@ func AddAction[I, In, Out any](s *Server, a Action, run func(context.Context, I,
 			}
 			var in In
 			if err := strictjson.Unmarshal(raw, &in); err != nil {
-				return nil, invalidf("the input of %s does not fit: %w", a.Name, err)
+				return nil, invalidf("the input of %s is invalid: %w", a.Name, err)
 			}
 			return run(ctx, i, in)
 		},

@@ -56,10 +56,10 @@ func TestAddAction(t *testing.T) {
 		"no input":        {`{"type": "nothing"}`, 200, `{"output": null, "meta": {"cost": 0}}`},
 		"wrong input": {
 			`{"type": "rate", "input": {"stars": 6, "note": 1}}`, 400,
-			`{"code": 400, "type": "InvalidPayload", "message": "the input of rate does not fit: note is of the type number and must be string; stars must be at most 5; ticket is missing"}`,
+			`{"code": 400, "type": "InvalidPayload", "message": "the input of rate is invalid: note is of the type number and must be string; stars must be at most 5; ticket is missing"}`,
 		},
-		"fraction":  {`{"type": "rate", "input": {"ticket": "T-1", "stars": 1.5}}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of rate does not fit: stars is of the type number and must be integer"}`},
-		"no object": {`{"type": "echo", "input": [1]}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of echo does not fit: it is of the type array and must be object"}`},
+		"fraction":  {`{"type": "rate", "input": {"ticket": "T-1", "stars": 1.5}}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of rate is invalid: stars is of the type number and must be integer"}`},
+		"no object": {`{"type": "echo", "input": [1]}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "the input of echo is invalid: it is of the type array and must be object"}`},
 		"refusal":   {`{"type": "rate", "input": {"ticket": "gone", "stars": 1}}`, 400, `{"code": 400, "type": "Runtime", "message": "There is no such ticket"}`},
 		"unknown":   {`{"type": "rates", "input": {}}`, 400, `{"code": 400, "type": "InvalidPayload", "message": "Action rates not found"}`},
 	} {
@@ -161,11 +161,11 @@ func TestConfigurationIsChecked(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ kind, config, want string }{
 		"fits":          {"", `{"url": "https://example.com", "more": 1}`, ""},
-		"empty":         {"", `{}`, "The configuration does not fit: url is missing"},
-		"null":          {"", `null`, "The configuration does not fit: url is missing"},
-		"not an object": {"", `[]`, "The configuration does not fit: it is of the type array and must be object"},
+		"empty":         {"", `{}`, "The configuration is invalid: url is missing"},
+		"null":          {"", `null`, "The configuration is invalid: url is missing"},
+		"not an object": {"", `[]`, "The configuration is invalid: it is of the type array and must be object"},
 		"alternative":   {"oauth", `{"token": "s3cret"}`, ""},
-		"wrong one":     {"oauth", `{"url": "s3cret"}`, "The configuration does not fit: token is missing"},
+		"wrong one":     {"oauth", `{"url": "s3cret"}`, "The configuration is invalid: token is missing"},
 		"unknown one":   {"saml", `{}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,7 @@ type body struct {
 // size is how many bytes count for the installation that the body belongs to: none of a small one.
 func (b *body) size() int64 { return b.large }
 
-// checked tells that the body was read and its signature is right, or that it is dropped.
+// checked records that the body was read and its signature is right, or that it is dropped.
 func (b *body) checked() {
 	b.of.unchecked.Release(b.unchecked)
 	b.unchecked = 0

@@ -48,7 +48,7 @@ func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawM
 	}
 	mask := redact.New(schema.Secrets(c.schema, raw)...)
 	if err := strictjson.Unique(raw); err != nil {
-		return raw, mask, Errorf("The configuration does not fit: %w", err)
+		return raw, mask, Errorf("The configuration is invalid: %w", err)
 	}
 	none, empty := bytes.Equal(raw, []byte("null")), json.RawMessage("{}")
 	value := raw
@@ -57,7 +57,7 @@ func (s *Server) checkConfiguration(name string, raw json.RawMessage) (json.RawM
 	}
 	value = c.checker.Normalize(value)
 	if err := c.checker.Check(value); err != nil {
-		return raw, mask, Errorf("The configuration does not fit: %w", err)
+		return raw, mask, Errorf("The configuration is invalid: %w", err)
 	}
 	if none && bytes.Equal(value, empty) {
 		return raw, mask, nil // an adapter with a type of its own sees what was sent

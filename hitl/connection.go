@@ -104,7 +104,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	toBot := &toBot{
 		def: def, api: api, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
 		desk: toDesk, seenMessages: seen, authors: cache[string]{s.memory.authors, scope},
-		unpassable: cache[time.Time]{s.memory.unpassable, scope},
+		undeliverable: cache[time.Time]{s.memory.undeliverable, scope},
 	}
 	c := &connection{adapter: adapter, actions: s.actions, toDesk: toDesk, toBot: toBot}
 	c.background.init()

@@ -18,7 +18,7 @@ type connections struct {
 	waiting list.List                  // of net.Conn, the longest first
 }
 
-// connectionKey finds in a request's context a function that tells that its connection is at work.
+// connectionKey finds in a request's context a function that marks its connection as busy.
 type connectionKey struct{}
 
 // bound makes srv have at most that many connections.
@@ -30,7 +30,7 @@ func bound(srv *http.Server, most int) {
 	}
 }
 
-// working tells that what a request asks for is done now.
+// working marks the connection of a request as busy.
 func working(r *http.Request) {
 	if works, ok := r.Context().Value(connectionKey{}).(func()); ok {
 		works()

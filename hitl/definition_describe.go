@@ -171,7 +171,7 @@ func withSession(input, session json.RawMessage) json.RawMessage {
 	return out
 }
 
-// sortedKeys makes errors come in the same order each time.
+// sortedKeys returns a map's keys in an order that is always the same.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func link(template string) *botpress.ConfigurationIdentifierDefinition {

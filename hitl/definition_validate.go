@@ -31,7 +31,7 @@ var (
 		`(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 )
 
-// checker collects what is wrong with a definition or an action, so that an author can mend all of it at once.
+// checker collects what is wrong with a definition or an action, so that an author can fix all of it at once.
 type checker struct {
 	subject  string // what is checked, as errors call it
 	problems []error

@@ -42,7 +42,7 @@
 // # Errors
 //
 // An error made with [Errorf] is permanent and for the bot's owner: its message is shown, and nobody retries. An [Error] that is
-// Temporary is shown, too, and is for what the owner can mend: messages and ends of sessions wait for that. Any other error
+// Temporary is shown, too, and is for what the owner can fix: messages and ends of sessions wait for that. Any other error
 // is a transient failure: it is logged under an id, the answer has only the id, and the request is retried. So delivery to the
 // desk is at-least-once, and a method may be called again after it has succeeded. It must be idempotent: the requests carry
 // ids that are the same for each attempt. Where the desk cannot recognise a repetition, see [Definition.SendOnce].

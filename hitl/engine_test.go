@@ -155,7 +155,7 @@ func TestRefusedMessageBlocksNobody(t *testing.T) {
 	})
 }
 
-// What the owner can mend is told to the owner, and is no reason to refuse messages for good.
+// What the owner can fix is told to the owner, and is no reason to refuse messages for good.
 func TestOwnerMendsTheSignIn(t *testing.T) {
 	cloud := once
 	cloud.Plugin.Farewell = botpresstest.FarewellLast // Nothing is undelivered when the session ends.

@@ -18,7 +18,7 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
-// Error is a failure that the bot's owner is meant to read. It is final unless Temporary: nobody tries again.
+// Error is a failure that the bot's owner is meant to read. It is permanent unless Temporary: nobody retries.
 type Error struct {
 	// Message is shown to the bot's owner. It must not hold a secret.
 	Message string
@@ -33,9 +33,8 @@ type Error struct {
 	// Metadata is JSON for programs that read the answer; nil means none.
 	Metadata json.RawMessage
 
-	// Temporary says that the owner can mend it, as with a sign-in that has ended. Then what the server delivers by itself is tried
-	// again, as after a failure that passes: messages and ends of sessions. Otherwise they are refused for good. Who has sent a webhook
-	// is asked to send it again.
+	// Temporary says that the owner can fix it, as with a sign-in that has ended. Then messages and ends of sessions are retried, as
+	// after a transient error. Otherwise they are refused for good. The sender of a webhook is asked to send it again.
 	Temporary bool
 
 	// Gone says that the desk does not have the session any more: it was deleted there, for instance. Then StopHitl has nothing to
@@ -59,7 +58,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable marks a failure as passing: whoever sent the request gets 503 and is asked to try again
+// Retryable marks an error as transient: whoever sent the request gets 503 and is asked to try again
 // after the given time, but after 59 seconds at most: some senders, such as Zendesk, never send again what they are to send in a
 // minute or more. Zero leaves the time to the sender. What the server delivers by itself, it retries after this time at the earliest,
 // but after five minutes at most.
@@ -84,7 +83,7 @@ func isGone(err error) bool {
 	return ok && own.Gone
 }
 
-// isTemporary reports whether the bot's owner can mend a failure.
+// isTemporary reports whether the bot's owner can fix what has failed.
 func isTemporary(err error) bool {
 	own, ok := errors.AsType[*Error](err)
 	return ok && own.Temporary

@@ -93,7 +93,7 @@ func TestConfigurationErrorHidesValues(t *testing.T) {
 	for _, configuration := range []string{`{"limit":123456789012345678901234567890}`, `{"token":["hunter22"]}`} {
 		a := ask(desk.server(t, hitl.Options{}), configured(request(createUser), configuration))
 		f := a.failure(t)
-		if a.status != http.StatusBadRequest || !strings.Contains(f.Message, "configuration does not fit") {
+		if a.status != http.StatusBadRequest || !strings.Contains(f.Message, "configuration is invalid") {
 			t.Errorf("%s: got %d %q", configuration, a.status, f.Message)
 		}
 		if strings.Contains(a.body, "1234567") || strings.Contains(a.body, "hunter22") {

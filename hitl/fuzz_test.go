@@ -94,7 +94,7 @@ func FuzzOperation(f *testing.F) {
 	})
 }
 
-// FuzzConfiguration sends configurations in all forms. Those that do not fit are the bot's owner's to mend.
+// FuzzConfiguration sends configurations in all forms. Those that do not fit are the bot's owner's to fix.
 func FuzzConfiguration(f *testing.F) {
 	for _, plain := range []string{
 		`{"token":"` + fuzzSecret + `"}`, `{"token":"x","limit":12345678901234567890}`, `{"limit":"` + fuzzSecret + `"}`, "null", "[]", "{", "",

@@ -275,7 +275,7 @@ func TestAgentOfAnotherDesk(t *testing.T) {
 	})
 }
 
-// What the bot's owner can mend is no reason to lose a webhook: its sender is asked to send it again, and told why.
+// What the bot's owner can fix is no reason to lose a webhook: its sender is asked to send it again, and told why.
 func TestWebhookThatTheOwnerCanMend(t *testing.T) {
 	expired := &hitl.Error{Message: "the token has expired", Temporary: true}
 	fail, replies := map[string]error{}, 0

@@ -16,9 +16,9 @@ import (
 //
 // Every method must be safe for concurrent use, may be called again with the same request after a failure or
 // a lost answer, and should stop when its context ends, which it does at the deadline of the operation.
-// An error made with [Errorf] is shown to the bot's owner and is final. An [Error] that is Temporary is shown, too, and
-// is for what the owner can mend: messages wait for that. Any other error is taken for a
-// passing failure, is logged, and Botpress or the desk may try again.
+//
+// An error made with [Errorf] is permanent and is shown to the bot's owner. An [Error] that is Temporary is shown, too: messages wait
+// until the owner has fixed what it names. Any other error is transient: it is logged, and retried by the server, Botpress or the desk.
 type Integration[Session any] interface {
 	// CreateUser finds or creates the end user in the desk. It is called before each session.
 	CreateUser(context.Context, CreateUserRequest) (Ref, error)
@@ -27,10 +27,9 @@ type Integration[Session any] interface {
 	// already, the desk can find it by the ConversationID, if it was stored there on creation.
 	StartHitl(context.Context, StartHitlRequest[Session]) (Ref, error)
 
-	// StopHitl ends a session because the end user, the bot or a timeout ended it.
-	// A session that is over already is no error, and one that is gone is an [Error] that says so, or none. If it fails, the session ends all
-	// the same for the end user, and the desk is told later. Only a refusal, such as one of [Errorf], is final, and reaches the
-	// bot, whose end user may not be told of the end then.
+	// StopHitl ends a session because the end user, the bot or a timeout ended it. It returns nil if the session is already over; if the
+	// desk no longer has it, nil or an [Error] that is Gone. After a transient error the session still ends for the end user, and the
+	// desk is told later. A permanent error is returned to the bot, which then may not tell the end user.
 	StopHitl(context.Context, StopHitlRequest) error
 
 	// SendMessage hands the desk what the end user or the bot says. A bloc arrives as one call per item, unless
@@ -40,8 +39,7 @@ type Integration[Session any] interface {
 	SendMessage(context.Context, SendMessageRequest) (Ref, error)
 
 	// HandleWebhook reads a request that somebody, supposedly the desk, sent to the installation's webhook,
-	// and says what it means. It must check that the request is genuine. It passes nothing on itself: the server does, with what it
-	// returns.
+	// and says what it means. It must check that the request is genuine. It only returns the events; the server delivers them.
 	HandleWebhook(context.Context, *http.Request) (Webhook, error)
 }
 
@@ -146,11 +144,10 @@ type SendMessageRequest struct {
 	MessageID string
 	Part      int
 
-	// Repeated tells that there may have been an attempt before, in this process or elsewhere: the desk may have the message.
+	// Repeated reports whether an earlier attempt, in this process or another, may have reached the desk.
 	Repeated bool
 
-	// Stopped tells that the session is over already: the last words of the bot often come then.
-	// They must not open it again.
+	// Stopped reports whether the session is already over. The bot's last words often come then; they must not reopen it.
 	Stopped bool
 
 	// Message is a [message.Bloc] only with [Definition.JoinBlocs]. It may be a [message.Unknown]; [message.PlainText] turns any message into text.
@@ -180,9 +177,8 @@ type Webhook struct {
 // Event is something that happened in the desk: [Assigned], [Replied], [Stopped] or [Changed].
 //
 // An event names its session by the desk's id (SessionID), or by the ConversationID that the desk stored, or by both.
-// A desk that gives a later session the id of an earlier one needs the ConversationID: what comes while the later one starts is
-// taken for the earlier one's else.
-// An event of a session that Botpress does not know is ignored.
+// A desk that gives a later session the id of an earlier one needs the ConversationID. Otherwise an event that arrives while the
+// later session starts is attributed to the earlier one. An event of a session that Botpress does not know is ignored.
 //
 //sumtype:decl
 type Event interface {
@@ -221,8 +217,9 @@ type Replied struct {
 	Message message.Message
 
 	// Load, if set, makes the message instead: for what takes calls, as with files that are copied. It is not called for a message
-	// that this process knows Botpress to have. It may be called again by another process, so it should be idempotent. An error is
-	// one of passing the reply on. A backfill leaves the reply out if the error is final ([Errorf]), or lasts for ten minutes.
+	// that this process knows Botpress to have. It may be called again by another process, so it should be idempotent. If it
+	// fails, the delivery of the reply fails with its error. A backfill leaves the reply out if the error is permanent ([Errorf]), or
+	// lasts for ten minutes.
 	Load func(context.Context) (message.Message, error)
 
 	// AdditionalData is passed on to the end user's channel: at most 500 characters, in any format. More than that is left out.

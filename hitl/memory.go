@@ -15,18 +15,18 @@ type memory struct {
 	users         keyed.Mutex[memoryKey] // one createUser at a time for an end user
 	starts        inflightStarts
 
-	speakers     *lru.Cache[memoryKey, speaker]
-	linked       *lru.Cache[memoryKey, linkedUser]
-	sessions     *lru.Cache[memoryKey, *session]
-	agents       *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
-	profiles     *lru.Cache[memoryKey, *profile]   // agents as the desk has them, by their ids
-	seenMessages *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
-	foreign      *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
-	authors      *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
-	unpassable   *lru.Cache[memoryKey, time.Time]  // events of the desk that could not be passed on, and since when
-	stopWanted   *lru.Cache[memoryKey, bool]       // sessions that are over, of which Botpress may not know yet
-	startedRefs  *lru.Cache[memoryKey, Ref]        // sessions that the desk has opened and Botpress does not know
-	pendingAcks  *lru.Cache[memoryKey, pendingAck] // acknowledgements that Botpress did not take
+	speakers      *lru.Cache[memoryKey, speaker]
+	linked        *lru.Cache[memoryKey, linkedUser]
+	sessions      *lru.Cache[memoryKey, *session]
+	agents        *lru.Cache[memoryKey, string]     // profiles of agents that Botpress has, and their users
+	profiles      *lru.Cache[memoryKey, *profile]   // agents as the desk has them, by their ids
+	seenMessages  *lru.Cache[memoryKey, whose]      // messages that Botpress has, by the desk's ids
+	foreign       *lru.Cache[memoryKey, time.Time]  // names of sessions that are not ours, and until when that is taken for granted
+	authors       *lru.Cache[memoryKey, string]     // authors of replies, and whether they echo
+	undeliverable *lru.Cache[memoryKey, time.Time]  // events of the desk that could not be passed on, and since when
+	stopWanted    *lru.Cache[memoryKey, bool]       // sessions that are over, of which Botpress may not know yet
+	startedRefs   *lru.Cache[memoryKey, Ref]        // sessions that the desk has opened and Botpress does not know
+	pendingAcks   *lru.Cache[memoryKey, pendingAck] // acknowledgements that Botpress did not take
 }
 
 // whose tells who has said a message.
@@ -47,18 +47,18 @@ const (
 // newMemory makes an empty memory. At most maxWaiting operations wait for one conversation or user.
 func newMemory(maxWaiting int) *memory {
 	m := &memory{
-		speakers:     newLRU[speaker](maxUsers),
-		linked:       newLRU[linkedUser](maxLinked),
-		sessions:     newLRU[*session](maxSessions),
-		agents:       newLRU[string](maxUsers),
-		profiles:     newLRU[*profile](maxUsers),
-		seenMessages: newLRU[whose](maxMessages),
-		pendingAcks:  newLRU[pendingAck](maxMessages),
-		foreign:      newLRU[time.Time](maxMessages),
-		authors:      newLRU[string](maxMessages),
-		unpassable:   newLRU[time.Time](maxMessages),
-		stopWanted:   newLRU[bool](maxMessages),
-		startedRefs:  newLRU[Ref](maxMessages),
+		speakers:      newLRU[speaker](maxUsers),
+		linked:        newLRU[linkedUser](maxLinked),
+		sessions:      newLRU[*session](maxSessions),
+		agents:        newLRU[string](maxUsers),
+		profiles:      newLRU[*profile](maxUsers),
+		seenMessages:  newLRU[whose](maxMessages),
+		pendingAcks:   newLRU[pendingAck](maxMessages),
+		foreign:       newLRU[time.Time](maxMessages),
+		authors:       newLRU[string](maxMessages),
+		undeliverable: newLRU[time.Time](maxMessages),
+		stopWanted:    newLRU[bool](maxMessages),
+		startedRefs:   newLRU[Ref](maxMessages),
 	}
 	m.conversations.MaxWaiting = maxWaiting
 	m.users.MaxWaiting = maxWaiting

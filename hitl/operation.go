@@ -93,7 +93,7 @@ func readContext(header http.Header) (operation, error) {
 		if value := wire.Get(header, name); value == "" {
 			return operation{}, invalidf("the header %s is missing", strings.ToLower(name))
 		} else if !printable(value) {
-			return operation{}, invalidf("the header %s has characters that no such value has", strings.ToLower(name))
+			return operation{}, invalidf("the header %s has a control character or one outside ASCII", strings.ToLower(name))
 		}
 	}
 	return operation{

@@ -9,7 +9,8 @@ import (
 )
 
 // The interfaces of this file are optional: an adapter may have them besides the methods of [Integration]. One that is an
-// [io.Closer] is closed when its installation ends. A method that is called as one of theirs, and has another type, is an error.
+// [io.Closer] is closed when its installation ends. [NewServer] refuses an adapter with a method that has the
+// name of one of theirs and another signature.
 
 // Registrar is an [Integration] that sets up something in the desk, for instance its webhook.
 type Registrar interface {
@@ -62,8 +63,8 @@ type AgentReader interface {
 	// minutes, while the configuration stays the same. Of what the event says, nothing is replaced.
 	//
 	// An agent that comes back without an ID is no human who answers end users, such as another bot or a customer: what they did is
-	// ignored. An error is one of passing the event on. A final one is not: the end user gets the reply of an agent without a name.
-	// So do not return an error for somebody whom the desk does not know, if that may be anybody.
+	// ignored. If it fails, so does the delivery of the event, unless the error is permanent: then the end user gets the
+	// reply from an agent without a name. So do not return an error for somebody whom the desk does not know, if that may be anybody.
 	ReadAgent(ctx context.Context, id string) (Agent, error)
 }
 

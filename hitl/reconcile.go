@@ -51,7 +51,7 @@ func (c *connection) reconcileOnce(ctx context.Context, conversationID string) e
 		return fmt.Errorf("hitl: read conversation %s: %w", conversationID, err)
 	}
 	if err := c.toDesk.def.checkChannel(conv.Channel); err != nil {
-		return fmt.Errorf("hitl: conversation %s is no session: %w", conversationID, err)
+		return fmt.Errorf("hitl: conversation %s is not a session: %w", conversationID, err)
 	}
 	err = c.reconcileListed(ctx, conv)
 	if errors.Is(err, errInFlight) {

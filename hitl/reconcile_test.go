@@ -177,8 +177,8 @@ func TestReconcileRefuses(t *testing.T) {
 			"no integration":                    {tool, nobody, string(acmeConfig), jane.DownstreamID(), "needs BotID, IntegrationID"},
 			"no conversation":                   {tool, w.installed(), string(acmeConfig), "", "the id of a conversation"},
 			"an unknown conversation":           {tool, w.installed(), string(acmeConfig), "conv_01J9Z3NDEKTSV4RRFFQ69G5FAV", "does not exist"},
-			"another channel":                   {other, w.installed(), "", "conv_1", "is no session"},
-			"no configuration":                  {tool, w.installed(), "", jane.DownstreamID(), "The configuration does not fit"},
+			"another channel":                   {other, w.installed(), "", "conv_1", "is not a session"},
+			"no configuration":                  {tool, w.installed(), "", jane.DownstreamID(), "The configuration is invalid"},
 			"a configuration that does not fit": {tool, w.installed(), `{"apiUrl": 7, "apiToken": "s3cr3t"}`, jane.DownstreamID(), "apiUrl"},
 		} {
 			err := tc.server.Reconcile(t.Context(), tc.in, json.RawMessage(tc.config), tc.conv)

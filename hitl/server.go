@@ -140,7 +140,7 @@ func NewServer[Config, Session any, I Integration[Session]](
 	s.configure = func(raw json.RawMessage) (connector, error) {
 		config, err := decodeAs[Config](raw)
 		if err != nil {
-			return nil, Errorf("The configuration does not fit: %w", err)
+			return nil, Errorf("The configuration is invalid: %w", err)
 		}
 		return func(ctx context.Context, in Installation) (Integration[any], error) {
 			i, err := connect(ctx, in, config)

@@ -97,7 +97,7 @@ func (s *sessions) find(ctx context.Context, k sessionKey) (*session, error) {
 	if opening != "" {
 		return nil, Retryable(5*time.Second, fmt.Errorf("hitl: session %s is being opened, and this may be about it", opening))
 	}
-	// One that was being opened when it was looked up, and no longer when that was asked, is there by now.
+	// A session whose opening ended between the two look-ups above is found by this one.
 	if ses, err = s.lookUp(ctx, k); ses == nil && err == nil {
 		s.foreign.put(time.Now().Add(foreignTTL), k.sessionID, k.conversationID)
 	}

@@ -26,9 +26,9 @@ type toBot struct {
 
 	readBack func() // reads all open sessions back, soon
 
-	seenMessages cache[whose]
-	authors      cache[string]    // whether they echo, by their ids
-	unpassable   cache[time.Time] // events that could not be passed on, and since when
+	seenMessages  cache[whose]
+	authors       cache[string]    // whether they echo, by their ids
+	undeliverable cache[time.Time] // events that could not be passed on, and since when
 }
 
 // deliver passes events on to Botpress, in order. It is the only way for events of the desk, and idempotent: an error says
@@ -42,7 +42,7 @@ func (b *toBot) deliver(ctx context.Context, events []Event, fallbackID func(int
 			e = r
 		}
 		err := b.deliverOne(ctx, e)
-		if _, own := patience(err); err != nil && !own && !isPermanent(err) {
+		if _, own := giveUpAfter(err); err != nil && !own && !isPermanent(err) {
 			return err
 		}
 		refused = errors.Join(refused, err)
@@ -113,14 +113,14 @@ func (b *toBot) hint(ctx context.Context, ses *session, e Event) error {
 	return b.backfill(ctx, ses, desk, e)
 }
 
-// unpassableFor is how long an event is repeated that cannot be passed on, such as a message whose file is not there.
-const unpassableFor = 10 * time.Minute
+// undeliverableFor is how long an event is repeated that cannot be passed on, such as a message whose file is not there.
+const undeliverableFor = 10 * time.Minute
 
-// pass passes one event of a session on. One that cannot be passed on for long is refused for good: it would keep back all that
+// pass passes one event of a session on. One that cannot be delivered for long is refused for good: it would keep back all that
 // follows.
 func (b *toBot) pass(ctx context.Context, ses *session, e Event) error {
 	err := b.apply(ctx, ses, e)
-	wait, own := patience(err)
+	wait, own := giveUpAfter(err)
 	if !own || isPermanent(err) {
 		return err
 	}
@@ -133,10 +133,10 @@ func (b *toBot) pass(ctx context.Context, ses *session, e Event) error {
 	default: // the end of a session is never left out
 		return err
 	}
-	since, known := b.unpassable.get(key)
+	since, known := b.undeliverable.get(key)
 	if !known {
 		since = time.Now()
-		b.unpassable.put(since, key)
+		b.undeliverable.put(since, key)
 	}
 	switch {
 	case time.Since(since) >= wait:
@@ -148,21 +148,21 @@ func (b *toBot) pass(ctx context.Context, ses *session, e Event) error {
 	if r, ok := e.(Replied); ok {
 		b.desk.notifyUnseen(ctx, ses, r.ID, refusedReply)
 	}
-	return Errorf("The bot does not hear of the help desk's %s: %v", what, err) // not %w: a Retryable in it would still count
+	return Errorf("The help desk's %s was not delivered to the bot: %v", what, err) // not %w: a Retryable in it would still count
 }
 
-// patience is how long to wait for an event that has failed for a reason of its own, and whether it has.
-func patience(err error) (wait time.Duration, own bool) {
+// giveUpAfter returns how long to retry an event before it is refused for good, and whether its own content is why it failed.
+func giveUpAfter(err error) (wait time.Duration, own bool) {
 	var api *botpress.Error
 	switch {
 	case errors.Is(err, errUnreadable):
-		return unpassableFor, true
+		return undeliverableFor, true
 	case !errors.As(err, &api):
 		return 0, false
 	case api.Status == http.StatusRequestEntityTooLarge:
 		return 0, true // it will not become smaller
 	case api.Status == http.StatusBadRequest || api.Status == http.StatusUnsupportedMediaType:
-		return unpassableFor, true // a deployment may be under way, which declares what is missing
+		return undeliverableFor, true // a deployment may be under way, which declares what is missing
 	}
 	return 0, false
 }

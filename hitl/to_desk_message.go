@@ -101,7 +101,7 @@ func (d *toDesk) readMessage(b wire.Message) (outgoing, error) {
 		return o, err
 	}
 	if o.extras.UserID != "" && !isID(o.extras.UserID) {
-		return o, invalidf("the payload's userId is none")
+		return o, invalidf("the payload's userId is not an ID")
 	}
 	var err error
 	if o.message, err = message.Decode(message.Type(b.Type), b.Payload); err != nil {

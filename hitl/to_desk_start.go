@@ -34,7 +34,7 @@ func (d *toDesk) startHitl(ctx context.Context, input json.RawMessage) (wire.Con
 	}
 	extra, err := d.decodeSession(in.Session)
 	if err != nil {
-		return wire.ConversationRef{}, invalidf("hitlSession does not fit: %w", err)
+		return wire.ConversationRef{}, invalidf("hitlSession is invalid: %w", err)
 	}
 	user, ref, err := d.identities.readUser(ctx, in.UserID)
 	if err != nil {

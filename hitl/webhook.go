@@ -54,7 +54,7 @@ func (c *connection) webhookReceived(ctx context.Context, body []byte) (response
 	return hook.reply()
 }
 
-// withRetryAfter asks the sender for a redelivery after a transient failure, or one that the bot's owner can mend: not every desk
+// withRetryAfter asks the sender for a redelivery after a transient failure, or one that the bot's owner can fix: not every desk
 // retries after a 500, and hardly any after a 400.
 func withRetryAfter(err error) error {
 	f := failureOf(err)

@@ -102,7 +102,7 @@ func (s *Server) administrate(r *http.Request) *Error {
 	return nil
 }
 
-// mayCall tells whether a token may call the runtime API for an integration, whose id is empty for the bot itself. Hold s.mu.
+// mayCall reports whether a token may call the runtime API for an integration, whose id is empty for the bot itself. Hold s.mu.
 func (s *Server) mayCall(token, integrationID string) bool {
 	if key := s.keyOf(token); key != nil {
 		return key.integrationID == integrationID

@@ -53,7 +53,7 @@ type file struct {
 	uploadedAt time.Time // Zero: not yet.
 }
 
-// processed tells whether Botpress has noticed the upload.
+// processed reports whether Botpress has noticed the upload.
 func (f *file) processed(now time.Time) bool {
 	return !f.uploadedAt.IsZero() && !now.Before(f.uploadedAt.Add(processing))
 }
@@ -116,7 +116,7 @@ func (s *Server) fileWhere(is func(*file) bool) *file {
 	return nil
 }
 
-// seesFile tells whether the caller may read a file: its own, the bot any, integrations those that are shared with them.
+// seesFile reports whether the caller may read a file: its own, the bot any, integrations those that are shared with them.
 func (r *request) seesFile(f *file) bool {
 	return r.in == nil || f.owner == r.in || f.shared("integrations")
 }

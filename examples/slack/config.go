@@ -69,7 +69,7 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 	if d.me, d.bot = who.UserID, who.BotID; d.bot == "" {
 		return nil, hitl.Errorf("Slack needs the bot token, which begins with xoxb-: this one is a member's.")
 	}
-	if c.AppToken != "" { // Only the background uses it. There, what passes is tried again; what the owner can mend is told here.
+	if c.AppToken != "" { // Only the background uses it. There, what passes is tried again; what the owner can fix is told here.
 		_, _, err = d.api.StartSocketModeContext(ctx)
 		if refused, ok := errors.AsType[*hitl.Error](explain(err)); ok {
 			return nil, refused

@@ -461,7 +461,7 @@ func TestSessionRefuses(t *testing.T) {
 		"the alias":        {(*desk).again, []string{"sessions", "--alias", "acme-desk"}, 0, "There are none."},
 		"no --flush":       {nil, []string{"session", "T-1", "--config", "{}"}, 2, "--config is only for --flush"},
 		"no object":        {nil, []string{"session", "T-1", "--flush", "--config", "x"}, 2, "--config must be a JSON object"},
-		"no configuration": {func(d *desk) { d.open() }, []string{"session", "T-1", "--flush"}, 1, "without --config the configuration is empty: The configuration does not fit"},
+		"no configuration": {func(d *desk) { d.open() }, []string{"session", "T-1", "--flush"}, 1, "without --config the configuration is empty: The configuration is invalid"},
 		"arguments":        {nil, []string{"sessions", "all"}, 2, "takes no arguments"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,7 +23,7 @@
 //
 // Who knows the address of the webhook can begin, and connect an account of theirs in that desk: let the configuration name the desk.
 //
-// # What cannot be mended
+// # When the account must be connected again
 //
 // Many desks take a refresh token once, and take it for stolen if they see it twice. So it is noted in the state that a refresh token is
 // being used before it is, and a token whose answer got lost is never used again: if a process died between the renewal and its

@@ -69,10 +69,10 @@ type renewal struct {
 type step int
 
 const (
-	use   step = iota // Its token.
-	wait              // For the replica that renews it.
-	renew             // It.
-	fail              // It takes a person to mend.
+	useToken     step = iota // the token is good
+	waitForToken             // another replica renews it
+	renewToken               // this replica renews it
+	fail                     // the account must be connected again
 )
 
 // next decides what to do.
@@ -83,15 +83,15 @@ func (s *Source) next(g grant, rejected string) (step, error) {
 	}
 	switch {
 	case g.Token.Access != rejected && !g.Token.due(now, s.jitter):
-		return use, nil
+		return useToken, nil
 	case g.Claim != nil && now.Before(g.Claim.Until):
-		return wait, nil
+		return waitForToken, nil
 	case s.repeatable() && (!s.byCode || g.Token.Refresh != ""):
-		return renew, nil
+		return renewToken, nil
 	case g.Claim != nil:
 		return fail, s.ownerError("The sign-in to %[1]s could not be renewed safely: its answer was lost. Connect %[1]s again, in the configuration of the integration.")
 	case g.Token.Refresh != "":
-		return renew, nil
+		return renewToken, nil
 	case g.Problem != "":
 		return fail, s.ownerError("%[1]s has ended the sign-in (%[2]s). Connect %[1]s again, in the configuration of the integration.", g.Problem)
 	case g.Token.Access != "":
@@ -100,7 +100,7 @@ func (s *Source) next(g grant, rejected string) (step, error) {
 	return fail, s.ownerError("%[1]s is not connected. Connect %[1]s in the configuration of the integration.")
 }
 
-// ownerError is for the bot's owner, who can mend it: messages wait for that.
+// ownerError is for the bot's owner, who can fix it: messages wait for that.
 func (s *Source) ownerError(format string, more ...any) error {
 	err := hitl.Errorf(format, append([]any{s.config.Desk}, more...)...)
 	err.Temporary = true
@@ -156,8 +156,8 @@ func (s *Source) look(ctx context.Context, rejected string) (t token, done bool,
 	}
 	g := r.Grants[s.client()]
 	do, err := s.next(g, rejected)
-	if do == renew {
-		if g, do, err = s.claim(ctx, rejected); err == nil && do == renew {
+	if do == renewToken {
+		if g, do, err = s.claim(ctx, rejected); err == nil && do == renewToken {
 			t, err = s.renew(ctx, g)
 			t.forced = rejected != "" && err == nil
 			return t, err == nil, err
@@ -169,7 +169,7 @@ func (s *Source) look(ctx context.Context, rejected string) (t token, done bool,
 	if g.Token.Access != rejected && g.Token.valid(time.Now()) {
 		s.keep(g.Token)
 	}
-	return g.Token, do == use, nil
+	return g.Token, do == useToken, nil
 }
 
 const (
@@ -187,7 +187,7 @@ func (s *Source) claim(ctx context.Context, rejected string) (g grant, do step, 
 	var mine *claim
 	err = s.in.State.Update(ctx, StateName, &r, func(context.Context) (err error) {
 		g = r.Grants[s.client()]
-		if do, err = s.next(g, rejected); do == renew {
+		if do, err = s.next(g, rejected); do == renewToken {
 			mine = &claim{ID: rand.Text(), Until: time.Now().Add(renewTimeout + claimMargin)}
 			g.Claim = mine
 			r.set(s.client(), g)
@@ -301,9 +301,9 @@ func (s *Source) save(ctx context.Context) error {
 }
 
 const (
-	firstSave = time.Second // Between two attempts to store a token,
-	longSave  = time.Minute // which grows,
-	lastSave  = time.Hour   // and after which nobody tries any more.
+	firstSave = time.Second // the first pause between two attempts to store a token
+	longSave  = time.Minute // the longest one
+	lastSave  = time.Hour   // when the attempts end
 )
 
 // saveLater stores the token as soon as that is possible: if this process ended before, the account would have to be connected again.

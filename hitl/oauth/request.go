@@ -70,7 +70,7 @@ func (s *Source) repeatable() bool { return !s.byCode || s.config.Reusable }
 // attemptTimeout is for one request that may be repeated.
 const attemptTimeout = 15 * time.Second
 
-// once makes one request, and tells whether anything of it was sent.
+// once makes one request, and reports whether anything of it was sent.
 func (s *Source) once(ctx context.Context, refresh string) (t *oauth2.Token, sent bool, err error) {
 	if s.repeatable() {
 		var cancel context.CancelFunc
@@ -94,7 +94,7 @@ func (s *Source) once(ctx context.Context, refresh string) (t *oauth2.Token, sen
 	return t, sentAny(), err
 }
 
-// traced watches a request, and tells whether anything was sent. Who does not say so may have sent it.
+// traced watches a request, and reports whether anything was sent. Who does not say so may have sent it.
 func traced(ctx context.Context) (_ context.Context, sent func() bool) {
 	var began, wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -108,9 +108,9 @@ func newToken(t *oauth2.Token, previous string) token {
 }
 
 const (
-	longestLead = 5 * time.Minute  // How early a token is renewed,
-	leadPart    = 4                // but not before three quarters of its life.
-	lastMoment  = 10 * time.Second // A token that ends so soon is not used any more. Short-lived ones have a tenth of their life.
+	longestLead = 5 * time.Minute  // a token is renewed at most this long before it ends,
+	leadPart    = 4                // and at most this part of its life before
+	lastMoment  = 10 * time.Second // a token that ends this soon is not used; if a tenth of its life is less, that counts
 )
 
 func (t token) valid(now time.Time) bool {

@@ -98,7 +98,7 @@ func (h HMAC) check(r *http.Request, signatures [][]byte, keys []string) error {
 		}
 		at, ok := parseTime(timestamp)
 		if !ok {
-			return invalid("the header %s is no time", h.TimeHeader)
+			return invalid("the header %s is not a time", h.TimeHeader)
 		}
 		tolerance := cmp.Or(h.Tolerance, Tolerance)
 		if age := time.Since(at); age > tolerance || age < -tolerance {

@@ -123,8 +123,8 @@ func document(r results, p plan, m machine) string {
 
 	paragraph("## A whole session")
 	paragraph("createUser, startHitl, %d messages each way, one after another, and stopHitl, in a session that has just started. This SDK makes more "+
-		"calls than the others, which keep no order, recognise no repetition, and lose what fails: see [reliability.md](reliability.md): a lease and "+
-		"a mark for who finishes what others have left, a state in which replicas agree that the plugin is ready, and a look for undelivered messages at the end.", p.messages)
+		"calls than the others, which keep no order, recognise no repetition and lose what fails ([reliability.md](reliability.md)). The additional "+
+		"calls are a lease and a mark for unfinished work, a state in which replicas agree that the plugin is ready, and a look for undelivered messages at the end.", p.messages)
 	b.WriteString(sessionTable(r, p) + "\n")
 
 	paragraph("## %s sessions in a row", number(float64(p.longRun), 0))

@@ -29,7 +29,7 @@ var exceptions = []exception{
 	{"admin", "#/paths/~1v1~1admin~1hub~1interfaces/get/parameters/-", pageSize},
 	{"files", "#/paths/~1v1~1files/get/parameters/-", pageSize},
 
-	// Get-or-create tells whether it created.
+	// Get-or-create reports whether it created.
 	{"runtime", response + "getOrCreateUserResponse" + schema + "meta", metaCreated},
 	{"runtime", response + "getOrCreateConversationResponse" + schema + "meta", metaCreated},
 	{"runtime", response + "getOrCreateMessageResponse" + schema + "meta", metaCreated},

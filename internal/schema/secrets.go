@@ -60,7 +60,7 @@ func appendSecrets(found []string, schema, value any) []string {
 		for name, member := range v {
 			known := false
 			for property, sub := range properties {
-				if strings.EqualFold(property, name) { // as encoding/json finds the field
+				if strings.EqualFold(property, name) { // in any case: rather mask too much than too little
 					known = true
 					found = appendSecrets(found, sub, member)
 				}

@@ -41,7 +41,7 @@ const (
 	closeIDConflict = websocket.StatusCode(4001)
 )
 
-// Errors that trying again does not mend.
+// Errors that trying again does not fix.
 var (
 	ErrInvalidID = errors.New("the tunnel does not accept the id: it may have letters, digits, _ and - only")
 	ErrConflict  = errors.New("another program uses the tunnel's id: stop it, or use another id")

@@ -60,7 +60,7 @@ type Output struct {
 	Meta   Cost `json:"meta"`
 }
 
-// Cost is what an action costs the bot, in the unit of Botpress' AI spend. It is usually zero.
+// Cost is what an action costs the bot's owner, in U.S. dollars. It is usually zero.
 type Cost struct {
 	Cost float64 `json:"cost"`
 }

@@ -337,7 +337,7 @@ func (c recordedCall) diff(r *http.Request, body []byte) string {
 	return cmp.Diff(c.Body, got.Body)
 }
 
-// within tells whether all of part is in whole.
+// within reports whether all of part is in whole.
 func within(part, whole any) bool {
 	p, ok := part.(map[string]any)
 	w, ok2 := whole.(map[string]any)
