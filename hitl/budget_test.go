@@ -45,12 +45,12 @@ func TestBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		measure("Replied, in the handover window", on("T-2", comment("B-1", "Hello")))
+		measure("Replied, in the activation window", on("T-2", comment("B-1", "Hello")))
 		w.pass(7 * time.Second) // The reply has arrived.
-		measure("message_created, in the handover window", say(bob, "It is late"))
+		measure("message_created, in the activation window", say(bob, "It is late"))
 		measure("Replied, since the plugin is ready", on("T-2", comment("B-1b", "Hello")))
 		measure("Replied, and again", on("T-2", comment("B-1c", "Hello")))
-		w.afterHandover()
+		w.afterActivation()
 		measure("message_created", func() { w.say(bob, message.Text{Text: "I need help"}) })
 		measure("Assigned", on("T-2", assigned))
 		measure("Assigned, the same agent again", on("T-2", assigned))
@@ -62,8 +62,8 @@ func TestBudget(t *testing.T) {
 
 		want := map[string]int{
 			"createUser and startHitl":                2 + 3,
-			"Replied, in the handover window":         2,
-			"message_created, in the handover window": 2,
+			"Replied, in the activation window":         2,
+			"message_created, in the activation window": 2,
 			"Replied, since the plugin is ready":      2,
 			"Replied, and again":                      1,
 			"message_created":                         2,

@@ -79,7 +79,7 @@ type drama struct {
 	agents  []string // who takes the session over, one after the other
 	replies int      // messages of each agent
 	closer  string   // "agent", "user" or "bot"
-	hurry   bool     // the agent does everything in the handover window
+	hurry   bool     // the agent does everything in the activation window
 }
 
 func chaos(t *testing.T, seed uint64, replicas, sessions int) tally {

@@ -15,7 +15,7 @@ import (
 	"github.com/hitl-go/sdk/internal/corpus"
 )
 
-// What people write in place of an address must neither fail the handover nor make one person of many.
+// What people write in place of an address must neither fail the start nor make one person of many.
 func TestEmails(t *testing.T) {
 	var told, created string
 	desk := &fakeDesk{createUser: func(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {

@@ -111,7 +111,7 @@ func TestReconcileWhileTheDeskIsDown(t *testing.T) {
 		if n := asked.Load() - before; n != 1 {
 			t.Errorf("the desk was asked %d times, want once", n)
 		}
-		w.afterHandover() // a retry would panic: nobody serves the connection
+		w.afterActivation() // a retry would panic: nobody serves the connection
 	})
 }
 

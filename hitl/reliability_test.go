@@ -409,7 +409,7 @@ func TestEchoes(t *testing.T) {
 	})
 }
 
-func TestHandoverWindow(t *testing.T) {
+func TestActivationWindow(t *testing.T) {
 	slow := botpresstest.Options{Plugin: botpresstest.PluginConfig{ActivationDelay: 2 * time.Second}}
 	inBubble(t, setting{replicas: 2, cloud: slow}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		var agent sync.WaitGroup
@@ -587,7 +587,7 @@ func TestRepliesOfOneInstant(t *testing.T) {
 			want = append(want, fmt.Sprintf("Alice Agent: reply %d", n))
 		}
 		w.report(map[string]any{"reports": reports})
-		w.afterHandover()
+		w.afterActivation()
 		w.settle()
 		wantAgents(t, jane, want...)
 	})
@@ -1105,7 +1105,7 @@ func startHitlLongAfterARefusal(t *testing.T, wait time.Duration) {
 		w.report(comment("A-1", "Hello"))
 		start.Wait()
 		w.settle()
-		w.afterHandover()
+		w.afterActivation()
 		replies := 0
 		for _, c := range w.cloud.Conversations() {
 			for _, m := range w.cloud.Messages(c.ID) {

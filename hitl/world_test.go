@@ -224,18 +224,18 @@ func (w *world) settle() {
 	}
 }
 
-// escalate starts a session and waits until the handover window is over, so that what follows is delivered at once.
+// escalate starts a session and waits until the activation window is over, so that what follows is delivered at once.
 func (w *world) escalate(u *botpresstest.EndUser, title string) {
 	w.t.Helper()
 	if err := u.Escalate(w.t.Context(), botpresstest.Escalation{Title: title}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.settle()
-	w.afterHandover()
+	w.afterActivation()
 }
 
-// afterHandover lets the time pass, on the bubble's clock, in which things have to wait for the plugin.
-func (w *world) afterHandover() { <-time.After(11 * time.Second) }
+// afterActivation lets the time pass, on the bubble's clock, in which things have to wait for the plugin.
+func (w *world) afterActivation() { <-time.After(11 * time.Second) }
 
 // logTo collects a log for tests of what it says.
 func logTo(b *bytes.Buffer) *slog.Logger {
