@@ -38,7 +38,8 @@ type Error struct {
 	Temporary bool
 
 	// Gone says that the desk does not have the session any more: it was deleted there, for instance. Then StopHitl has nothing to
-	// end, and Backfill has found the end. A message is refused.
+	// end, and Backfill has found the end. A message is refused. It takes the desk's own word: a web server before the desk answers 404,
+	// too.
 	Gone bool
 
 	// Err is the cause. It is logged and never leaves the server.

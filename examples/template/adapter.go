@@ -52,8 +52,10 @@ type adapter struct {
 
 // connect is called once for each installation. Register, which runs after it, notices a wrong token.
 func connect(_ context.Context, in hitl.Installation, c Config) (*adapter, error) {
+	client := *in.HTTPClient
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // A POST would become a GET.
 	return &adapter{
-		url: strings.TrimSuffix(c.URL, "/"), token: string(c.Token), http: in.HTTPClient,
+		url: strings.TrimSuffix(c.URL, "/"), token: string(c.Token), http: &client,
 		genuine: verify.HMAC{Header: "Acme-Signature", TimeHeader: "Acme-Timestamp"}.Func(string(c.Secret)),
 	}, nil
 }
@@ -158,6 +160,9 @@ type person struct {
 
 func ticketPath(session hitl.Ref) string { return "/tickets/" + url.PathEscape(session.ID) }
 
+// noSuchTicket is what the desk says of a ticket that it does not have.
+const noSuchTicket = "no_such_ticket"
+
 // fields are what is sent to the desk.
 type fields map[string]string
 
@@ -187,20 +192,37 @@ func (a *adapter) call(ctx context.Context, method, path string, in fields, out 
 		return err
 	}
 	defer res.Body.Close()
-	failed := fmt.Errorf("%s %s: %s", method, path, res.Status)
+	const longestAnswer = 10 << 20
+	answer := json.NewDecoder(io.LimitReader(res.Body, longestAnswer))
+	if res.StatusCode < http.StatusMultipleChoices {
+		if out == nil {
+			return nil
+		}
+		return answer.Decode(out)
+	}
+	return refusal(res, answer, fmt.Errorf("%s %s: %s", method, path, res.Status))
+}
+
+// refusal is an answer that is no success. Only the desk's own word ends a session: web servers answer 404, too, during an update for
+// instance.
+func refusal(res *http.Response, answer *json.Decoder, failed error) error {
+	var said struct {
+		Error string `json:"error"`
+	}
+	_ = answer.Decode(&said) // What comes from a proxy is not JSON.
+	to, _ := res.Location()
 	switch status := res.StatusCode; {
+	case said.Error == noSuchTicket:
+		return &hitl.Error{Message: "Acme Desk does not have the ticket any more.", Gone: true, Err: failed}
 	case status == http.StatusNotFound:
-		return &hitl.Error{Message: "Acme Desk does not have " + path, Gone: true, Err: failed}
+		return &hitl.Error{Message: "Acme Desk has no such address: check the one in the configuration.", Temporary: true, Err: failed}
+	case status < http.StatusBadRequest && to != nil:
+		return &hitl.Error{Message: "Acme Desk has moved: enter its address that begins with " + to.Scheme + "://" + to.Host, Temporary: true, Err: failed}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return &hitl.Error{Message: "Acme Desk does not accept the API token.", Temporary: true, Err: failed}
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After")) // zero leaves the time to the server
 		return hitl.Retryable(time.Duration(seconds)*time.Second, failed)
-	case status >= http.StatusMultipleChoices:
-		return &hitl.Error{Message: "Acme Desk refuses a request: " + res.Status, Err: failed}
-	case out == nil:
-		return nil
 	}
-	const longestAnswer = 10 << 20
-	return json.NewDecoder(io.LimitReader(res.Body, longestAnswer)).Decode(out)
+	return &hitl.Error{Message: "Acme Desk refuses a request: " + res.Status, Err: failed}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -34,6 +35,31 @@ func TestSession(t *testing.T) {
 	jane.Sees("bot: The human agent closed the conversation. I will continue assisting you.")
 	if heard := heard(d, jane.Session()); !slices.Contains(heard, "Hello?") {
 		t.Errorf("in the desk is %q", heard)
+	}
+}
+
+// TestNoSuchAddress has a web server before the desk answer: then no session is over.
+func TestNoSuchAddress(t *testing.T) {
+	desk := newDesk()
+	for what, answer := range map[string]http.Handler{
+		"no desk":            http.NotFoundHandler(),
+		"a desk that moved":  http.RedirectHandler("https://acme.example.com/tickets/1", http.StatusMovedPermanently),
+		"without the ticket": desk,
+	} {
+		srv := httptest.NewServer(answer)
+		t.Cleanup(srv.Close)
+		a, err := connect(t.Context(), hitl.Installation{HTTPClient: srv.Client()}, configOf(srv.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := hitl.Ref{ID: "1"}
+		_, readErr := a.Backfill(t.Context(), hitl.BackfillRequest{Session: session})
+		for _, err := range []error{readErr, a.StopHitl(t.Context(), hitl.StopHitlRequest{Session: session})} {
+			own, _ := errors.AsType[*hitl.Error](err)
+			if isGone := answer == desk; own == nil || own.Gone != isGone || own.Temporary == isGone {
+				t.Errorf("%s: the error is %#v", what, err)
+			}
+		}
 	}
 }
 

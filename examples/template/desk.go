@@ -56,6 +56,7 @@ func newDesk() *desk {
 				w.WriteHeader(http.StatusBadRequest)
 			case t == nil && r.PathValue("ticket") != "":
 				w.WriteHeader(http.StatusNotFound)
+				_ = json.NewEncoder(w).Encode(fields{"error": noSuchTicket})
 			default:
 				_ = json.NewEncoder(w).Encode(answer(r, in, t))
 			}
