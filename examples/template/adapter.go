@@ -32,13 +32,16 @@ type Session struct {
 	Priority string `json:"priority,omitzero" jsonschema:"title=Priority,enum=low,enum=normal,enum=high"`
 }
 
-// Decide: does the desk limit the length of a text? Then set MaxText and TextUnit. Can it neither take nor find an id of ours?
-// Then set SendOnce.
+// Decide: how long may a text be, and in which unit does the desk count? Without MaxText it takes any. Can it neither take nor find an
+// id of ours? Then set SendOnce.
 var definition = hitl.Definition{
 	Name: "acme", Version: "0.1.0",
 	Title: "Acme Desk", Description: "Hands conversations over to the agents of Acme Desk.",
 	Session: hitl.Part{Name: "ticket"},
+	MaxText: longestText, TextUnit: message.Runes,
 }
+
+const longestText = 50_000 // that the desk takes
 
 // adapter is one Acme Desk, as one installation of the integration sees it. It remembers nothing: any number of replicas take turns.
 //
@@ -69,11 +72,13 @@ func (a *adapter) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hit
 //
 // Decide: which of title, description and history do agents need, and where, and how long may they be?
 func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) (hitl.Ref, error) {
-	const longestSubject, longestText = 200, 50_000
+	const longestSubject, longestAbout, blank = 200, 10_000, "\n\n"
+	about := append(message.Split(r.Description, longestAbout, message.Runes), "")[0] // However long it is, the ticket is opened.
+	history := r.Transcript(ctx, &message.TranscriptOptions{Limit: longestText - longestAbout - len(blank), Unit: message.Runes})
 	return a.create(ctx, "/tickets", fields{
 		"externalId": r.ConversationID, "requester": r.User.ID, "priority": r.Session.Priority,
 		"subject": cmp.Or(message.Title(r.Title, longestSubject, message.Runes), "A conversation with the bot"),
-		"text":    strings.TrimSpace(r.Description + "\n\n" + r.Transcript(ctx, &message.TranscriptOptions{Limit: longestText})),
+		"text":    strings.TrimSpace(about + blank + history),
 	})
 }
 

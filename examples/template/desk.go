@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hitl-go/sdk/hitl/playground"
 )
@@ -54,6 +55,8 @@ func newDesk() *desk {
 				w.WriteHeader(http.StatusUnauthorized)
 			case err != nil:
 				w.WriteHeader(http.StatusBadRequest)
+			case utf8.RuneCountInString(in["text"]) > longestText:
+				w.WriteHeader(http.StatusUnprocessableEntity)
 			case t == nil && r.PathValue("ticket") != "":
 				w.WriteHeader(http.StatusNotFound)
 				_ = json.NewEncoder(w).Encode(fields{"error": noSuchTicket})

@@ -22,7 +22,8 @@ const (
 	tagBot       = "botUserId"
 	tagRequester = "requesterId"
 	mark         = "botpress" // The tag of our tickets, and the metadata of our comments.
-	maxComment   = 60_000     // Bytes of a transcript: Zendesk takes 65,535 of HTML in a comment.
+	maxComment   = 60_000     // Bytes of what we write: Zendesk takes 65,535 of HTML in a comment.
+	maxText      = 6_000      // Characters, of which one may be ten bytes of HTML: an ampersand in an address, which is written twice.
 )
 
 // adapter is one Zendesk account, as one installation of the integration sees it.
@@ -79,9 +80,13 @@ func (a *adapter) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session
 	return hitl.Ref{ID: string(out.Ticket.ID), Tags: tags}, err
 }
 
-// opening is the first comment: why the bot hands over, and what was said until then.
+// opening is the first comment: why the bot hands over, and what was said until then, as much as fits.
 func opening(ctx context.Context, r hitl.StartHitlRequest[Session]) string {
-	reason := message.ToHTML(message.Text{Text: cmp.Or(r.Description, "The end user asks for a human.")})
+	about := append(message.Split(r.Description, maxText, message.UTF16), "The end user asks for a human.")
+	if len(about) > 2 {
+		about[0] += "…"
+	}
+	reason := message.ToHTML(message.Text{Text: about[0]})
 	transcript := r.Transcript(ctx, &message.TranscriptOptions{
 		Format: message.FormatHTML, Limit: max(1_000, maxComment-len(reason)), Words: message.Words{Bot: r.Session.ChatbotName},
 	})

@@ -178,6 +178,30 @@ func TestSessionClosedByEndUser(t *testing.T) {
 	}
 }
 
+// Zendesk takes 65,535 bytes of HTML in a comment, of which an ampersand is five, and twice that in an address.
+func TestLongTexts(t *testing.T) {
+	for what, long := range map[string]string{
+		"log":     strings.Repeat("log line ", 8_000),
+		"escaped": strings.Repeat("\"A & B\"\n", 8_000),
+		"address": strings.Repeat("https://example.com/?"+strings.Repeat("&", 11_000)+" ", 2),
+	} {
+		w := newTheatre(t)
+		first, ticket := w.session(botpresstest.Profile{Name: "Jane"}, botpresstest.Escalation{Title: "Help", Description: long})
+		start := strings.Join(strings.Fields(long[:200]), " ")
+		if opening := richtext.Text(w.ticket(ticket).Comments[0].HTML, nil); !strings.HasPrefix(strings.Join(strings.Fields(opening), " "), start) || !strings.Contains(opening, "…") {
+			t.Errorf("%s: the ticket begins with %.200q", what, opening)
+		}
+		w.must(first.Say(t.Context(), text(long)))
+		var said strings.Builder
+		for _, c := range w.ticket(ticket).Comments[1:] {
+			said.WriteString(richtext.Text(c.HTML, nil))
+		}
+		if got, want := strings.Join(strings.Fields(said.String()), ""), strings.Join(strings.Fields(long), ""); got != want {
+			t.Errorf("%s: of %d characters, %d are in the ticket", what, len(want), len(got))
+		}
+	}
+}
+
 // Nobody has taken the ticket, and Zendesk wants a solved ticket to be somebody's. The API user takes it, of which the end
 // user must hear nothing.
 func TestStopUnassigned(t *testing.T) {

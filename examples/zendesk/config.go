@@ -13,6 +13,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/oauth"
+	"github.com/hitl-go/sdk/message"
 	"github.com/hitl-go/sdk/message/media"
 )
 
@@ -68,6 +69,7 @@ func definition() hitl.Definition {
 		},
 		States:    []hitl.StateDefinition{oauth.State()},
 		JoinBlocs: true, // Zendesk takes 30 updates of a ticket in ten minutes.
+		MaxText:   maxText, TextUnit: message.UTF16,
 	}
 }
 

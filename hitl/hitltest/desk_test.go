@@ -517,6 +517,8 @@ func (q *quirky) StartHitl(ctx context.Context, r hitl.StartHitlRequest[ticket])
 		external = r.UserID
 	case q.quirk == "start-anything" && r.Title == "":
 		return hitl.Ref{}, hitl.Errorf("A ticket needs a title.")
+	case q.quirk == "start-long description" && len(r.Description) > 65_535:
+		return hitl.Ref{}, hitl.Errorf("The description is too long.")
 	}
 	var found []hitl.Ref
 	if err := q.call(ctx, http.MethodGet, "/sessions?external="+external, nil, &found); err != nil {

@@ -179,6 +179,7 @@ func TestBroken(t *testing.T) {
 // TestBrokenOtherwise: a rule that checks several things finds each.
 func TestBrokenOtherwise(t *testing.T) {
 	tests := []struct{ quirk, rule, says string }{
+		{"start-long description", "start-anything", "A session with a description and a history of 100 kB was not opened: The description is too long."},
 		{"receive-slow end", "receive-restart", "The context of Receive ended, and after 400ms it had not returned."},
 		{"message-types bloc", "message-types", "SendMessage panicked: no such message: bloc"},
 		{"message-types never", "message-types", "was neither accepted nor rejected with a *hitl.Error that is final: There is no such message."},

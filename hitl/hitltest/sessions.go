@@ -69,7 +69,7 @@ func startAnything(t *trial) {
 	}{
 		{with: "nothing but the end user"},
 		{"every type of message", "Title", "Description", everything},
-		{"a history of 100 kB", strings.Repeat("title ", 100), strings.Repeat("description ", 1_000), long},
+		{"a description and a history of 100 kB", strings.Repeat("title ", 100), strings.Repeat("<description> & ", 7_000), long},
 		{"a title of many lines", "One\nTwo\r\n\x00\u202eThree 👩‍👩‍👧‍👦 <b>&", "A\nB", nil},
 	} {
 		r := t.start(p)
