@@ -23,7 +23,7 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 		switch what := d.markOf(m); {
 		case err != nil:
 			return nil, explain(err)
-		case m.SubType == "tombstone":
+		case m.SubType == "tombstone" && m.Timestamp == t.ts: // Another one is a hidden reply.
 			return nil, &hitl.Error{Message: "The card in Slack has been deleted.", Gone: true}
 		case strings.HasPrefix(what, taken):
 			events = append(events, hitl.Assigned{SessionID: t.String(), Agent: hitl.Agent{ID: path.Base(what)}, ID: what})

@@ -366,6 +366,33 @@ func TestCardIsDeleted(t *testing.T) {
 	})
 }
 
+// A reply that is hidden, by an administrator for instance, stands in the thread as a deleted card does. The session goes on.
+func TestReplyIsHidden(t *testing.T) {
+	const card, hidden, reply = "1700000000.000001", "1700000001.000001", "1700000002.000001"
+	for _, gone := range []string{card, hidden} {
+		var messages []string
+		for _, ts := range []string{card, hidden, reply} {
+			subtype, user := "", "U0000ROSA"
+			if ts == gone {
+				subtype, user = "tombstone", "USLACKBOT"
+			}
+			messages = append(messages, fmt.Sprintf(`{"type":"message","subtype":%q,"user":%q,"ts":%q,"thread_ts":%q,"text":"Hi"}`, subtype, user, ts, card))
+		}
+		srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(rw, `{"ok":true,"messages":[%s]}`, strings.Join(messages, ","))
+		}))
+		t.Cleanup(srv.Close)
+		d := &desk{api: slack.New("xoxb-1", slack.OptionAPIURL(srv.URL+"/")), bot: "B0000HITL"}
+		events, err := d.Backfill(t.Context(), hitl.BackfillRequest{Session: hitl.Ref{ID: "C0123456789:" + card}})
+		if gone == card && (err == nil || !refusal(err).Gone) {
+			t.Errorf("the card is deleted, and the error is %v", err)
+		}
+		if gone == hidden && (err != nil || len(events) != 1) {
+			t.Errorf("a reply is hidden, and of the thread is told: %v, %v", events, err)
+		}
+	}
+}
+
 // A long history is a file. The channel is another one's.
 func TestLongTranscript(t *testing.T) {
 	inBubble(t, true, func(t *testing.T, w *world) {
