@@ -161,6 +161,21 @@ func (a *adapter) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (h
 	return ref, nil
 }
 
+// Notify tells the agents in an internal note, as the API user: end users cannot write one. Whether it is there is looked up, as for a
+// message.
+func (a *adapter) Notify(ctx context.Context, n hitl.Notice) error {
+	part := "notice/" + n.MessageID
+	read, err := a.newest(ctx, n.Session.ID, "")
+	if err != nil || read.knowledge("").parts[part] != "" {
+		return err
+	}
+	_, err = a.update(ctx, n.Session, object{
+		"metadata": object{mark: part}, "comment": object{"public": false, "html_body": message.ToHTML(message.Text{Text: "⚠️ " + n.Text})},
+	})
+	a.learn(n.Session.ID, nil) // The ticket is another one now.
+	return err
+}
+
 // author is as whom a message is written.
 func (*adapter) author(r hitl.SendMessageRequest) string {
 	if r.UserID == "" {

@@ -281,6 +281,76 @@ func TestWhatIsNotRelayed(t *testing.T) {
 	}
 }
 
+// What an agent writes into the ticket of a session that is over, or what Botpress does not take, reaches nobody. The agent reads so.
+func TestAgentsAreTold(t *testing.T) {
+	for _, test := range []struct {
+		html, note string
+		isOver     bool
+	}{
+		{"<p>Let me see</p>", "The conversation with the bot has ended.", true},
+		{"<p>" + strings.Repeat("log line ", 20_000) + "</p>", "The bot cannot pass this reply on.", false},
+	} {
+		w := newTheatre(t)
+		u, ticket := w.jane()
+		w.must(w.desk.Assign(ticket, w.rosa))
+		w.shown(u, "bot: joined")
+		if test.isOver {
+			w.must(w.desk.Solve(ticket, w.rosa))
+			w.shown(u, "bot: over")
+			w.must(w.desk.CustomerEmails(ticket, "It is not solved")) // That opens the ticket, and no session.
+		}
+		before := len(w.ticket(ticket).Comments)
+		for range 2 {
+			w.must(w.desk.Reply(ticket, w.rosa, test.html))
+		}
+		var notes []string
+		for _, c := range w.ticket(ticket).Comments[before:] {
+			if !c.Public {
+				notes = append(notes, richtext.Text(c.HTML, nil))
+			}
+		}
+		if len(notes) != 2 || !strings.Contains(notes[0], test.note) {
+			t.Errorf("of two replies that reach nobody, the agents read %q", notes)
+		}
+		if !test.isOver {
+			w.must(w.desk.Reply(ticket, w.rosa, "<p>Shorter</p>"))
+			w.must(u.Say(t.Context(), text("Thanks")))
+			w.shown(u, "Rosa Diaz: Shorter")
+		}
+		if got := w.ticket(ticket).Status; got != "open" {
+			t.Errorf("the ticket is %s", got)
+		}
+	}
+}
+
+// A notice is a note, however often it comes, and changes nothing else in the ticket.
+func TestNoticeTwice(t *testing.T) {
+	w := newTheatre(t)
+	_, ticket := w.jane()
+	w.must(w.desk.Solve(ticket, w.rosa))
+	before, called := w.ticket(ticket), len(w.desk.Deliveries())
+	a, err := world{zendesk: w.desk.URL}.connect(t.Context(), hitl.Installation{
+		BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient, ConfigurationType: withAPIToken,
+	}, Config{Subdomain: "acme", Email: w.desk.Email, APIToken: botpress.Secret(w.desk.Token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"1", "1", "2"} {
+		if err := a.Notify(t.Context(), hitl.Notice{Session: hitl.Ref{ID: fmt.Sprint(ticket)}, MessageID: id, Text: "A & B"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.must(nil)
+	after := w.ticket(ticket)
+	notes := after.Comments[len(before.Comments):]
+	if len(notes) != 2 || notes[0].Public || richtext.Text(notes[0].HTML, nil) != "⚠️ A & B" {
+		t.Errorf("of two notices, the ticket has %+v", notes)
+	}
+	if after.Status != "solved" || after.AssigneeID != before.AssigneeID || len(w.desk.Deliveries()) != called {
+		t.Errorf("the ticket is %s, and %d webhooks more were sent", after.Status, len(w.desk.Deliveries())-called)
+	}
+}
+
 // Somebody has made agents of the bot and of the end user. What they say in the chat is not sent back to it, and least of
 // all the transcript.
 func TestPromoted(t *testing.T) {

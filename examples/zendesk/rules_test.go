@@ -107,11 +107,20 @@ func suiteCase(desk *zendesktest.Desk, wire *hitltest.Wire) hitltest.Case[Config
 			Heard: func(s hitltest.Session) (heard []string) {
 				ticket, _ := desk.Ticket(number(s))
 				for _, c := range ticket.Comments[min(1, len(ticket.Comments)):] {
-					if c.Via.Channel == "api" {
+					if c.Via.Channel == "api" && c.Public {
 						heard = append(heard, richtext.Text(c.HTML, nil))
 					}
 				}
 				return heard
+			},
+			Noted: func(s hitltest.Session) (noted []string) {
+				ticket, _ := desk.Ticket(number(s))
+				for _, c := range ticket.Comments {
+					if !c.Public {
+						noted = append(noted, richtext.Text(c.HTML, nil))
+					}
+				}
+				return noted
 			},
 		},
 	}
