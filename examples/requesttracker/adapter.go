@@ -61,15 +61,26 @@ func connector(files *media.Options) func(context.Context, hitl.Installation, Co
 	}
 }
 
-// forOwner tells the bot's owner what RT refuses: for good, or until they have entered another token. Other failures pass, or are bugs.
+// forOwner tells the bot's owner what RT refuses. It is final only if RT itself says so, or if it is too large: a web server that is
+// being updated answers 404 to everything, and the owner can give rights back.
 func forOwner(err error) error {
+	r := lasting(err)
+	temporary := hitl.Error{Temporary: true, Err: err}
 	switch {
-	case refused(err, http.StatusUnauthorized):
-		return &hitl.Error{Message: "Request Tracker does not accept the token.", Temporary: true, Err: err}
-	case refusedForGood(err):
+	case r == nil: // It passes, or is a bug.
+		return err
+	case !r.own && r.status != http.StatusRequestEntityTooLarge:
+		temporary.Message = fmt.Sprintf("The web server before Request Tracker answers %s: "+
+			"have it pass on all that begins with /REST/2.0, and check the address of Request Tracker in the configuration.", r.message)
+	case r.status == http.StatusUnauthorized:
+		temporary.Message = "Request Tracker does not accept the token."
+	case r.status == http.StatusForbidden:
+		temporary.Message = fmt.Sprintf("Request Tracker does not let the account %s do this (%s): "+
+			"check the queue in the configuration, and give the account the rights that botpress.initialdata names.", account, r.message)
+	default:
 		return hitl.Errorf("Request Tracker refuses what the account %s asks: %w", account, err)
 	}
-	return err
+	return &temporary
 }
 
 // account is our account in RT. Those of the end users have its name and their id in Botpress: "botpress-user_…".
@@ -124,13 +135,14 @@ func (d *desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[Session]) 
 }
 
 // ticket reads the ticket of a session. Agents may delete it, move it, or merge it into another one: then the error is Gone. For a
-// merged ticket, RT answers with the other one, and writes there, too; but that is somebody else's.
+// merged ticket, RT answers with the other one, and writes there, too; but that is somebody else's. If the account can read no ticket
+// of the queue, it has lost its right.
 func (d *desk) ticket(ctx context.Context, id string) (ticket, error) {
 	var t ticket
 	err := d.rt.get(ctx, "/ticket/"+id+"?fields%5BQueue%5D=Name", &t)
 	gone := hitl.Error{Gone: true, Err: err}
 	switch {
-	case refused(err, http.StatusForbidden, http.StatusNotFound):
+	case refused(err, http.StatusNotFound), refused(err, http.StatusForbidden) && d.reads(ctx):
 		gone.Message = fmt.Sprintf("Ticket %s is not in the queue %s of Request Tracker any more", id, d.Queue)
 	case err != nil:
 		return t, forOwner(err)
@@ -144,6 +156,12 @@ func (d *desk) ticket(ctx context.Context, id string) (ticket, error) {
 	return t, &gone
 }
 
+// reads tells whether the account can read tickets of the queue.
+func (d *desk) reads(ctx context.Context) bool {
+	id, err := d.rt.find(ctx, "/tickets", "Queue = "+quote(d.Queue))
+	return id != "" && err == nil
+}
+
 // StopHitl resolves the ticket, unless it is closed or gone already.
 func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 	t, err := d.ticket(ctx, r.Session.ID)
@@ -154,7 +172,8 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 		return forOwner(err)
 	}
 	if t, err = d.ticket(ctx, r.Session.ID); err == nil && !closed(t.Status) {
-		err = hitl.Errorf("Request Tracker does not let the account %s resolve ticket %s", account, r.Session.ID)
+		err = &hitl.Error{Temporary: true, Message: fmt.Sprintf("Request Tracker does not let the account %s resolve ticket %s: "+
+			"give it the right ModifyTicket, and see whether the ticket depends on another one.", account, r.Session.ID)}
 	}
 	return err
 }
@@ -171,7 +190,7 @@ func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl
 	}
 	said := d.said(ctx, r.Message)
 	id, err := d.write(ctx, r, said)
-	if said["Attachments"] != nil && refusedForGood(err) {
+	if said["Attachments"] != nil && lasting(err) != nil {
 		d.in.Logger.WarnContext(ctx, "RT, or the web server before it, does not take a file, so RT gets its address", "error", err)
 		id, err = d.write(ctx, r, words(r.Message))
 	}
@@ -186,7 +205,7 @@ func (d *desk) write(ctx context.Context, r hitl.SendMessageRequest, said fields
 		where, author = "/ticket/"+r.Session.ID+"/correspond", d.rt.as(r.Author.ID, d.password(r.Author.ID))
 	}
 	id, err = author.post(ctx, where, said)
-	if author != d.rt && refused(err, http.StatusUnauthorized, http.StatusBadRequest) {
+	if author != d.rt && refused(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest) {
 		d.in.Logger.WarnContext(ctx, "RT does not let an end user write, so it is done for them", "user", r.Author.ID, "error", err)
 		said["Content"] = fmt.Sprintf("%s says:\n\n%s", cmp.Or(r.Name, r.Author.ID), said["Content"])
 		id, err = d.rt.post(ctx, where, said)

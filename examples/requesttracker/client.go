@@ -127,25 +127,34 @@ func (c client) find(ctx context.Context, where, query string) (string, error) {
 // quote makes a string of RT's query languages.
 func quote(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
 
-// refusal is an answer of RT that is no success.
+// refusal is an answer that is no success.
 type refusal struct {
 	status  int
+	own     bool // It is RT's, not one of a web server before it.
 	message string
 }
 
-func (e *refusal) Error() string { return fmt.Sprintf("RT answers %d: %s", e.status, e.message) }
-
-// refused tells whether RT refused a request with one of these statuses.
-func refused(err error, statuses ...int) bool {
-	var r *refusal
-	return errors.As(err, &r) && slices.Contains(statuses, r.status)
+func (e *refusal) Error() string {
+	if !e.own {
+		return "the web server before RT answers " + e.message
+	}
+	return fmt.Sprintf("RT answers %d: %s", e.status, e.message)
 }
 
-// refusedForGood tells whether the same request would be refused again: by RT, or by the web server before it.
-func refusedForGood(err error) bool {
+// refused tells whether RT itself refused a request with one of these statuses.
+func refused(err error, statuses ...int) bool {
 	var r *refusal
-	passing := []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
-	return errors.As(err, &r) && r.status/100 == 4 && !slices.Contains(passing, r.status)
+	return errors.As(err, &r) && r.own && slices.Contains(statuses, r.status)
+}
+
+// lasting returns the refusal in an error, or nil if there is none, or one that passes by itself.
+func lasting(err error) *refusal {
+	var r *refusal
+	passing := []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+	if !errors.As(err, &r) || r.status >= http.StatusInternalServerError || slices.Contains(passing, r.status) {
+		return nil
+	}
+	return r
 }
 
 // maxFile is how many bytes of an attachment are passed on, maxAnswer how many of an answer are read.
@@ -169,11 +178,7 @@ func (c client) do(ctx context.Context, method, where string, body fields, into 
 	defer res.Body.Close()
 	answer := json.NewDecoder(io.LimitReader(res.Body, maxAnswer))
 	if res.StatusCode >= http.StatusMultipleChoices {
-		var said struct {
-			Message string `json:"message"`
-		}
-		_ = answer.Decode(&said) // it is plain text at times
-		return nil, &refusal{res.StatusCode, cmp.Or(said.Message, res.Status)}
+		return nil, refusalOf(res, answer)
 	}
 	if into != nil {
 		err = answer.Decode(into)
@@ -182,4 +187,17 @@ func (c client) do(ctx context.Context, method, where string, body fields, into 
 		return nil, fmt.Errorf("RT's answer to %s %s is not what was expected: %w", method, r.URL.Path, err)
 	}
 	return res.Header, nil
+}
+
+// refusalOf reads a refusal. RT says in JSON what it refuses, web servers in HTML.
+func refusalOf(res *http.Response, answer *json.Decoder) *refusal {
+	var said struct {
+		Message string `json:"message"`
+	}
+	_ = answer.Decode(&said)
+	refused := refusal{status: res.StatusCode, own: said.Message != "", message: cmp.Or(said.Message, res.Status)}
+	if refused.own && refused.status == http.StatusBadRequest && refused.message == "Permission Denied" {
+		refused.status = http.StatusForbidden // RT does not say so of comments and correspondence.
+	}
+	return &refused
 }

@@ -185,7 +185,7 @@ func (d *desk) file(ctx context.Context, a attachment) (message.BlocItem, error)
 		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil
 	}
 	content, _, err := d.read(ctx, a)
-	if refused(err, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound) || errors.Is(err, errUnreadable) {
+	if r := lasting(err); r != nil && r.status != http.StatusUnauthorized || errors.Is(err, errUnreadable) { // whoever refuses it
 		d.in.Logger.WarnContext(ctx, "a file in RT does not reach the end user", "attachment", a.ID, "error", err)
 		return message.Text{Text: a.Filename + " (a file that cannot be passed on)"}, nil // The words do.
 	}

@@ -92,14 +92,26 @@ func parts(lines string) (parts []map[string]any) {
 // Whom RT does not know is no agent. If it lets us read nobody, that says nothing of anybody.
 func TestReadAgentRefused(t *testing.T) {
 	var status int
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	var body string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
 	t.Cleanup(server.Close)
 	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}}
-	status = http.StatusNotFound
-	if agent, err := d.ReadAgent(t.Context(), "a/b@example.com"); agent.ID != "" || err != nil {
+	status, body = http.StatusNotFound, rtsOwn
+	if agent, err := d.ReadAgent(t.Context(), "b@example.com"); agent.ID != "" || err != nil {
 		t.Errorf("of somebody unknown: %+v, %v", agent, err)
 	}
-	for _, status = range []int{http.StatusForbidden, http.StatusUnauthorized} {
+	status, body = http.StatusNotFound, webServers // Apache answers so of its own accord to an address with %2F.
+	if agent, err := d.ReadAgent(t.Context(), "a/b@example.com"); agent.ID != "" || err != nil {
+		t.Errorf("of somebody with a slash: %+v, %v", agent, err)
+	}
+	for _, c := range []struct {
+		status int
+		body   string
+	}{{http.StatusForbidden, rtsOwn}, {http.StatusUnauthorized, rtsOwn}, {http.StatusForbidden, webServers}, {http.StatusNotFound, webServers}} {
+		status, body = c.status, c.body
 		_, err := d.ReadAgent(t.Context(), "alice")
 		var own *hitl.Error
 		if !errors.As(err, &own) || !own.Temporary {
@@ -140,17 +152,21 @@ func TestTicketThatLeft(t *testing.T) {
 		"merged":  `{"id":8,"Queue":{"id":"3","Name":"Support"},"Status":"open"}`,
 		"moved":   `{"id":7,"Queue":{"id":"4","Name":"Second"},"Status":"open"}`,
 		"hidden":  "",
+		"taken":   "",
 		"present": `{"id":7,"Queue":{"id":"3","Name":"support"},"Status":"open"}`,
 	} {
 		var written []string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
-			case r.URL.Path == "/REST/2.0/transactions":
+			case r.URL.Path == "/REST/2.0/tickets" && name == "hidden":
+				_, _ = io.WriteString(w, `{"items":[{"id":"9"}]}`)
+			case r.URL.Path == "/REST/2.0/transactions" || r.URL.Path == "/REST/2.0/tickets":
 				_, _ = io.WriteString(w, `{"items":[]}`)
 			case r.Method == http.MethodGet && answer != "":
 				_, _ = io.WriteString(w, answer)
 			case r.Method == http.MethodGet:
 				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, rtsOwn)
 			default:
 				written = append(written, r.Method+" "+r.URL.Path)
 			}
@@ -160,8 +176,19 @@ func TestTicketThatLeft(t *testing.T) {
 		session := hitl.Ref{ID: "7"}
 		_, err := d.SendMessage(t.Context(), hitl.SendMessageRequest{Session: session, Message: message.Text{Text: "Hello"}})
 		stop := d.StopHitl(t.Context(), hitl.StopHitlRequest{Session: session})
+		if left, err := d.hasLeft(t.Context(), "7"); left != (name != "present") || err != nil {
+			t.Errorf("%s: the scrip says that the ticket has left, and it has: %v, %v", name, left, err)
+		}
 		if name == "present" {
 			if err != nil || isGone(stop) || len(written) != 2 {
+				t.Errorf("%s: %v, %v, %q", name, err, stop, written)
+			}
+			continue
+		}
+		if name == "taken" { // The account may read none: the owner can give it the right back.
+			own, _ := errors.AsType[*hitl.Error](err)
+			late, _ := errors.AsType[*hitl.Error](stop)
+			if own == nil || !own.Temporary || own.Gone || late == nil || !late.Temporary || late.Gone || len(written) != 0 {
 				t.Errorf("%s: %v, %v, %q", name, err, stop, written)
 			}
 			continue
@@ -253,19 +280,97 @@ func TestFileThatRTRefuses(t *testing.T) {
 	}
 }
 
-// What is refused for good is not tried again for ever.
+// What RT itself and what a web server before it says when it refuses something.
+const rtsOwn, webServers = `{"message":"No"}`, "<html><h1>No</h1></html>"
+
+// What RT refuses for good is not tried again for ever. What a web server before RT refuses may pass, and the owner can give rights back.
 func TestRefusals(t *testing.T) {
-	for status, want := range map[int]string{
-		400: "final", 401: "temporary", 403: "final", 404: "final", 408: "", 413: "final", 422: "final", 425: "", 429: "", 500: "", 503: "",
+	const final, temporary, transient = "final", "temporary", "transient"
+	var status int
+	var body string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	rt := client{url: server.URL, http: http.DefaultClient}
+	for _, c := range []struct {
+		status    int
+		own, webs string
+	}{
+		{304, temporary, temporary},
+		{400, final, temporary},
+		{401, temporary, temporary},
+		{403, temporary, temporary},
+		{404, final, temporary},
+		{405, final, temporary},
+		{408, transient, transient},
+		{409, final, temporary},
+		{410, final, temporary},
+		{413, final, final},
+		{422, final, temporary},
+		{425, transient, transient},
+		{429, transient, transient},
+		{451, final, temporary},
+		{500, transient, transient},
+		{503, transient, transient},
 	} {
-		var got string
-		if own, ok := errors.AsType[*hitl.Error](forOwner(&refusal{status: status})); ok && own.Temporary {
-			got = "temporary"
-		} else if ok {
-			got = "final"
+		for _, answer := range [][2]string{{rtsOwn, c.own}, {webServers, c.webs}, {`{"message":""}`, c.webs}, {`["No"]`, c.webs}, {"", c.webs}} {
+			status, body = c.status, answer[0]
+			got := transient
+			if own, ok := errors.AsType[*hitl.Error](forOwner(rt.get(t.Context(), "/ticket/7", nil))); ok && own.Temporary {
+				got = temporary
+			} else if ok {
+				got = final
+			}
+			if got != answer[1] {
+				t.Errorf("%d with %q: %s, want %s", status, body, got, answer[1])
+			}
 		}
-		if got != want {
-			t.Errorf("%d: %q, want %q", status, got, want)
+	}
+	status, body = http.StatusBadRequest, `{"message":"Permission Denied"}`
+	if err := rt.get(t.Context(), "/ticket/7", nil); !refused(err, http.StatusForbidden) {
+		t.Errorf("RT's 400 for a right that is missing: %v", err)
+	}
+}
+
+// A web server before RT that is being updated answers 404, or 403, to everything: nothing is lost, and no session gone.
+func TestWebServerUpdated(t *testing.T) {
+	var status int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, webServers)
+	}))
+	t.Cleanup(server.Close)
+	d := &desk{
+		Config: Config{Queue: "Support"}, rt: client{url: server.URL, http: http.DefaultClient},
+		in: hitl.Installation{Logger: slog.New(slog.DiscardHandler)},
+	}
+	session := hitl.Ref{ID: "7"}
+	for _, status = range []int{http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusUnavailableForLegalReasons} {
+		for what, do := range map[string]func() error{
+			"CreateUser": func() error {
+				_, err := d.CreateUser(t.Context(), hitl.CreateUserRequest{UserID: "user_1"})
+				return err
+			},
+			"SendMessage": func() error {
+				_, err := d.SendMessage(t.Context(), hitl.SendMessageRequest{Session: session, Message: message.Text{Text: "Hello"}})
+				return err
+			},
+			"StopHitl": func() error { return d.StopHitl(t.Context(), hitl.StopHitlRequest{Session: session}) },
+			"hasLeft": func() error {
+				_, err := d.hasLeft(t.Context(), "7")
+				return err
+			},
+			"events": func() error {
+				_, err := d.events(t.Context(), []transaction{{ID: 5, Ticket: "7", Type: "AddLink"}})
+				return forOwner(err)
+			},
+		} {
+			own, ok := errors.AsType[*hitl.Error](do())
+			if !ok || !own.Temporary || own.Gone || !strings.Contains(own.Message, "web server") || !strings.Contains(own.Message, strconv.Itoa(status)) {
+				t.Errorf("%s after %d: %+v", what, status, own)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("among mail", w.testAmongMail)
 	t.Run("merged", w.testMerged)
 	t.Run("moved", w.testMoved)
+	t.Run("rights", w.testRights)
 	t.Run("uninstalled", w.testUninstalled)
 }
 
@@ -315,6 +317,57 @@ func (w *world) testMoved(t *testing.T) {
 	}
 	if status := w.read("/ticket/"+ticket, nil)["Status"]; status == "resolved" {
 		t.Error("the ticket was resolved in the other queue")
+	}
+}
+
+// The account loses its rights, and gets them back: nothing is lost, and no ticket stays open.
+func (w *world) testRights(t *testing.T) {
+	d := w.desk(t, w.config)
+	user, err := d.CreateUser(t.Context(), hitl.CreateUserRequest{UserID: "user_rights", Name: "Hal"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := d.StartHitl(t.Context(), hitl.StartHitlRequest[Session]{ConversationID: "conv_rights", User: user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := map[string]func() error{
+		"the end of a session": func() error { return d.StopHitl(t.Context(), hitl.StopHitlRequest{Session: session}) },
+		"what the bot says": func() error {
+			_, err := d.SendMessage(t.Context(), hitl.SendMessageRequest{Session: session, MessageID: "msg_rights", Message: message.Text{Text: "Hello"}})
+			return err
+		},
+	}
+	rights := func(method, names string) {
+		t.Helper()
+		if out, err := w.rt.Insert(t.Context(), fmt.Appendf(nil, `@Final = ( sub {
+			my ( $user, $queue ) = ( RT::User->new( RT->SystemUser ), RT::Queue->new( RT->SystemUser ) );
+			$user->Load('botpress');
+			$queue->Load('%s');
+			for my $right (qw(%s)) {
+				my ( $ok, $problem ) = $user->PrincipalObj->%s( Right => $right, Object => $queue );
+				die $problem unless $ok;
+			}
+		} ); 1;`, rttest.Queue, names, method)); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	for _, names := range []string{"CommentOnTicket ReplyToTicket ModifyTicket", "ShowTicket"} {
+		rights("RevokeRight", names)
+		for what, do := range do {
+			if own, ok := errors.AsType[*hitl.Error](do()); !ok || !own.Temporary || own.Gone || !strings.Contains(own.Message, "give") {
+				t.Errorf("without %s, %s: %v", names, what, own)
+			}
+		}
+		rights("GrantRight", names)
+	}
+	for _, what := range []string{"what the bot says", "the end of a session"} {
+		if err := do[what](); err != nil {
+			t.Errorf("with the rights again, %s: %v", what, err)
+		}
+	}
+	if stored := w.stored(session.ID); !strings.Contains(stored[0], "resolved") || !slices.Contains(stored, `  text/plain "Hello"`) {
+		t.Errorf("RT stores %q", stored)
 	}
 }
 
