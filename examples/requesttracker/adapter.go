@@ -69,9 +69,11 @@ func forOwner(err error) error {
 	switch {
 	case r == nil: // It passes, or is a bug.
 		return err
+	case r.moved != "":
+		temporary.Message = fmt.Sprintf("Request Tracker has moved to %s: enter that address in the configuration.", r.moved)
 	case !r.own && r.status != http.StatusRequestEntityTooLarge:
 		temporary.Message = fmt.Sprintf("The web server before Request Tracker answers %s: "+
-			"have it pass on all that begins with /REST/2.0, and check the address of Request Tracker in the configuration.", r.message)
+			"have it pass on all that begins with %s, and check the address of Request Tracker in the configuration.", r.message, apiPath)
 	case r.status == http.StatusUnauthorized:
 		temporary.Message = "Request Tracker does not accept the token."
 	case r.status == http.StatusForbidden:

@@ -132,6 +132,7 @@ type refusal struct {
 	status  int
 	own     bool // It is RT's, not one of a web server before it.
 	message string
+	moved   string // the address to which a web server leads, if it seems to be RT's
 }
 
 func (e *refusal) Error() string {
@@ -157,6 +158,9 @@ func lasting(err error) *refusal {
 	return r
 }
 
+// apiPath is where RT's REST 2.0 begins.
+const apiPath = "/REST/2.0"
+
 // maxFile is how many bytes of an attachment are passed on, maxAnswer how many of an answer are read.
 const maxFile, maxAnswer = 20 << 20, maxFile*4/3 + 1<<20
 
@@ -165,13 +169,15 @@ func (c client) do(ctx context.Context, method, where string, body fields, into 
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.url+"/REST/2.0"+where, bytes.NewReader(content))
+	r, err := http.NewRequestWithContext(ctx, method, c.url+apiPath+where, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Authorization", c.auth)
 	r.Header.Set("Content-Type", "application/json")
-	res, err := c.http.Do(r)
+	direct := *c.http
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // It would make a GET of what changes something.
+	res, err := direct.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("RT cannot be reached: %w", err)
 	}
@@ -198,6 +204,13 @@ func refusalOf(res *http.Response, answer *json.Decoder) *refusal {
 	refused := refusal{status: res.StatusCode, own: said.Message != "", message: cmp.Or(said.Message, res.Status)}
 	if refused.own && refused.status == http.StatusBadRequest && refused.message == "Permission Denied" {
 		refused.status = http.StatusForbidden // RT does not say so of comments and correspondence.
+	}
+	if to, err := res.Location(); err == nil && res.StatusCode < http.StatusBadRequest {
+		to.User, to.RawQuery, to.Fragment = nil, "", ""
+		base, _, found := strings.Cut(to.String(), apiPath+"/")
+		if from, _, _ := strings.Cut(res.Request.URL.String(), apiPath+"/"); found && base != from {
+			refused.moved = base
+		}
 	}
 	return &refused
 }

@@ -374,3 +374,31 @@ func TestWebServerUpdated(t *testing.T) {
 		}
 	}
 }
+
+// Who enters http:// where https:// is right reads which address to enter. Nothing is changed by following.
+func TestAddressThatMoved(t *testing.T) {
+	asked := 0
+	rt := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	t.Cleanup(rt.Close)
+	var to string
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, strings.ReplaceAll(to, "…", r.URL.RequestURI()), http.StatusMovedPermanently)
+	}))
+	t.Cleanup(front.Close)
+	d := &desk{Config: Config{Queue: "Support"}, rt: client{url: front.URL, http: http.DefaultClient}}
+	withSecret := strings.Replace(rt.URL, "//", "//jane:hidden@", 1)
+	for _, c := range []struct{ to, want string }{
+		{rt.URL + "…", "has moved to " + rt.URL + ": enter"},
+		{withSecret + "/rt…?key=hidden#hidden", "has moved to " + rt.URL + "/rt: enter"},
+		{"…", "web server before Request Tracker answers 301 Moved Permanently"},
+		{rt.URL + "/login?key=hidden&then=…", "web server before Request Tracker answers 301 Moved Permanently"},
+		{"", "web server before Request Tracker answers 301 Moved Permanently"},
+	} {
+		to = c.to
+		_, err := d.CreateUser(t.Context(), hitl.CreateUserRequest{UserID: "user_1"})
+		own, ok := errors.AsType[*hitl.Error](err)
+		if !ok || !own.Temporary || !strings.Contains(own.Message, c.want) || strings.Contains(own.Message, "hidden") || asked != 0 {
+			t.Errorf("%q: %v, want %q; RT was asked %d times", c.to, err, c.want, asked)
+		}
+	}
+}
