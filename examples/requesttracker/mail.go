@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -113,34 +114,134 @@ func (d *desk) words(ctx context.Context, attachments []attachment) (map[string]
 // isAttached tells whether a picture in a mail is one of its parts, which is a file of its own.
 func isAttached(src string) bool { return strings.HasPrefix(strings.ToLower(src), "cid:") }
 
-// withoutQuote cuts what mail programs quote below an answer: an introduction, and what is quoted from there to the end, or to a
-// signature. If there is anything else below, somebody wrote it, and everything stays.
+// withoutQuote cuts what mail programs put below an answer: the message that is answered, as a quote or as Outlook does it. If there is
+// anything else below, somebody wrote it, and everything stays.
 func withoutQuote(text string) string {
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
-	end := len(lines)
+	end, signature := len(lines), 0
 	for i, line := range lines {
-		if line == "-- " { // RFC 3676
+		if isOutlookHeader(lines, i) {
 			end = i
+			break
+		}
+		if line == signatureLine {
+			signature = i
 		}
 	}
-	quote := end
-	for quote > 0 && (strings.HasPrefix(lines[quote-1], ">") || strings.TrimSpace(lines[quote-1]) == "") {
-		quote--
+	for _, below := range []int{end, signature} { // A signature is above the quote, or below.
+		if begin, found := quoteAbove(lines, below); found {
+			end = begin
+			break
+		}
 	}
-	if !strings.Contains("\n"+strings.Join(lines[quote:end], "\n"), "\n>") {
+	if end == len(lines) {
 		return text
 	}
-	const most = 3 // lines of an introduction, of which there are several only if it has an address
-	for begin := quote - 1; begin >= max(quote-most, 1) && !strings.HasPrefix(lines[begin], ">"); begin-- {
-		above, introduction := strings.TrimSpace(strings.Join(lines[:begin], "\n")), strings.Join(lines[begin:quote], " ")
-		if above != "" && isIntroduction(introduction) && (begin == quote-1 || address.MatchString(introduction)) {
-			return above
+	for end > 0 && (isBlank(lines[end-1]) || isRule(lines[end-1])) {
+		end--
+	}
+	return cmp.Or(strings.TrimSpace(strings.Join(lines[:end], "\n")), text)
+}
+
+const signatureLine = "-- " // RFC 3676
+
+// quoteAbove finds a quote that ends above a line, and where its introduction begins.
+func quoteAbove(lines []string, end int) (begin int, found bool) {
+	quote := end
+	for quote > 0 && (isQuoted(lines[quote-1]) || isBlank(lines[quote-1])) {
+		quote--
+	}
+	first := quote
+	for first < end && isBlank(lines[first]) {
+		first++
+	}
+	if first == end || quote == 0 {
+		return end, false
+	}
+	if isOriginal(lines[quote-1]) {
+		return quote - 1, true
+	}
+	const most = 3 // lines of an introduction
+	for begin := quote - 1; begin >= max(quote-most, 1) && !isQuoted(lines[begin]); begin-- {
+		if introduces(lines[begin:quote]) {
+			return begin, true
 		}
 	}
-	return text
+	if first == quote || endsInColon(lines[quote-1]) { // Somebody quotes by hand.
+		return end, false
+	}
+	var inside []string // Apple Mail quotes the introduction, too.
+	for _, line := range lines[first:min(first+most, end)] {
+		inside = append(inside, strings.TrimSpace(strings.TrimPrefix(line, ">")))
+		if introduces(inside) {
+			return first, true
+		}
+	}
+	return end, false
+}
+
+// introduces tells whether lines introduce a quote: several ones only if they have an address.
+func introduces(lines []string) bool {
+	introduction := strings.Join(lines, " ")
+	return isIntroduction(introduction) && (len(lines) == 1 || address.MatchString(introduction))
 }
 
 var address = regexp.MustCompile(`<[^<>]+@[^<>]+>`)
+
+// isOutlookHeader tells whether a line begins what Outlook puts above the message that is answered, which it does not mark as
+// quoted: its sender, time and subject. Below a line that ends in a colon, or that is of a forwarded message, somebody shows it.
+func isOutlookHeader(lines []string, at int) bool {
+	if at == 0 || !sender.MatchString(lines[at]) || !isBlank(lines[at-1]) && !isRule(lines[at-1]) {
+		return false
+	}
+	above := at - 1
+	for above >= 0 && (isBlank(lines[above]) || isRule(lines[above])) {
+		above--
+	}
+	if above < 0 || endsInColon(lines[above]) || forwarded.MatchString(lines[above]) {
+		return false
+	}
+	end := at
+	for end < len(lines) && !isBlank(lines[end]) {
+		end++
+	}
+	if !slices.ContainsFunc(lines[at:end], sent.MatchString) || !slices.ContainsFunc(lines[at:end], subject.MatchString) {
+		return false
+	}
+	for end < len(lines) && isBlank(lines[end]) {
+		end++
+	}
+	if end == len(lines) || !isQuoted(lines[end]) {
+		return end < len(lines)
+	}
+	for end < len(lines) && lines[end] != signatureLine && (isQuoted(lines[end]) || isBlank(lines[end])) {
+		end++
+	}
+	return end == len(lines) || lines[end] == signatureLine // Else somebody has answered between the lines.
+}
+
+var (
+	sender    = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van)[ \x{a0}]?:`)
+	sent      = regexp.MustCompile(`(?i)^\*?(sent|date|gesendet|datum|envoyé|enviado|enviada( em)?|fecha|inviato|data|verzonden)[ \x{a0}]?:`)
+	subject   = regexp.MustCompile(`(?i)^\*?(subject|betreff|objet|asunto|assunto|oggetto|onderwerp)[ \x{a0}]?:`)
+	forwarded = regexp.MustCompile(`^--.*--\s*$`)
+	rule      = regexp.MustCompile(`^_{8,}\s*$`) // Outlook draws it.
+)
+
+func isQuoted(line string) bool { return strings.HasPrefix(line, ">") }
+
+func isBlank(line string) bool { return strings.TrimSpace(line) == "" }
+
+func endsInColon(line string) bool { return strings.HasSuffix(strings.TrimSpace(line), ":") }
+
+func isRule(line string) bool { return rule.MatchString(line) || isOriginal(line) }
+
+// isOriginal tells whether package richtext takes a line for what Outlook puts above the message that is answered:
+// "-----Original Message-----".
+func isOriginal(line string) bool {
+	quote := "<p>.</p><p>" + html.EscapeString(line) + "</p><p>?</p>"
+	return richtext.Text(quote, &richtext.Options{CutQuotes: true}) == "."
+}
 
 // isIntroduction tells whether package richtext takes a line for the introduction of a quote: "On 5 May 2026, Jane wrote:".
 func isIntroduction(line string) bool {
