@@ -182,20 +182,38 @@ func (d *desk) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
 
 // SendMessage writes on the ticket: what the end user says as correspondence in their name, what the bot says as a comment.
 func (d *desk) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
-	key := r.Key()
-	query := fmt.Sprintf("TicketId = %s AND CF.{%s} = %s", quote(r.Session.ID), messageField, quote(key))
-	if id, err := d.rt.find(ctx, "/transactions", query); id != "" || err != nil { // an earlier attempt has written it
+	return d.once(ctx, r.Session.ID, r.Key(), func() (string, error) {
+		said := d.said(ctx, r.Message)
+		id, err := d.write(ctx, r, said)
+		if said["Attachments"] != nil && lasting(err) != nil {
+			d.in.Logger.WarnContext(ctx, "RT, or the web server before it, does not take a file, so RT gets its address", "error", err)
+			id, err = d.write(ctx, r, words(r.Message))
+		}
+		return id, err
+	})
+}
+
+// Notify tells the agents, in a comment, what they would not know: for instance that a reply reached nobody.
+func (d *desk) Notify(ctx context.Context, n hitl.Notice) error {
+	key := "notice/" + n.MessageID
+	_, err := d.once(ctx, n.Session.ID, key, func() (string, error) {
+		said := words(message.Text{Text: n.Text})
+		said["TxnCustomFields"] = fields{messageField: key}
+		return d.rt.post(ctx, "/ticket/"+n.Session.ID+"/comment", said)
+	})
+	return err
+}
+
+// once writes on a ticket what has a key, unless an earlier attempt has written it.
+func (d *desk) once(ctx context.Context, ticket, key string, write func() (id string, err error)) (hitl.Ref, error) {
+	query := fmt.Sprintf("TicketId = %s AND CF.{%s} = %s", quote(ticket), messageField, quote(key))
+	if id, err := d.rt.find(ctx, "/transactions", query); id != "" || err != nil {
 		return hitl.Ref{ID: id}, forOwner(err)
 	}
-	if _, err := d.ticket(ctx, r.Session.ID); err != nil {
+	if _, err := d.ticket(ctx, ticket); err != nil {
 		return hitl.Ref{}, err
 	}
-	said := d.said(ctx, r.Message)
-	id, err := d.write(ctx, r, said)
-	if said["Attachments"] != nil && lasting(err) != nil {
-		d.in.Logger.WarnContext(ctx, "RT, or the web server before it, does not take a file, so RT gets its address", "error", err)
-		id, err = d.write(ctx, r, words(r.Message))
-	}
+	id, err := write()
 	return hitl.Ref{ID: id}, forOwner(err)
 }
 

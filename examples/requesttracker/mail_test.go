@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -196,6 +197,44 @@ func TestTicketThatLeft(t *testing.T) {
 		if !isGone(err) || !isGone(stop) || len(written) != 0 {
 			t.Errorf("%s: %v, %v, %q", name, err, stop, written)
 		}
+	}
+}
+
+// A notice is a comment, which stays among agents, and is written once for each message.
+func TestNotify(t *testing.T) {
+	written := map[string]string{} // what was said, by where and its key
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var said struct {
+			Content         string
+			TxnCustomFields map[string]string
+		}
+		_ = json.NewDecoder(r.Body).Decode(&said)
+		key := regexp.MustCompile(`= '(notice/\d+)'$`).FindStringSubmatch(r.URL.Query().Get("query"))
+		switch {
+		case r.Method == http.MethodPost:
+			written[r.URL.Path+" "+said.TxnCustomFields[messageField]] += said.Content
+		case key != nil && written["/REST/2.0/ticket/7/comment "+key[1]] != "":
+			_, _ = io.WriteString(w, `{"items":[{"id":"9"}]}`)
+		default: // of ticket 8, which was merged into 7, too
+			_, _ = io.WriteString(w, `{"id":7,"Queue":{"Name":"Support"},"items":[]}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	d := &desk{Config: Config{Queue: "Support"}, rt: client{url: server.URL, http: http.DefaultClient}}
+	for _, id := range []string{"1", "1", "2"} {
+		if err := d.Notify(t.Context(), hitl.Notice{Session: hitl.Ref{ID: "7"}, MessageID: id, Text: "Nobody got this."}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := d.Notify(t.Context(), hitl.Notice{Session: hitl.Ref{ID: "8"}, MessageID: "3", Text: "Nobody got this."}); !isGone(err) {
+		t.Errorf("of a ticket that is merged: %v", err)
+	}
+	want := map[string]string{
+		"/REST/2.0/ticket/7/comment notice/1": "Nobody got this.",
+		"/REST/2.0/ticket/7/comment notice/2": "Nobody got this.",
+	}
+	if !maps.Equal(written, want) {
+		t.Errorf("RT gets %q", written)
 	}
 }
 

@@ -68,7 +68,9 @@ func TestRules(t *testing.T) {
 				return w.ringFor(s)
 			},
 			Echo:  func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return w.ringFor(s) },
-			Heard: w.heardOn,
+			Heard: func(s hitltest.Session) []string { return w.writtenOn(s, false) },
+			Noted: func(s hitltest.Session) []string { return w.writtenOn(s, true) },
+			Open:  func(s hitltest.Session) bool { return !closed(w.read("/ticket/"+s.ID, nil)["Status"].(string)) },
 			Vanish: func(s hitltest.Session) {
 				w.agent("root", http.MethodPut, "/ticket/"+s.ID, fields{"Status": "deleted"})
 			},
@@ -101,18 +103,33 @@ func (w *world) ringFor(s hitltest.Session) *http.Request {
 	return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"transaction":`+last+`}`))
 }
 
-// heardOn is what end user and bot have said on a ticket.
-func (w *world) heardOn(s hitltest.Session) []string {
+// writtenOn is what end user and bot have said on a ticket, or the notices there.
+func (w *world) writtenOn(s hitltest.Session, notices bool) []string {
 	w.t.Helper()
-	var heard []string
+	var written []string
 	for _, t := range w.history(s.ID) {
 		who := t["Creator"].(map[string]any)["id"].(string)
 		if !strings.HasPrefix(who, account) || t["Type"] != "Correspond" && t["Type"] != "Comment" {
 			continue
 		}
+		if t["Type"] == "Comment" && strings.HasPrefix(w.key(t["id"].(string)), "notice/") != notices || t["Type"] == "Correspond" && notices {
+			continue
+		}
 		for _, a := range w.attachments(t["id"].(string)) {
-			heard = append(heard, string(a.content))
+			written = append(written, string(a.content))
 		}
 	}
-	return heard
+	return written
+}
+
+// key is the message in Botpress that a transaction is of.
+func (w *world) key(transaction string) string {
+	w.t.Helper()
+	fields, _ := w.read("/transaction/"+transaction, nil)["CustomFields"].([]any)
+	for _, f := range fields {
+		if values := f.(map[string]any)["values"].([]any); len(values) > 0 {
+			return values[0].(string)
+		}
+	}
+	return ""
 }

@@ -49,6 +49,7 @@ func TestRequestTracker(t *testing.T) {
 	t.Run("among mail", w.testAmongMail)
 	t.Run("merged", w.testMerged)
 	t.Run("moved", w.testMoved)
+	t.Run("late", w.testLate)
 	t.Run("rights", w.testRights)
 	t.Run("uninstalled", w.testUninstalled)
 }
@@ -320,6 +321,30 @@ func (w *world) testMoved(t *testing.T) {
 	}
 }
 
+// An agent answers when the session is over, and reads that nobody has read it. RT mails that to nobody.
+func (w *world) testLate(t *testing.T) {
+	ida := w.escalate(botpresstest.Profile{Name: "Ida", Email: "ida@example.com"}, "Hello", botpresstest.Escalation{Title: "Chat"})
+	ticket := w.lastTicket()
+	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+ticket, fields{"Status": "resolved"})
+	w.heard()
+	before := shown(ida)
+	w.agent(rttest.Alice, http.MethodPost, "/ticket/"+ticket+"/correspond", plain("Too late"))
+	w.heard()
+	if diff := cmp.Diff(before, shown(ida)); diff != "" {
+		t.Errorf("the end user was shown (-want +got):\n%s", diff)
+	}
+	stored := w.stored(ticket)
+	want := []string{"botpress Comment:", `  text/plain "The conversation with the bot has ended. The customer did not get this reply."`}
+	if len(stored) < 2 || !cmp.Equal(want, stored[len(stored)-2:]) {
+		t.Errorf("RT stores %q", stored)
+	}
+	for _, txn := range w.history(ticket) {
+		if txn["Type"] == "CommentEmailRecord" {
+			t.Errorf("RT mails the comment: %v", txn)
+		}
+	}
+}
+
 // The account loses its rights, and gets them back: nothing is lost, and no ticket stays open.
 func (w *world) testRights(t *testing.T) {
 	d := w.desk(t, w.config)
@@ -453,6 +478,11 @@ func (w *world) testAskedAgain(t *testing.T) {
 			Session: session, MessageID: "msg_late", Stopped: true, Message: message.Text{Text: "The user has left."},
 		})
 	})
+	for range 2 {
+		if err := d.Notify(ctx, hitl.Notice{Session: session, MessageID: "7", Text: "Nobody got this."}); err != nil {
+			t.Error(err)
+		}
+	}
 	if err := d.StopHitl(ctx, hitl.StopHitlRequest{Session: hitl.Ref{ID: "4711"}}); !isGone(err) {
 		t.Errorf("a ticket that is gone: %v", err)
 	}
@@ -469,6 +499,8 @@ func (w *world) testAskedAgain(t *testing.T) {
 		"botpress Status: open to resolved",
 		"botpress Comment:",
 		`  text/plain "The user has left."`,
+		"botpress Comment:",
+		`  text/plain "Nobody got this."`,
 	}
 	if diff := cmp.Diff(want, w.stored("5")); diff != "" {
 		t.Errorf("RT stores (-want +got):\n%s", diff)
