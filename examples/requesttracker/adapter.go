@@ -46,7 +46,7 @@ type desk struct {
 	in      hitl.Installation
 	genuine verify.Func
 	files   *media.Options
-	reading *semaphore.Weighted // the news, one ring at a time: the first one reads what the others ring for
+	reading *semaphore.Weighted // the news, for one webhook at a time: the first reads what the others are about
 }
 
 // connector makes desks. The options are for fetching what end users send.

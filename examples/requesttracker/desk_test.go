@@ -45,13 +45,13 @@ type world struct {
 	files   *fileServer
 	config  Config
 	adapter atomic.Pointer[hitl.Server] // nil while it is down
-	rings   chan int                    // how the adapter has answered RT's rings: the status, or 0 while it was down
+	answers chan int                    // how the adapter has answered RT's notifications: the status, or 0 while it was down
 }
 
 // newWorld skips the test where RT is not installed.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, rings: make(chan int, 100)}
+	w := &world{t: t, answers: make(chan int, 100)}
 	w.startRT(initialdata)
 	w.files = newFileServer(t)
 	w.cloud = botpresstest.NewServer(&botpresstest.Options{
@@ -138,7 +138,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		server.ServeHTTP(answer, r)
 	}
 	if r.Header.Get("X-Bp-Operation") == "webhook_received" {
-		w.rings <- answer.status
+		w.answers <- answer.status
 	}
 	if server == nil {
 		panic(http.ErrAbortHandler) // the connection breaks, as to a process that is gone
@@ -209,32 +209,32 @@ func shown(u *botpresstest.EndUser) []string {
 // heard waits until the adapter has heard of what somebody just did in RT, and all that follows has happened.
 func (w *world) heard() {
 	w.t.Helper()
-	for status := <-w.rings; status != http.StatusOK; status = <-w.rings {
-		if status != http.StatusServiceUnavailable { // RT has not committed yet, and rings again
-			w.t.Fatalf("the adapter answered RT's ring with %d", status)
+	for status := <-w.answers; status != http.StatusOK; status = <-w.answers {
+		if status != http.StatusServiceUnavailable { // RT has not committed yet, and calls again
+			w.t.Fatalf("the adapter answered RT's notification with %d", status)
 		}
 	}
 	w.settle()
 }
 
-// unheard waits until RT has rung in vain for the last time.
+// unheard waits until RT has called in vain for the last time.
 func (w *world) unheard() {
 	w.t.Helper()
 	for range 3 {
-		if status := <-w.rings; status != 0 {
-			w.t.Fatalf("the adapter, which should have been down, answered RT's ring with %d", status)
+		if status := <-w.answers; status != 0 {
+			w.t.Fatalf("the adapter, which should have been down, answered RT's notification with %d", status)
 		}
 	}
 }
 
-// ringAgain repeats the last ring of RT's, and returns the answer's status.
-func (w *world) ringAgain() int {
+// notifyAgain repeats RT's last notification, and returns the answer's status.
+func (w *world) notifyAgain() int {
 	w.t.Helper()
 	calls := w.cloud.Calls()
 	slices.Reverse(calls)
 	i := slices.IndexFunc(calls, func(c botpresstest.Call) bool { return c.Operation == "webhook_received" })
 	if i < 0 {
-		w.t.Fatal("RT has not rung yet")
+		w.t.Fatal("RT has sent no notification yet")
 	}
 	var operation struct {
 		Req struct {
@@ -245,10 +245,10 @@ func (w *world) ringAgain() int {
 	if err := json.Unmarshal(calls[i].Request, &operation); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.ring(operation.Req.Body, operation.Req.Headers["x-rt-timestamp"], operation.Req.Headers["x-rt-signature"])
+	return w.notify(operation.Req.Body, operation.Req.Headers["x-rt-timestamp"], operation.Req.Headers["x-rt-signature"])
 }
 
-func (w *world) ring(body, timestamp, signature string) int {
+func (w *world) notify(body, timestamp, signature string) int {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.in.WebhookURL, strings.NewReader(body))
 	if err != nil {
@@ -257,7 +257,7 @@ func (w *world) ring(body, timestamp, signature string) int {
 	r.Header.Set("X-RT-Timestamp", timestamp)
 	r.Header.Set("X-RT-Signature", signature)
 	status, _ := do(w.t, r)
-	<-w.rings
+	<-w.answers
 	w.settle()
 	return status
 }

@@ -238,7 +238,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// A queue may take more mail than RT lists at once, or than is read for one ring.
+// A queue may take more mail than RT lists at once, or than is read for one webhook.
 func TestNewsAmongMail(t *testing.T) {
 	last, asked, before := 0, 0, 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -256,8 +256,8 @@ func TestNewsAmongMail(t *testing.T) {
 	t.Cleanup(server.Close)
 	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}}
 	for _, c := range []struct {
-		last, ring, read int
-		rung             bool
+		last, notified, read int
+		reached              bool
 	}{
 		{30, 30, 30, true},
 		{300, 230, 300, true},
@@ -265,9 +265,9 @@ func TestNewsAmongMail(t *testing.T) {
 		{120, 130, 120, false},
 	} {
 		last, before = c.last, asked
-		news, rung, err := d.news(t.Context(), 0, c.ring)
-		if len(news) != c.read || rung != c.rung || err != nil || asked-before > backlog/pageSize {
-			t.Errorf("%+v: %d read, %v, %v, %d requests", c, len(news), rung, err, asked-before)
+		news, reached, err := d.news(t.Context(), 0, c.notified)
+		if len(news) != c.read || reached != c.reached || err != nil || asked-before > backlog/pageSize {
+			t.Errorf("%+v: %d read, %v, %v, %d requests", c, len(news), reached, err, asked-before)
 		}
 		events, err := d.events(t.Context(), news)
 		if len(events) != 0 || err != nil {

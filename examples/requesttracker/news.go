@@ -17,8 +17,8 @@ import (
 	"github.com/hitl-go/sdk/message"
 )
 
-// RT rings when there is news: a few times within seconds, and never again. So a ring tells little, and we read all
-// transactions since the last one that we have seen: what a lost ring was about is read at the next one.
+// RT calls the webhook a few times within seconds and never again. A lost call is made up for by the next one: all transactions since
+// the last one that was seen are read.
 
 // place is one in RT's history: how far we have read.
 type place struct {
@@ -27,16 +27,16 @@ type place struct {
 
 const stateSeen = "seen"
 
-// bell is what RT sends. Left is a ticket that has been moved to another queue or merged into another ticket: what happens there, we
-// may not be able to read.
-type bell struct {
+// notification is what RT sends: the first transaction that is news. Left is a ticket that has been moved to another queue or merged
+// into another ticket: what happens there, we may not be able to read.
+type notification struct {
 	Transaction int `json:"transaction"`
 	Left        int `json:"left"`
 }
 
-// Register makes RT ring here. What happened before the first time is no news.
+// Register makes RT call the webhook. What happened before the first time is no news.
 func (d *desk) Register(ctx context.Context, webhookURL string) error {
-	if err := d.ringAt(ctx, webhookURL); err != nil {
+	if err := d.setWebhook(ctx, webhookURL); err != nil {
 		return err
 	}
 	var seen place
@@ -53,8 +53,8 @@ func (d *desk) Register(ctx context.Context, webhookURL string) error {
 	return d.in.State.Set(ctx, stateSeen, seen)
 }
 
-// ringAt writes the webhook's address, unless it is there: Register runs every hour.
-func (d *desk) ringAt(ctx context.Context, webhookURL string) error {
+// setWebhook writes the webhook's address, unless it is there: Register runs every hour.
+func (d *desk) setWebhook(ctx context.Context, webhookURL string) error {
 	if set, err := d.webhook(ctx); err != nil || set == webhookURL {
 		return forOwner(err)
 	}
@@ -67,7 +67,7 @@ func (d *desk) ringAt(ctx context.Context, webhookURL string) error {
 	return nil
 }
 
-// Unregister stops the ringing here, unless RT rings elsewhere by now.
+// Unregister makes RT call the webhook no more, unless it calls another one by now.
 func (d *desk) Unregister(ctx context.Context, webhookURL string) error {
 	set, err := d.webhook(ctx)
 	if err == nil && set == webhookURL {
@@ -78,7 +78,7 @@ func (d *desk) Unregister(ctx context.Context, webhookURL string) error {
 
 func (d *desk) queue() string { return "/queue/" + url.PathEscape(d.Queue) }
 
-// webhook is where RT rings.
+// webhook is the address that RT calls.
 func (d *desk) webhook(ctx context.Context) (string, error) {
 	var queue struct{ CustomFields customFields }
 	err := d.rt.get(ctx, d.queue(), &queue)
@@ -90,8 +90,8 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if err := d.genuine(r); err != nil {
 		return hitl.Webhook{}, err
 	}
-	var ring bell
-	if err := verify.JSON(r, &ring); err != nil {
+	var n notification
+	if err := verify.JSON(r, &n); err != nil {
 		return hitl.Webhook{}, hitl.Errorf("The webhook's body is not what the scrip in RT sends: %w", err)
 	}
 	if err := d.reading.Acquire(ctx, 1); err != nil {
@@ -102,26 +102,26 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	if _, err := d.in.State.Get(ctx, stateSeen, &seen); err != nil {
 		return hitl.Webhook{}, err
 	}
-	news, rung, err := d.news(ctx, seen.Transaction, ring.Transaction)
+	news, reached, err := d.news(ctx, seen.Transaction, n.Transaction)
 	if err != nil {
 		return hitl.Webhook{}, forOwner(err)
 	}
 	var last []hitl.Event
-	if ring.Left != 0 {
-		left := strconv.Itoa(ring.Left)
-		if rung, err = d.hasLeft(ctx, left); err != nil {
+	if n.Left != 0 {
+		left := strconv.Itoa(n.Left)
+		if reached, err = d.hasLeft(ctx, left); err != nil {
 			return hitl.Webhook{}, err
 		}
-		if rung {
+		if reached {
 			last = []hitl.Event{hitl.Stopped{SessionID: left}}
 		}
 	}
 	status := http.StatusOK
 	switch {
-	case !rung && len(news) < backlog:
-		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", ring.Transaction))
-	case !rung:
-		status = http.StatusServiceUnavailable // RT rings again, and the rest is read.
+	case !reached && len(news) < backlog:
+		return hitl.Webhook{}, hitl.Retryable(time.Second, fmt.Errorf("RT has not committed transaction %d yet", n.Transaction))
+	case !reached:
+		status = http.StatusServiceUnavailable // RT calls again, and the rest is read.
 	}
 	events, err := d.events(ctx, news)
 	if err != nil {
@@ -148,24 +148,24 @@ func (d *desk) hasLeft(ctx context.Context, id string) (bool, error) {
 	return false, err
 }
 
-// backlog is about how many transactions one ring reads at most.
+// backlog is about how many transactions are read for one webhook at most.
 const backlog = 5 * pageSize
 
-// news reads what happened since the last transaction that was seen, until it has read the one that RT rings for: rung. There may be
-// more in a page than is shown to us.
-func (d *desk) news(ctx context.Context, seen, ring int) (news []transaction, rung bool, err error) {
-	// RT may commit a transaction after others with greater numbers, but then that one rings.
-	which := fmt.Sprintf("(id > %d OR id = %d)", seen, ring)
-	for !rung && len(news) < backlog {
+// news reads what happened since the last transaction that was seen, until it has reached the one that RT's notification is about. There
+// may be more in a page than is shown to us.
+func (d *desk) news(ctx context.Context, seen, notified int) (news []transaction, reached bool, err error) {
+	// RT may commit a transaction after others with greater numbers, but then it sends a notification of that one.
+	which := fmt.Sprintf("(id > %d OR id = %d)", seen, notified)
+	for !reached && len(news) < backlog {
 		page, err := d.transactions(ctx, which, "ASC")
 		if err != nil || len(page) == 0 {
 			return news, false, err
 		}
 		news = append(news, page...)
-		rung = slices.ContainsFunc(page, func(t transaction) bool { return t.ID == ring })
+		reached = slices.ContainsFunc(page, func(t transaction) bool { return t.ID == notified })
 		which = fmt.Sprintf("id > %d", page[len(page)-1].ID)
 	}
-	return news, rung, nil
+	return news, reached, nil
 }
 
 // transactions lists those that can be news.

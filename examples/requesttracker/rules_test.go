@@ -25,7 +25,7 @@ import (
 // TestRules checks the adapter against the rules of all adapters, with a real RT.
 func TestRules(t *testing.T) {
 	w := &world{t: t}
-	w.startRT(slices.Concat(initialdata, []byte("\n@Scrips = (); 1;\n"))) // the suite rings, so that it knows when
+	w.startRT(slices.Concat(initialdata, []byte("\n@Scrips = (); 1;\n"))) // the suite sends the webhooks, so that it knows when
 	rt, err := url.Parse(w.rt.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -45,29 +45,29 @@ func TestRules(t *testing.T) {
 			Wire:  wire,
 			Assigned: func(s hitltest.Session) *http.Request {
 				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID+"/take", fields{})
-				return w.ringFor(s)
+				return w.notificationFor(s)
 			},
 			Replied: func(s hitltest.Session, text string) *http.Request {
 				w.agent(rttest.Alice, http.MethodPost, "/ticket/"+s.ID+"/correspond", plain(text))
-				return w.ringFor(s)
+				return w.notificationFor(s)
 			},
 			Stopped: func(s hitltest.Session) *http.Request {
 				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID, fields{"Status": "resolved"})
-				return w.ringFor(s)
+				return w.notificationFor(s)
 			},
 			Note: func(s hitltest.Session, text string) *http.Request {
-				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID+"/take", fields{}) // for a note alone, RT does not ring
+				w.agent(rttest.Alice, http.MethodPut, "/ticket/"+s.ID+"/take", fields{}) // for a note alone, RT sends none
 				w.agent(rttest.Alice, http.MethodPost, "/ticket/"+s.ID+"/comment", plain(text))
-				return w.ringFor(s)
+				return w.notificationFor(s)
 			},
 			Customer: func(s hitltest.Session, text string) *http.Request {
 				requestor := w.requestor(s.ID)
 				if _, err := d.rt.as(requestor, d.password(requestor)).post(t.Context(), "/ticket/"+s.ID+"/correspond", plain(text)); err != nil {
 					t.Fatal(err)
 				}
-				return w.ringFor(s)
+				return w.notificationFor(s)
 			},
-			Echo:  func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return w.ringFor(s) },
+			Echo:  func(s hitltest.Session, _ hitl.Ref, _ string) *http.Request { return w.notificationFor(s) },
 			Heard: func(s hitltest.Session) []string { return w.writtenOn(s, false) },
 			Noted: func(s hitltest.Session) []string { return w.writtenOn(s, true) },
 			Open:  func(s hitltest.Session) bool { return !closed(w.read("/ticket/"+s.ID, nil)["Status"].(string)) },
@@ -91,8 +91,8 @@ func TestRules(t *testing.T) {
 
 func plain(text string) fields { return fields{"Content": text, "ContentType": "text/plain"} }
 
-// ringFor is what RT would send for the last news of a session.
-func (w *world) ringFor(s hitltest.Session) *http.Request {
+// notificationFor is what RT would send for the last news of a session.
+func (w *world) notificationFor(s hitltest.Session) *http.Request {
 	w.t.Helper()
 	last := "0"
 	for _, t := range w.history(s.ID) {

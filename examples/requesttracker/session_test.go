@@ -84,7 +84,7 @@ func (w *world) testSession(t *testing.T) {
 	w.up()
 	w.agent(rttest.Bob, http.MethodPost, "/ticket/1/correspond", fields{"Content": "Are you still there?", "ContentType": "text/plain"})
 	w.heard()
-	if status := w.ringAgain(); status != http.StatusOK {
+	if status := w.notifyAgain(); status != http.StatusOK {
 		t.Errorf("the same webhook was answered %d the second time", status)
 	}
 	w.say(jane, message.Text{Text: "Yes"})
@@ -244,7 +244,7 @@ func (w *world) testStrangers(t *testing.T) {
 	w.heard()
 }
 
-// The queue takes mail, too: more happens there between two rings than RT lists at once.
+// The queue takes mail, too: more happens there between two notifications than RT lists at once.
 func (w *world) testAmongMail(t *testing.T) {
 	w.agent("root", http.MethodPost, "/ticket", fields{"Queue": rttest.Queue, "Subject": "By mail", "Requestor": "vip@example.com"})
 	other := w.lastTicket()
@@ -275,7 +275,7 @@ func (w *world) testMerged(t *testing.T) {
 		t.Errorf("the end user was shown %q; active: %v", shown(dan), dan.Active())
 	}
 
-	// RT's rings are lost, and the end user is faster than the next one.
+	// RT's notifications are lost, and the end user is faster than the next one.
 	eva := w.escalate(botpresstest.Profile{Name: "Eva"}, "Hello", botpresstest.Escalation{Title: "Chat"})
 	ticket = w.lastTicket()
 	w.down()
@@ -295,7 +295,7 @@ func (w *world) testMerged(t *testing.T) {
 	w.agent(rttest.Alice, http.MethodPut, "/ticket/"+w.lastTicket(), fields{"Status": "resolved"})
 	w.heard()
 	if eva.Active() || fay.Active() {
-		t.Error("a lost ring was not made good for by the next one")
+		t.Error("a lost notification was not made up for by the next one")
 	}
 }
 
@@ -422,7 +422,7 @@ func (w *world) lastTicket() string {
 
 func (w *world) testForged(t *testing.T) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	if status := w.ring(`{"transaction":1}`, now, strings.Repeat("0", 64)); status != http.StatusUnauthorized {
+	if status := w.notify(`{"transaction":1}`, now, strings.Repeat("0", 64)); status != http.StatusUnauthorized {
 		t.Errorf("a forged webhook was answered %d", status)
 	}
 }
@@ -531,12 +531,12 @@ func (w *world) testUninstalled(t *testing.T) {
 		return ""
 	}
 	if got := webhook(); got != w.in.WebhookURL {
-		t.Errorf("RT rings at %q", got)
+		t.Errorf("RT calls %q", got)
 	}
 	if err := w.in.Uninstall(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := webhook(); got != "" {
-		t.Errorf("RT still rings at %q", got)
+		t.Errorf("RT still calls %q", got)
 	}
 }
