@@ -102,7 +102,7 @@ func (d *deploy) run(ctx context.Context) error {
 		return err
 	}
 	body.URL, body.Visibility = d.url, botpress.Visibility(d.visibility)
-	deployed, err := w.find(ctx, body.Name, body.Version)
+	deployed, err := w.production(ctx, body.Name, body.Version)
 	if err != nil {
 		return err
 	}

@@ -137,14 +137,14 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	body.Dev, body.URL = true, d.url(kept)
 	full := fmt.Sprintf("%s %s", body.Name, body.Version)
 	if kept.IntegrationID != "" {
-		deployed, err := w.client.GetIntegration(ctx, kept.IntegrationID)
+		deployed, err := d.named(ctx, w, kept)
 		switch {
-		case err == nil && deployed.Name == body.Name && deployed.Version == body.Version:
-			return d.updateDev(ctx, w, body, deployed)
-		case err == nil:
+		case err != nil:
+			return err
+		case deployed != nil && deployed.Name == body.Name && deployed.Version == body.Version:
+			return d.updateDev(ctx, w, body, *deployed)
+		case deployed != nil:
 			return fmt.Errorf("%s belongs to the development version of %s %s; delete that with 'dev --delete' (if a bot has it installed, run 'dev' with that version and uninstall it first), and begin anew", devFolder, deployed.Name, deployed.Version)
-		case !errors.Is(err, botpress.ErrNotFound):
-			return explain("read the development version", err)
 		}
 		kept.IntegrationID, kept.SigningSecret = "", "" // it was deleted elsewhere
 	}
@@ -169,29 +169,42 @@ func (d *dev) deployDev(ctx context.Context, w *workspace, kept *devState) error
 	return nil
 }
 
+// named returns the development version that the folder names, or nil if it is gone. What is in production is an error.
+func (*dev) named(ctx context.Context, w *workspace, kept *devState) (*botpress.Integration, error) {
+	deployed, err := w.client.GetIntegration(ctx, kept.IntegrationID)
+	switch {
+	case errors.Is(err, botpress.ErrNotFound):
+		return nil, nil //nolint:nilnil // Not found is a result, not an error.
+	case err != nil:
+		return nil, explain("read the development version", err)
+	case !deployed.Dev:
+		return nil, fmt.Errorf("%s names %s %s, which is deployed for production; remove the folder, and change Definition.Version to develop", devFolder, deployed.Name, deployed.Version)
+	}
+	return &deployed, nil
+}
+
 // recover returns the development version, with a new secret, after a create whose answer was lost, now or in an earlier run.
 func (d *dev) recover(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, cause error) (lost botpress.Integration, err error) {
-	found, err := d.lost(ctx, w, body)
+	found, err := w.find(ctx, body.Name, body.Version)
 	switch {
 	case err != nil:
 		return lost, err
-	case found == nil && errors.Is(cause, botpress.ErrAlreadyExists):
+	case found != nil && !found.Dev:
+		return lost, errors.New("it is deployed for production; change Definition.Version to develop")
+	case isLost(found, body):
+		lost = *found
+	case errors.Is(cause, botpress.ErrAlreadyExists):
 		return lost, errors.New("there is one already, which is not of this folder; run 'dev' in the folder that has made it, delete it in the Botpress dashboard, or change Definition.Version")
-	case found == nil:
+	default:
 		return lost, cause
 	}
-	lost = *found
 	lost.SigningSecret, err = w.client.RotateIntegrationSigningSecrets(ctx, lost.ID) // nobody has the one before
 	return lost, err
 }
 
-// lost returns the development version that a create has made whose answer was lost, or nil: only this folder knows its address.
-func (d *dev) lost(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams) (*botpress.Integration, error) {
-	found, err := w.find(ctx, body.Name, body.Version)
-	if err != nil || found == nil || !found.Dev || found.URL != body.URL {
-		return nil, err
-	}
-	return found, nil
+// isLost reports whether a create whose answer was lost has made the development version: only this folder knows its address.
+func isLost(found *botpress.Integration, body botpress.CreateIntegrationParams) bool {
+	return found != nil && found.Dev && found.URL == body.URL
 }
 
 func (d *dev) updateDev(ctx context.Context, w *workspace, body botpress.CreateIntegrationParams, deployed botpress.Integration) error {
@@ -220,16 +233,19 @@ func (d *dev) delete(ctx context.Context, w *workspace, kept *devState) error {
 			return err
 		}
 		body.Name, body.URL = name, d.url(kept)
-		found, err := d.lost(ctx, w, body)
+		found, err := w.find(ctx, body.Name, body.Version)
 		if err != nil {
 			return err
 		}
-		if found != nil {
+		if isLost(found, body) {
 			kept.IntegrationID = found.ID
 		}
 	}
 	if kept.IntegrationID == "" {
-		return fmt.Errorf("%s in this folder names no development version, so nothing is deleted; run this where 'dev' ran, or delete the version in the Botpress dashboard", devFolder)
+		return fmt.Errorf("%s in this folder names no development version, so nothing is deleted; run this where 'dev' ran, or delete the development version in the Botpress dashboard", devFolder)
+	}
+	if _, err := d.named(ctx, w, kept); err != nil {
+		return err
 	}
 	err := w.client.DeleteIntegration(ctx, kept.IntegrationID)
 	if errors.Is(err, botpress.ErrConflict) {

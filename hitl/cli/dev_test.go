@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
@@ -569,19 +570,23 @@ func TestDevLostCreate(t *testing.T) {
 
 // What this folder has not made is neither taken nor deleted, and the command says so.
 func TestDevOfAnotherFolder(t *testing.T) {
-	for name, first := range map[string][]string{
-		"a development version":    nil,
-		"what is in production":    {"deploy", "--url", "https://example.com", "--yes"},
-		"production at a tunnel's": {"deploy", "--url", "http://tunnel.test/x", "--yes"},
+	const another, production = "there is one already, which is not of this folder; run 'dev' in the folder", "it is deployed for production; change Definition.Version to develop\n"
+	for name, tc := range map[string]struct {
+		first []string
+		want  string
+	}{
+		"a development version":    {nil, another},
+		"what is in production":    {[]string{"deploy", "--url", "https://example.com", "--yes"}, production},
+		"production at a tunnel's": {[]string{"deploy", "--url", "http://tunnel.test/x", "--yes"}, production},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			synctest.Test(t, func(t *testing.T) {
 				c := newCloud(t)
 				newTunnel(c)
-				if first == nil {
+				if tc.first == nil {
 					c.startDev(c.adapter(hitl.Options{})).end()
-				} else if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", first...); code != 0 {
+				} else if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", tc.first...); code != 0 {
 					t.Fatal(stderr)
 				}
 				if err := os.RemoveAll(".hitl-dev"); err != nil {
@@ -598,7 +603,7 @@ func TestDevOfAnotherFolder(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				code, _, stderr := c.runUntil(ctx, c.adapter(hitl.Options{}), "", "dev", "--tunnel", "http://tunnel.test")
-				if want := "acme: could not create the development version of acme/acme-desk 1.0.0: there is one already, which is not of this folder; run 'dev' in the folder"; code != 1 || !strings.HasPrefix(stderr, want) {
+				if want := "acme: could not create the development version of acme/acme-desk 1.0.0: " + tc.want; code != 1 || !strings.HasPrefix(stderr, want) {
 					t.Errorf("exit code %d: %s", code, stderr)
 				}
 				remove()
@@ -608,6 +613,68 @@ func TestDevOfAnotherFolder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A development version is not taken for what is in production: it stays at its tunnel, with its secret.
+func TestDevIsNotProduction(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		newTunnel(c)
+		c.startDev(c.adapter(hitl.Options{})).end()
+		before := c.integration()
+		for _, args := range [][]string{append([]string{"deploy", "--access-key"}, yes...), {"deploy", "--dry-run"}, {"rotate-secret", "--yes"}} {
+			code, stdout, stderr := c.run(withRating(t, c.adapter(hitl.Options{})), "", args...)
+			want := "acme: acme/acme-desk 1.0.0 is a development version; delete it with 'dev --delete', or change Definition.Version\n"
+			if code != 1 || stdout != "" || stderr != want {
+				t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+			}
+		}
+		if diff := cmp.Diff(before, c.integration()); diff != "" || c.count("rotateIntegrationSigningSecrets") != 0 {
+			t.Errorf("it has changed:\n%s", diff)
+		}
+		if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--delete"); code != 0 {
+			t.Fatal(stderr)
+		}
+		if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...); code != 0 || c.integration()["dev"] == true {
+			t.Errorf("afterwards: exit code %d: %s", code, stderr)
+		}
+	})
+}
+
+// What is in production is neither changed nor deleted, even if the folder names it.
+func TestDevKeepsOffProduction(t *testing.T) {
+	t.Chdir(t.TempDir())
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		newTunnel(c)
+		if code, _, stderr := c.run(c.adapter(hitl.Options{}), "", append([]string{"deploy"}, yes...)...); code != 0 {
+			t.Fatal(stderr)
+		}
+		before := c.integration()
+		state := fmt.Sprintf(`{"tunnelId":"abc","integrationId":%q,"workspaceId":%q}`, before["id"], botpresstest.WorkspaceID)
+		if err := os.Mkdir(".hitl-dev", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(".hitl-dev/state.json", []byte(state), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"dev", "--tunnel", "http://tunnel.test"}, {"dev", "--delete"}} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			code, _, stderr := c.runUntil(ctx, c.adapter(hitl.Options{}), "", args...)
+			want := "acme: .hitl-dev names acme/acme-desk 1.0.0, which is deployed for production; remove the folder, and change Definition.Version to develop\n"
+			if code != 1 || stderr != want {
+				t.Errorf("%v: exit code %d: %s", args, code, stderr)
+			}
+		}
+		if _, there := c.Deployed("acme/acme-desk", "1.0.0"); !there {
+			t.Fatal("it is deleted")
+		}
+		if diff := cmp.Diff(before, c.integration()); diff != "" {
+			t.Errorf("it has changed:\n%s", diff)
+		}
+	})
 }
 
 // An address that no tunnel has is refused before anything is deployed with it. One of a WebSocket is that of its server.

@@ -42,7 +42,7 @@ func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool, mad
 		return err
 	}
 	full := name + " " + body.Version
-	deployed, err := w.find(ctx, name, body.Version)
+	deployed, err := w.production(ctx, name, body.Version)
 	switch {
 	case err != nil:
 		return err

@@ -81,6 +81,16 @@ func (w *workspace) find(ctx context.Context, name, version string) (*botpress.I
 	return nil, explain(fmt.Sprintf("look for %s %s on the hub", name, version), err)
 }
 
+// production returns an integration of the workspace as find does. A development version is an error: it belongs to the machine of its
+// author, and goes with it.
+func (w *workspace) production(ctx context.Context, name, version string) (*botpress.Integration, error) {
+	found, err := w.find(ctx, name, version)
+	if err == nil && found != nil && found.Dev {
+		return nil, fmt.Errorf("%s %s is a development version; delete it with 'dev --delete', or change Definition.Version", name, version)
+	}
+	return found, err
+}
+
 // create creates an integration. If it fails, unknown reports that it may be there all the same. To repeat it is harmless: there is one of
 // a name and version.
 func (w *workspace) create(ctx context.Context, body botpress.CreateIntegrationParams) (created botpress.Integration, unknown bool, err error) {
@@ -91,11 +101,11 @@ func (w *workspace) create(ctx context.Context, body botpress.CreateIntegrationP
 	return created, unknown, err
 }
 
-// created returns the integration after a create that failed, or nil if it is not found. It looks also if ctx has ended.
+// created returns the integration after a create for production that failed, or nil if it is not found. It looks also if ctx has ended.
 func (w *workspace) created(ctx context.Context, body botpress.CreateIntegrationParams) *botpress.Integration {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	deployed, err := w.find(ctx, body.Name, body.Version)
+	deployed, err := w.production(ctx, body.Name, body.Version)
 	if err != nil {
 		return nil // The failure of the create says more.
 	}
