@@ -48,7 +48,10 @@ func TestWrongCommandLine(t *testing.T) {
 		"unknown flag":              {[]string{"deploy", "--force"}, "acme: flag provided but not defined: -force\nSee 'acme deploy --help'.\n"},
 		"argument":                  {[]string{"version", "now"}, "acme: acme version takes no arguments, and \"now\" is one\nSee 'acme version --help'.\n"},
 		"visibility":                {[]string{"deploy", "--visibility", "secret"}, "acme: --visibility is \"secret\"; it must be private, unlisted or public\nSee 'acme deploy --help'.\n"},
-		"URL":                       {[]string{"deploy", "--url", "desk.example.com"}, "acme: --url must be an http or https address like https://desk.example.com, without a user name\nSee 'acme deploy --help'.\n"},
+		"--addr without a page":     {[]string{"dev", "--addr", "127.0.0.1:9999"}, "acme: --addr is only for --playground\nSee 'acme dev --help'.\n"},
+		"--open without a page":     {[]string{"dev", "--open", "--playground=false"}, "acme: --open is only for --playground\nSee 'acme dev --help'.\n"},
+		"a page of what is deleted": {[]string{"dev", "--delete", "--playground"}, "acme: --delete ends the command at once; leave out --playground and --verbose\nSee 'acme dev --help'.\n"},
+		"requests to what is gone":  {[]string{"dev", "-v", "--delete"}, "acme: --delete ends the command at once; leave out --playground and --verbose\nSee 'acme dev --help'.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := run(t, nil, tc.args...)
@@ -56,6 +59,20 @@ func TestWrongCommandLine(t *testing.T) {
 				t.Errorf("exit code %d, stdout %q, stderr %q; want 2 and %q", code, stdout, stderr, tc.want)
 			}
 		})
+	}
+}
+
+// An address is refused that is none, or that nothing can be added to.
+func TestWrongURL(t *testing.T) {
+	for _, address := range []string{
+		"desk.example.com", "ftp://desk.example.com", "https://", "https://:8443", "https://me:x@desk.example.com",
+		"https://desk.example.com?x=1", "https://desk.example.com/?", "https://desk.example.com#x", "https://desk.example.com/#",
+	} {
+		code, stdout, stderr := run(t, nil, "deploy", "--url", address)
+		want := "acme: --url must be an http or https address like https://desk.example.com, without a user name, a query and a fragment\nSee 'acme deploy --help'.\n"
+		if code != 2 || stdout != "" || stderr != want {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", address, code, stdout, stderr)
+		}
 	}
 }
 

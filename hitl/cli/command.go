@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -67,6 +68,16 @@ func hasFlags(flags *flag.FlagSet) (yes bool) {
 func isSet(flags *flag.FlagSet, name string) (yes bool) {
 	flags.Visit(func(f *flag.Flag) { yes = yes || f.Name == name })
 	return yes
+}
+
+// onlyWith refuses flags that do nothing without another one.
+func onlyWith(flags *flag.FlagSet, other string, names ...string) (err error) {
+	flags.Visit(func(f *flag.Flag) {
+		if slices.Contains(names, f.Name) && flags.Lookup(other).Value.String() == "false" {
+			err = Usagef("--%s is only for --%s", f.Name, other)
+		}
+	})
+	return err
 }
 
 // printFlags prints the help about flags.

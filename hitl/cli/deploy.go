@@ -75,14 +75,23 @@ func (d *deploy) check() error {
 	if d.url == "" {
 		return nil
 	}
-	u, err := url.Parse(d.url)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return errors.New("--url must be an http or https address like https://desk.example.com, without a user name")
+	u := address(d.url)
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("--url must be an http or https address like https://desk.example.com, without a user name, a query and a fragment")
 	}
 	if path := strings.TrimRight(u.Path, "/"); path == "/health" || path == "/ready" {
 		return fmt.Errorf("--url must not end in %s: only monitoring is answered there", path)
 	}
 	return nil
+}
+
+// address parses an address of a host that a path can be added to. Anything else is empty.
+func address(s string) url.URL {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+		return url.URL{}
+	}
+	return *u
 }
 
 func (d *deploy) run(ctx context.Context) error {
@@ -142,8 +151,7 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 		if err := w.client.ValidateIntegrationCreation(ctx, body); err != nil {
 			return explain("validate "+full, err)
 		}
-		d.say("Botpress would accept it. Nothing has changed.")
-		return nil
+		return d.accepted()
 	}
 	if err := d.ask(ctx, "Create it?"); err != nil {
 		return err
@@ -204,8 +212,7 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 		if err := w.client.ValidateIntegrationUpdate(ctx, deployed.ID, update); err != nil {
 			return explain("validate "+full, err)
 		}
-		d.say("Botpress would accept it. Nothing has changed.")
-		return nil
+		return d.accepted()
 	}
 	if len(changes) > 0 {
 		if err := d.ask(ctx, "Update it?"); err != nil {
@@ -222,7 +229,20 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 		return explain("update "+full, err)
 	}
 	d.say("%s is up to date. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.", full)
+	if d.made.path != "" && !d.accessKey {
+		d.say("%s is not written, since no secret is new; add --access-key for a new access key, or make a new signing secret with 'rotate-secret'.", d.made.path)
+	}
 	return d.makeKey(ctx, w, deployed.ID)
+}
+
+// accepted ends a dry run.
+func (d *deploy) accepted() error {
+	more := ""
+	if d.accessKey || d.made.path != "" {
+		more = " No secret is made or written; deploy without --dry-run for that."
+	}
+	d.say("Botpress would accept it. Nothing has changed.%s", more)
+	return nil
 }
 
 func (d *deploy) ask(ctx context.Context, question string) error {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -71,6 +70,9 @@ Without BP_TOKEN, the token and the address of the API are those of a profile of
 		if err := d.check(); err != nil {
 			return Usagef("%w", err)
 		}
+		if err := onlyWith(c.Flags, "playground", "addr", "open"); err != nil {
+			return err
+		}
 		d.workspaceID = *workspaceID
 		if d.profile != "" && !isSet(c.Flags, "workspace") {
 			d.workspaceID = ""
@@ -80,14 +82,14 @@ Without BP_TOKEN, the token and the address of the API are those of a profile of
 	return c
 }
 
-// check validates the tunnel's address, which is deployed, and makes it that of HTTP.
+// check validates the flags, and makes the tunnel's address, which is deployed, that of HTTP.
 func (d *dev) check() error {
-	u, err := url.Parse(d.tunnel)
-	if err != nil {
-		u = &url.URL{}
+	if d.remove && (d.page || d.verbose) {
+		return errors.New("--delete ends the command at once; leave out --playground and --verbose")
 	}
+	u := address(d.tunnel)
 	schemes := map[string]string{"http": "http", "https": "https", "ws": "http", "wss": "https"}
-	if u.Scheme = schemes[u.Scheme]; u.Scheme == "" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if u.Scheme = schemes[u.Scheme]; u.Scheme == "" {
 		return fmt.Errorf("--tunnel, or BP_TUNNEL_URL, must be an address like %s", defaultTunnel)
 	}
 	d.tunnel = u.String()

@@ -681,7 +681,7 @@ func TestDevKeepsOffProduction(t *testing.T) {
 func TestDevTunnelAddress(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"ws://tunnel.test": true, "HTTP://tunnel.test/": true,
-		"tunnel.test": false, "//tunnel.test": false, "ftp://tunnel.test": false, "http://": false, "http://me:x@tunnel.test": false,
+		"tunnel.test": false, "//tunnel.test": false, "ftp://tunnel.test": false, "http://": false, "http://:80": false, "http://tunnel.test?": false, "http://me:x@tunnel.test": false,
 		"http://tunnel.test?x=1": false, "http://tunnel.test#x": false, ":": false, "": false,
 	} {
 		t.Run(address, func(t *testing.T) {
@@ -694,7 +694,9 @@ func TestDevTunnelAddress(t *testing.T) {
 					c.installDev() // at an address of HTTP
 					return
 				}
-				code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "dev", "--tunnel", address)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				code, _, stderr := c.runUntil(ctx, c.adapter(hitl.Options{}), "", "dev", "--tunnel", address)
 				if want := "acme: --tunnel, or BP_TUNNEL_URL, must be an address like https://tunnel.botpress.cloud\n"; code != 2 || !strings.HasPrefix(stderr, want) {
 					t.Errorf("exit code %d: %s", code, stderr)
 				}

@@ -17,12 +17,13 @@ func TestEnvFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
 		s := c.adapter(hitl.Options{})
-		ok := func(args ...string) {
+		ok := func(args ...string) (stderr string) {
 			t.Helper()
 			code, stdout, stderr := c.run(s, "", args...)
 			if code != 0 || stdout != "" {
 				t.Fatalf("%v: exit code %d, stdout %q: %s", args, code, stdout, stderr)
 			}
+			return stderr
 		}
 		read := func(name string) string {
 			t.Helper()
@@ -52,7 +53,16 @@ func TestEnvFile(t *testing.T) {
 				t.Errorf("%v: exit code %d: %s", args, code, stderr)
 			}
 		}
-		ok("deploy", "--yes", "--env-file", second) // it has no secrets to tell
+		// It has no secrets to tell, and says so.
+		if stderr, want := ok("deploy", "--yes", "--env-file", second), second+" is not written, since no secret is new; add --access-key for a new access key, or make a new signing secret with 'rotate-secret'.\n"; !strings.HasSuffix(stderr, want) {
+			t.Errorf("it says %q, want %q at the end", stderr, want)
+		}
+		for _, flags := range [][]string{{"--access-key"}, {"--env-file", second}} {
+			stderr, want := ok(append([]string{"deploy", "--dry-run"}, flags...)...), "Nothing has changed. No secret is made or written; deploy without --dry-run for that.\n"
+			if !strings.HasSuffix(stderr, want) {
+				t.Errorf("%v: it says %q, want %q at the end", flags, stderr, want)
+			}
+		}
 		if _, err := os.Stat(second); !os.IsNotExist(err) {
 			t.Errorf("an empty file is left: %v", err)
 		}
@@ -74,7 +84,7 @@ func TestEnvFile(t *testing.T) {
 func TestDeployRefusesTheAddressOfMonitoring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t)
-		for _, url := range []string{"https://acme.test/health", "https://acme.test/ready/", "https://acme.test/health?x=1"} {
+		for _, url := range []string{"https://acme.test/health", "https://acme.test/ready/"} {
 			code, _, stderr := c.run(c.adapter(hitl.Options{}), "", "deploy", "--url", url, "--yes")
 			if code != 2 || !strings.Contains(stderr, "only monitoring") {
 				t.Errorf("%s: exit code %d: %s", url, code, stderr)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -150,14 +148,8 @@ connects to the help desk, with the configuration of the installation in --confi
 		if len(args) != 1 || args[0] == "" {
 			return Usagef("session needs one argument, the id of a session: the conversation's in Botpress, or the help desk's")
 		}
-		var wrong error
-		c.Flags.Visit(func(f *flag.Flag) {
-			if slices.Contains([]string{"config", "config-type", "webhook"}, f.Name) && !s.flush {
-				wrong = Usagef("--%s is only for --flush", f.Name)
-			}
-		})
-		if wrong != nil {
-			return wrong
+		if err := onlyWith(c.Flags, "flush", "config", "config-type", "webhook"); err != nil {
+			return err
 		}
 		return s.run(ctx, args[0])
 	}
