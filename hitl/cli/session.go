@@ -175,10 +175,10 @@ func (s session) run(ctx context.Context, id string) error {
 		if ses, err = s.read(ctx, r, ses.ConversationID); err != nil {
 			return errors.Join(flushed, err)
 		}
-		switch n := len(ses.Undelivered); {
+		switch {
 		case flushed != nil:
-		case n > 0: // such as the last words of a bot, for which the end does not wait
-			flushed = fmt.Errorf("messages of session %s are undelivered and may be in flight: %d; retry in two minutes", ses.ConversationID, n)
+		case len(ses.Undelivered) > 0: // such as the last words of a bot, for which the end does not wait
+			flushed = fmt.Errorf("messages of session %s are undelivered and may be in flight: %s; retry in two minutes", ses.ConversationID, undelivered(ses))
 		default:
 			s.say("The session is reconciled.\n")
 		}

@@ -131,12 +131,13 @@ func (d *desk) ok(args ...string) (stdout, stderr string) {
 
 // view is what tests read of the JSON.
 type view struct {
-	ConversationID string
-	SessionID      string
-	Phase          string
-	Pending        bool
-	Undelivered    []struct{ Text, Delivered, Refused string }
-	Messages       []struct {
+	ConversationID  string
+	SessionID       string
+	Phase           string
+	Pending         bool
+	MoreUndelivered bool
+	Undelivered     []struct{ Text, Delivered, Refused string }
+	Messages        []struct {
 		ID, Text string
 		FailedAt time.Time
 	}
@@ -307,6 +308,38 @@ func TestSessionWithMuchUndelivered(t *testing.T) {
 			t.Errorf("the session is %+v", got)
 		}
 	})
+}
+
+// Of very much that is undelivered, the command says that there may be more.
+func TestSessionWithTooMuchUndelivered(t *testing.T) {
+	for _, tc := range []struct {
+		delivered, n int
+		more         bool
+	}{{0, 70, false}, {30, 70, false}, {0, 110, true}} {
+		n, more := tc.n, tc.more
+		t.Run(fmt.Sprint(tc), func(t *testing.T) {
+			inDesk(t, func(t *testing.T, d *desk) {
+				d.open()
+				for i := range tc.delivered {
+					d.must(d.jane.Say(t.Context(), message.Text{Text: fmt.Sprint(i)}))
+				}
+				d.down()
+				for i := range n {
+					if err := d.jane.Say(t.Context(), message.Text{Text: fmt.Sprint(i)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				d.must(nil)
+				got := d.session("T-1")
+				if got.MoreUndelivered != more || len(got.Undelivered) != min(n, 100) {
+					t.Errorf("%d are undelivered, are there more: %t", len(got.Undelivered), got.MoreUndelivered)
+				}
+				if text, _ := d.ok("session", "T-1"); strings.Contains(text, "Undelivered messages: 100 or more, of which these are the latest\n") != more {
+					t.Errorf("it is printed as:\n%s", text)
+				}
+			})
+		})
+	}
 }
 
 // Another process may have delivered what this one has failed to, and its note may be late.

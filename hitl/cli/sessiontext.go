@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -70,6 +71,14 @@ var meaning = map[string]string{
 	sessionview.Abandoned: "it could not be opened, and nobody tries to any more",
 }
 
+// undelivered is how many messages are undelivered.
+func undelivered(s *sessionview.Session) string {
+	if s.MoreUndelivered {
+		return fmt.Sprintf("%d or more", len(s.Undelivered))
+	}
+	return strconv.Itoa(len(s.Undelivered))
+}
+
 func (a App) printSession(s *sessionview.Session) error {
 	sections := []struct {
 		title string
@@ -88,6 +97,9 @@ func (a App) printSession(s *sessionview.Session) error {
 		{title: "Latest messages"},
 		{title: "Latest events"},
 		{title: "Leases"},
+	}
+	if s.MoreUndelivered {
+		sections[2].title += ": " + undelivered(s) + ", of which these are the latest"
 	}
 	add := func(i int, row ...string) { sections[i].rows = append(sections[i].rows, row) }
 	for _, u := range s.Users {

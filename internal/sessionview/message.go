@@ -38,22 +38,22 @@ func (m Message) settled() bool {
 	return m.Refused != "" || err1 == nil && err2 == nil && delivered >= parts
 }
 
-// messages returns the latest messages, and those to the desk that are undelivered: all down to the first settled one, as the
-// server looks for them.
-func (r Reader) messages(ctx context.Context, conversationID string, users *people) (last, undelivered []Message, err error) {
-	last, undelivered = []Message{}, []Message{}
+// messages reads the latest messages, and those to the desk that are undelivered: all down to the first settled one, as the
+// server looks for them, but on fewer pages.
+func (r Reader) messages(ctx context.Context, s *Session, users *people) error {
+	last, undelivered := []Message{}, []Message{}
 	token, settled := "", false
 	for range maxPages {
-		for m, err := range r.API.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: conversationID, NextToken: token, Next: &token}) {
+		for m, err := range r.API.ListMessages(ctx, botpress.ListMessagesParams{ConversationID: s.ConversationID, NextToken: token, Next: &token}) {
 			if err != nil {
-				return nil, nil, err
+				return err
 			}
 			if m.Tags[tagPartOf] != "" {
 				continue // nobody has said it: it keeps an id of the desk's
 			}
 			view, err := users.messageOf(ctx, m)
 			if err != nil {
-				return nil, nil, err
+				return err
 			}
 			if len(last) < latest {
 				last = append(last, view)
@@ -71,7 +71,8 @@ func (r Reader) messages(ctx context.Context, conversationID string, users *peop
 	}
 	slices.Reverse(last)
 	slices.Reverse(undelivered)
-	return last, undelivered, nil
+	s.Messages, s.Undelivered, s.MoreUndelivered = last, undelivered, token != "" && !settled
+	return nil
 }
 
 func (p *people) messageOf(ctx context.Context, m botpress.Message) (Message, error) {

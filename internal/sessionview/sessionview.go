@@ -46,7 +46,7 @@ const (
 
 const (
 	maxSessions = 1_000 // that are listed
-	maxPages    = 5     // of messages
+	maxPages    = 5     // of messages: the server looks for undelivered ones on more
 	latest      = 10    // messages and events that are shown
 )
 
@@ -72,9 +72,11 @@ type Session struct {
 
 	Users       []User    `json:"users"`
 	Undelivered []Message `json:"undelivered"`
-	Messages    []Message `json:"messages"`
-	Events      []Event   `json:"events"`
-	Leases      []Lease   `json:"leases"`
+	// MoreUndelivered says that there may be more before them.
+	MoreUndelivered bool      `json:"moreUndelivered,omitempty"`
+	Messages        []Message `json:"messages"`
+	Events          []Event   `json:"events"`
+	Leases          []Lease   `json:"leases"`
 }
 
 // User is somebody who takes part.
@@ -146,7 +148,7 @@ func (r Reader) Read(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Messages, s.Undelivered, err = r.messages(ctx, conv.ID, users); err != nil {
+	if err := r.messages(ctx, s, users); err != nil {
 		return nil, err
 	}
 	s.Users = users.all
