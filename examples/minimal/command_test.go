@@ -16,6 +16,7 @@ import (
 
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/cli"
+	"github.com/hitl-go/sdk/hitl/hitltest"
 )
 
 // asProgram makes the test binary the program itself.
@@ -28,16 +29,40 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The program says what is missing when it starts, not only when somebody writes.
+// The program says that the key is missing where it is needed, and nowhere else.
 func TestMissingKey(t *testing.T) {
-	for _, command := range []string{"serve", "playground"} {
-		for given, want := range map[string]bool{"": true, key: false} {
-			program := exec.CommandContext(t.Context(), os.Args[0], command, "--addr", "nowhere")
-			program.Env = append(os.Environ(), asProgram+"=1", "AGENT_KEY="+given)
-			said, err := program.CombinedOutput()
-			if err == nil || strings.Contains(string(said), "AGENT_KEY is not set") != want {
-				t.Errorf("with the key %q, %s says %v:\n%s", given, command, err, said)
-			}
+	for command, want := range map[string]bool{"playground --addr 127.0.0.1:0": true, "version": false, "--help": false} {
+		program := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(command)...)
+		program.Env = append(os.Environ(), asProgram+"=1", "AGENT_KEY=")
+		said, err := program.CombinedOutput()
+		if (err != nil) != want || strings.Contains(string(said), "AGENT_KEY") != want {
+			t.Errorf("%s says %v:\n%s", command, err, said)
+		}
+	}
+}
+
+// What is printed for the agent can be pasted into a shell as it is.
+func TestAnswer(t *testing.T) {
+	t.Setenv("AGENT_KEY", key)
+	terminal := newTerminal(t)
+	bot := hitltest.NewBot(t, definition, connect, struct{}{})
+	jane := bot.EndUser("Jane")
+	jane.Escalate("Help")
+	printed, err := os.ReadFile(terminal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := []string{"curl() { printf '%s\\n' \"$@\"; }\n"}
+	for line := range strings.Lines(string(printed)) {
+		if strings.HasPrefix(line, "answer") {
+			script = append(script, line)
+		}
+	}
+	said, err := exec.CommandContext(t.Context(), "sh", "-c", strings.Join(script, "")).CombinedOutput()
+	arguments := strings.Split(string(said), "\n")
+	for _, want := range []string{"Agent-Key: " + key, "session=" + jane.Session().ID, "text=Hello"} {
+		if err != nil || !slices.Contains(arguments, want) {
+			t.Errorf("curl gets no %q, but %q (%v), of\n%s", want, arguments, err, printed)
 		}
 	}
 }

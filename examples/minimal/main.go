@@ -29,9 +29,10 @@ func connect(context.Context, hitl.Installation, struct{}) (desk, error) {
 	return desk{verify.Header("Agent-Key", key)}, nil
 }
 
-// Register tells the agent how to answer, whenever the integration is installed in a bot.
+// Register gives the agent a shell function to answer with, whenever the integration is installed in a bot.
 func (desk) Register(_ context.Context, webhookURL string) error {
-	fmt.Printf("To answer: curl -H \"Agent-Key: $AGENT_KEY\" -d id=$RANDOM$RANDOM -d session=… -d text=Hello %s\nTo close a session, leave out the text.\n", webhookURL)
+	fmt.Printf("Paste this into another shell that has AGENT_KEY:\n\n"+
+		"answer() { curl -H \"Agent-Key: $AGENT_KEY\" -d session=$1 -d id=$RANDOM$RANDOM --data-urlencode text=\"$2\" %s; }\n", webhookURL)
 	return nil
 }
 
@@ -43,6 +44,7 @@ func (desk) CreateUser(_ context.Context, r hitl.CreateUserRequest) (hitl.Ref, e
 
 func (desk) StartHitl(ctx context.Context, r hitl.StartHitlRequest[struct{}]) (hitl.Ref, error) {
 	fmt.Printf("\nsession %s: %s\n\n%s\n", r.ConversationID, r.Title, r.Transcript(ctx, nil))
+	fmt.Printf("To answer (without a text, to close it):\n\nanswer %s \"Hello\"\n", r.ConversationID)
 	return hitl.Ref{ID: r.ConversationID}, nil
 }
 
@@ -72,8 +74,5 @@ func (d desk) HandleWebhook(_ context.Context, r *http.Request) (hitl.Webhook, e
 }
 
 func main() {
-	if os.Getenv("AGENT_KEY") == "" {
-		fmt.Fprintln(os.Stderr, "AGENT_KEY is not set. Set it to a secret of your choice, which the agent's reports must have: without it, nobody can be served.")
-	}
 	cli.Main(hitl.NewServer(hitl.Definition{Name: "minimal", Version: "1.0.0", SendOnce: true}, connect, nil))
 }
