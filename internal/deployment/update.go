@@ -123,7 +123,7 @@ func tagged(wanted, deployed *botpress.Tagged) *botpress.Tagged {
 	return &w
 }
 
-// identifier and configuration remove scripts from the deployed integration: this SDK never sends any.
+// identifier and configuration remove the scripts that are deployed and not wanted any more.
 
 func identifier(wanted, deployed *botpress.IdentifierDefinition) *botpress.IdentifierDefinition {
 	if wanted == nil || deployed == nil {
