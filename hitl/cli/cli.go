@@ -84,7 +84,7 @@ type App struct {
 }
 
 // Run runs the command that the arguments name, until it is done or ctx ends, and returns the exit code: 0 for
-// success, 1 for failure, 2 for a command line that is wrong. An error becomes one line on Stderr.
+// success, 1 for failure, 2 for a command line that is wrong. Each error becomes one line on Stderr.
 func (a App) Run(ctx context.Context) int {
 	a = a.withDefaults()
 	called, err := a.run(ctx)
@@ -96,7 +96,9 @@ func (a App) Run(ctx context.Context) int {
 		fmt.Fprintf(a.Stderr, "%s: %s\nSee '%s --help'.\n", a.Name, oneLine(err), called)
 		return exitUsage
 	default:
-		fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(err))
+		for _, one := range each(err) {
+			fmt.Fprintf(a.Stderr, "%s: %s\n", a.Name, oneLine(one))
+		}
 		return exitFailed
 	}
 }
@@ -248,6 +250,18 @@ func (a App) printHelp(c *command) {
 	if c.Name == "" {
 		fmt.Fprintf(a.Stdout, "\n%s [command] --help says more about a command.\n", called)
 	}
+}
+
+// each returns what errors.Join has joined.
+func each(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error }) // What is within another error is part of its sentence.
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []error{err}
+	}
+	for _, one := range joined.Unwrap() {
+		all = append(all, each(one)...)
+	}
+	return all
 }
 
 // oneLine is an error on one line: errors.Join puts line breaks between errors, and others may bring what a terminal would obey.

@@ -25,7 +25,7 @@ func TestCommands(t *testing.T) {
 		"flags after arguments":   {args: []string{"export", "T-1", "--dir=out", "T-2"}, stdout: "[T-1 T-2] to out\n"},
 		"nothing but arguments":   {args: []string{"export", "--dir", "out", "--", "T-1", "--dir"}, stdout: "[T-1 --dir] to out\n"},
 		"flags of the app only":   {args: []string{"--addr", ":0", "version"}, code: 2, stderr: "acme: acme takes no arguments, and \"version\" is one\nSee 'acme --help'.\n"},
-		"help without flags":      {args: []string{"help", "version"}, stdout: "Print versions\n\nUsage:\n  acme version\n"},
+		"help without flags":      {args: []string{"help", "version"}, stdout: "Prints the versions of the integration, of its interface, of this SDK and of Go.\n\nUsage:\n  acme version\n"},
 		"help of the app":         {args: []string{"--help"}, stdout: "export        Export tickets\n"},
 		"help of the command":     {args: []string{"export", "--help"}, stdout: "acme export TICKET… [flags]\n\nFlags:\n      --dir directory   directory to write to (default \".\")\n"},
 		"failure":                 {args: []string{"export", "T-3"}, code: 1, stderr: "acme: the desk is down\n"},

@@ -41,7 +41,7 @@ error:
 `+environment)
 	workspaceID := a.workspaceFlags(c)
 	c.Flags.StringVar(&d.url, "url", "", "public `address` of the adapter; required to create the integration, unchanged by an update without it")
-	c.Flags.StringVar(&d.visibility, "visibility", "", "who can install it: private, unlisted or public; a new integration is private by default, an update without it changes nothing")
+	c.Flags.StringVar(&d.visibility, "visibility", "", "`who` can install it: private, unlisted or public; a new integration is private by default, an update without it changes nothing")
 	c.Flags.Func("secret", "`name=value` of a secret that the definition declares, or its name to take the value from the environment", func(s string) error {
 		d.secrets = append(d.secrets, s)
 		return nil

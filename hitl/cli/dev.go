@@ -44,8 +44,9 @@ integrations. Each request is shown as it happens.
 The first run creates the version. Later ones update it if the definition has changed. What they need to know is kept in the folder
 `+devFolder+`, which git ignores.
 
-If it says so, the signal USR1 makes a new server of the same code in the same process, and keeps the tunnel. The new server
-remembers nothing, as after a restart of the process. New code is not loaded: end the command and start it again.
+Where the start line offers it, the signal USR1 restarts the adapter: a new server of the same code, in the same process and on the
+same tunnel. The new server remembers nothing, as after a restart of the process. New code is not loaded: end the command and start
+it again.
 
 Environment:
 
@@ -101,7 +102,7 @@ func (d *dev) run(ctx context.Context) error {
 		return err
 	}
 	if d.Getenv("BP_TOKEN") == "" {
-		return errors.New("there is no token; set BP_TOKEN to a personal access token from the Botpress dashboard, or log in with 'bp login'")
+		return errors.New("BP_TOKEN is not set; set it to a personal access token from the Botpress dashboard, or log in with 'bp login'")
 	}
 	w, err := d.workspace(ctx, d.workspaceID, nil)
 	switch {

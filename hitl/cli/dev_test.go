@@ -426,7 +426,7 @@ func TestDevRefuses(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		"no token":                         {noToken, nil, "set BP_TOKEN to a personal access token"},
+		"no token":                         {noToken, nil, "BP_TOKEN is not set; set it to a personal access token from the Botpress dashboard, or log in with 'bp login'"},
 		"a wrong token":                    {func(c *cloud, _ *fakeTunnel) { c.env["BP_TOKEN"] = "bp_pat_wrong" }, nil, "BP_TOKEN is not a valid personal access token"},
 		"no workspace":                     {func(c *cloud, _ *fakeTunnel) { delete(c.env, "BP_WORKSPACE_ID") }, nil, "set BP_WORKSPACE_ID or --workspace"},
 		"another workspace":                {nil, []string{"--workspace", "wkspace_other"}, "could not read workspace wkspace_other"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+
+	"github.com/hitl-go/sdk/hitl"
 )
 
 func (a App) serve() *command {
@@ -26,7 +28,7 @@ Environment:
 GET /health answers 200 while the process runs, GET /ready while it accepts requests.`)
 	c.Flags.StringVar(&addr, "addr", addr, "`address` to listen on; PORT in the environment sets the port")
 	c.Run = func(ctx context.Context, _ []string) error {
-		if err := errors.Join(a.checkLog(), a.Server.Ready()); err != nil {
+		if err := errors.Join(a.checkLog(), a.ready()); err != nil {
 			return err
 		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
@@ -38,6 +40,23 @@ GET /health answers 200 while the process runs, GET /ready while it accepts requ
 		return a.Server.Serve(ctx, listener)
 	}
 	return c
+}
+
+// ready reports why the server cannot serve: first of all, by what is missing in the environment.
+func (a App) ready() error {
+	var missing []error
+	_, err := a.Server.With(func(o *hitl.Options) {
+		if o.Botpress.Token == "" && a.Getenv("BP_TOKEN") == "" {
+			missing = append(missing, errors.New("BP_TOKEN is not set; set it to the integration access key that 'deploy --access-key' prints"))
+		}
+		if len(o.Secrets) == 0 && !o.Insecure && a.Getenv("BP_SIGNING_SECRET") == "" {
+			missing = append(missing, errors.New("BP_SIGNING_SECRET is not set; set it to the signing secret that 'deploy' prints"))
+		}
+	})
+	if len(missing) == 0 {
+		missing = []error{err, a.Server.Ready()}
+	}
+	return errors.Join(missing...)
 }
 
 // checkLog refuses settings of the log that [hitl.FromEnv] passes over.

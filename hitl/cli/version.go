@@ -10,7 +10,7 @@ import (
 const module = "github.com/hitl-go/sdk"
 
 func (a App) version() *command {
-	c := newCommand("version", "Print versions", "")
+	c := newCommand("version", "Print versions", "Prints the versions of the integration, of its interface, of this SDK and of Go.")
 	c.Run = func(context.Context, []string) error {
 		body := a.Server.Describe()
 		fmt.Fprintf(a.Stdout, "%s %s\n", body.Name, body.Version)

@@ -109,7 +109,7 @@ func (p *playground) escalate(e botpresstest.Escalation) error {
 		p.view.touch()
 		if err != nil && ctx.Err() == nil {
 			p.view.addChat(g.UserID(), chatMessage{
-				From: System, Name: "Hand-over failed", Message: message.Envelope{Message: message.Text{Text: reason(err)}}, At: time.Now(),
+				From: System, Name: "The session could not be started", Message: message.Envelope{Message: message.Text{Text: reason(err)}}, At: time.Now(),
 			})
 		}
 	})
