@@ -160,6 +160,7 @@ func (p *page) link(label, url string) {
 	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url) && !hasEntity(url):
 		p.write("<" + href(url) + ">")
 	case p.format == FormatMarkdown && safeURL(url):
+		p.escapeLast('!') // Behind it, this would be an image.
 		p.write("[")
 		p.escape(cmp.Or(label, url))
 		p.write("](")
@@ -248,6 +249,13 @@ func (p *page) escapeMarkdown(s string) {
 			}
 		}
 		p.buf = append(p.buf, c)
+	}
+}
+
+// escapeLast escapes the last character, if it is c and was written as it is.
+func (p *page) escapeLast(c byte) {
+	if n := len(p.buf); n > 0 && p.buf[n-1] == c {
+		p.buf = append(p.buf[:n-1], '\\', c)
 	}
 }
 

@@ -224,6 +224,30 @@ func TestLinksAreSafe(t *testing.T) {
 	}
 }
 
+// An image would be loaded before anybody clicks.
+func TestNothingIsAnImage(t *testing.T) {
+	const address = "https://shop.example/pixel.png?u=1&amp;r=2" // It needs a link with a label, because of the character reference.
+	for _, m := range []message.Message{
+		message.Text{Text: "Hi!" + address},
+		message.Text{Text: `Hi\!` + address + "!" + address},
+		message.Card{Title: "Hi!", Subtitle: "!" + address, Actions: []message.Action{{Kind: message.ActionURL, Label: "!", Value: address}}},
+		message.Choice{Text: "!" + address, Options: []message.Option{{Label: "!" + address, Value: "!"}}},
+	} {
+		transcript := message.Transcript(t.Context(), []message.Turn{{Message: m}}, &message.TranscriptOptions{Format: message.FormatMarkdown})
+		for _, markdown := range []string{message.ToMarkdown(m), transcript} {
+			if got := commonMark(t, markdown); strings.Contains(got, "<img") || !strings.Contains(got, "!") {
+				t.Errorf("%#v is %q, which is shown as %q", m, markdown, got)
+			}
+		}
+	}
+	for _, text := range []string{"Hello!", `Hello\!`, "!", "a\n!"} {
+		markdown := message.EscapeMarkdown(text) + "[our shop](" + address + ")"
+		if got := commonMark(t, markdown); strings.Contains(got, "<img") || !strings.Contains(got, "!<a") {
+			t.Errorf("%q before a link is %q, which is shown as %q", text, markdown, got)
+		}
+	}
+}
+
 // The HTML of a message has only the elements and attributes that we write.
 func checkHTML(t *testing.T, markup string) {
 	t.Helper()

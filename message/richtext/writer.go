@@ -176,11 +176,15 @@ func (w *writer) escape(s string) string {
 	if !w.markdown {
 		return s
 	}
-	if w.atLineStart() {
-		return message.EscapeMarkdown(s)
+	before := ""
+	if !w.atLineStart() {
+		before = "."
 	}
-	const before = "." // So that the text is not at the beginning of a line.
-	return strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
+	s = strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
+	if bare, ok := strings.CutSuffix(s, `\!`); ok {
+		return bare + "!" // link sees to it.
+	}
+	return s
 }
 
 func (w *writer) atLineStart() bool {
