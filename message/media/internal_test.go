@@ -30,6 +30,7 @@ func TestIsPublic(t *testing.T) {
 		"172.16.0.1":           false,
 		"192.168.1.1":          false,
 		"169.254.169.254":      false, // Metadata services of clouds.
+		"168.63.129.16":        false,
 		"100.64.0.1":           false,
 		"0.0.0.0":              false,
 		"0.1.2.3":              false,
@@ -43,6 +44,10 @@ func TestIsPublic(t *testing.T) {
 		"::127.0.0.1":          false,
 		"::ffff:100.64.0.1":    false,
 		"::ffff:10.0.0.1":      false,
+		"::ffff:0:10.0.0.1":    false,
+		"::ffff:0:8.8.8.8":     false,
+		"100::1":               false,
+		"100:0:0:1::1":         false,
 		"64:ff9b::a00:1":       false,
 		"64:ff9b:1::1":         false,
 		"2002:7f00:1::":        false,
