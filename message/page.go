@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hitl-go/sdk/internal/invisible"
 )
 
 // page writes text, links and lists in one of the formats.
@@ -146,25 +148,28 @@ func (p *page) strong(s string) {
 	}
 }
 
-// link writes a link, or label and URL as text if the URL is not safe. Without a label the URL is
-// the label.
+// link writes a link, or label and URL as text if the URL is not safe. Without a label that is seen
+// the URL is the label.
 func (p *page) link(label, url string) {
 	label, url = oneLine(label), oneLine(url)
+	if invisible.Only(label) {
+		label = ""
+	}
 	switch {
 	case p.format == FormatHTML && safeURL(url):
 		p.write(`<a href="`)
-		p.escape(href(url))
+		p.escape(href(url, blanks))
 		p.write(`">`)
 		p.escape(cmp.Or(label, url))
 		p.write("</a>")
 	case p.format == FormatMarkdown && safeURL(url) && (label == "" || label == url) && !hasEntity(url):
-		p.write("<" + href(url) + ">")
+		p.write("<" + href(url, autolinkEnds) + ">")
 	case p.format == FormatMarkdown && safeURL(url):
 		p.escapeLast('!') // Behind it, this would be an image.
 		p.write("[")
 		p.escape(cmp.Or(label, url))
 		p.write("](")
-		p.target(href(url))
+		p.target(href(url, targetEnds))
 		p.write(")")
 	case label == "" || label == url:
 		p.escape(url)

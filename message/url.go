@@ -227,14 +227,14 @@ func safeURL(url string) bool {
 	}
 }
 
-// href percent-encodes the characters that would end the target of a link in HTML or Markdown.
-func href(url string) string {
-	if !strings.ContainsAny(url, targetEnds) {
+// href percent-encodes the characters that would end a URL where it is written.
+func href(url, ends string) string {
+	if !strings.ContainsAny(url, ends) {
 		return url
 	}
 	var b strings.Builder
 	for _, r := range url {
-		if strings.ContainsRune(targetEnds, r) {
+		if strings.ContainsRune(ends, r) {
 			const hex = "0123456789ABCDEF"
 			b.Write([]byte{'%', hex[r>>4&15], hex[r&15]})
 		} else {
@@ -244,4 +244,10 @@ func href(url string) string {
 	return b.String()
 }
 
-const targetEnds = "\t \"'<>()\\`"
+// What would end a URL in an attribute of HTML, which is escaped as well, in an autolink of Markdown, and as the target of a link of
+// Markdown.
+const (
+	blanks       = "\t "
+	autolinkEnds = blanks + "<>"
+	targetEnds   = autolinkEnds + "\"'()\\`"
+)
