@@ -88,10 +88,11 @@ func flat(source string) *html.Node {
 
 // write renders a document. PlainText replaces control characters.
 func write(doc *html.Node, opts Options, markdown bool) string {
-	w := writer{markdown: markdown, skip: opts.SkipImage}
+	w := writer{markdown: markdown, skip: opts.SkipImage, tied: -1}
 	if w.skip != nil {
 		blank(doc, w.skip)
 	}
 	w.children(doc)
+	w.closeMarks(0)
 	return strings.TrimSpace(message.PlainText(message.Text{Text: w.out.String()}))
 }

@@ -27,8 +27,9 @@ type writer struct {
 	keep   int      // Number of enclosing elements that preserve line breaks.
 	depth  int      // Number of enclosing lists and quotes.
 	around []indent // Outermost first.
-	marks  []mark   // Outermost first.
-	inner  rune     // The last rune before the marks that were just closed, if any.
+	marks  []string // The marks around what is written next, such as "**". Outermost first.
+	open   []string // The marks that are open in out. Outermost first.
+	tied   int      // How many of the open marks are around the one that was opened in one piece with a mark in it: "***". Or -1.
 	lists  []*list  // Outermost first.
 	tables []places // Outermost first.
 	column int      // The place of the last cell in its row.
@@ -43,12 +44,6 @@ type writer struct {
 type indent struct {
 	first, rest string
 	used        bool // first is written.
-}
-
-// mark is a Markdown delimiter around text, such as "**".
-type mark struct {
-	text string
-	open bool
 }
 
 // maxDepth limits the indentation of nested lists and quotes. Without it the output could be
@@ -182,7 +177,7 @@ func (w *writer) escape(s string) string {
 	}
 	s = strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
 	if bare, ok := strings.CutSuffix(s, `\!`); ok {
-		return bare + "!" // link sees to it.
+		return bare + "!" // between knows whether a link follows.
 	}
 	return s
 }
@@ -216,15 +211,18 @@ func (w *writer) newline() { w.breakLine(min(w.breaks+1, 2)) }
 
 // write writes pending breaks, spaces and marks, and then s, which has no line breaks.
 func (w *writer) write(s string) {
+	same := w.same()
+	between := w.between(same, s)
+	w.closeMarks(same)
 	switch {
 	case w.out.Len() == 0:
 		w.startLine()
 	case w.breaks > 0:
 		w.breakNow()
-	case w.bars > 0:
+	case w.bars > 0 || w.space:
 		w.out.WriteString(" ")
-	case w.space || w.lead == "" && w.isStuck(s):
-		w.out.WriteString(" ")
+	case w.lead == "":
+		w.out.WriteString(between)
 	}
 	for range w.bars - 1 {
 		w.out.WriteString("|  ")
@@ -233,29 +231,76 @@ func (w *writer) write(s string) {
 		w.out.WriteString("| ")
 	}
 	w.out.WriteString(w.lead)
-	w.space, w.breaks, w.bars, w.lead = false, 0, 0, ""
-	w.inner = 0
-	for i := range w.marks {
-		if !w.marks[i].open {
-			w.out.WriteString(w.marks[i].text)
-			w.marks[i].open = true
-		}
+	if w.lead != "" && len(w.open) < len(w.marks) {
+		w.out.WriteString(w.between(len(w.open), s))
 	}
+	w.space, w.breaks, w.bars, w.lead = false, 0, 0, ""
+	for i, mark := range w.marks[same:] {
+		if i > 0 && isStar(mark) && isStar(w.marks[same+i-1]) {
+			w.tied = same + i - 1
+		}
+		w.out.WriteString(mark)
+	}
+	w.open = append(w.open, w.marks[same:]...)
 	w.out.WriteString(s)
 }
 
-// closeMarks ends the marks that are open. They begin anew with the next text.
-func (w *writer) closeMarks() {
-	for i, m := range slices.Backward(w.marks) {
-		if m.open {
-			w.out.WriteString(m.text)
-			w.marks[i].open = false
-		}
+// same returns how many of the open marks go on.
+func (w *writer) same() (n int) {
+	if w.breaks > 0 || w.bars > 0 {
+		return 0
+	}
+	for n < min(len(w.open), len(w.marks)) && w.open[n] == w.marks[n] {
+		n++
+	}
+	if w.tied >= 0 && w.tied < n && slices.ContainsFunc(w.marks[n:], isStar) {
+		return w.tied // By their lengths, the new mark would close what is left of "***".
+	}
+	return n
+}
+
+func isStar(mark string) bool { return mark[0] == '*' }
+
+// closeMarks closes all but the outermost marks.
+func (w *writer) closeMarks(left int) {
+	for _, mark := range slices.Backward(w.open[left:]) {
+		w.out.WriteString(mark)
+	}
+	w.open = w.open[:left]
+	if w.tied >= left {
+		w.tied = -1
+	}
+}
+
+// between is what has to stand before next, where nothing does, so that Markdown is read as it is meant. same marks go on.
+//
+// CommonMark 0.31.2, section 6.2: a mark counts unless it stands between a letter outside and punctuation inside, and other marks are
+// punctuation.
+func (w *writer) between(same int, next string) string {
+	left, _ := utf8.DecodeLastRuneInString(w.out.String())
+	right, _ := utf8.DecodeRuneInString(next)
+	closed, opened := w.open[same:], w.marks[same:]
+	isFree := func(marks []string, inside rune) bool {
+		isOther := func(mark string) bool { return mark[0] != marks[0][0] }
+		return !slices.ContainsFunc(marks, isOther) && isOrdinary(inside) && !unicode.IsSymbol(inside)
+	}
+	switch {
+	case len(closed) > 0 && len(opened) > 0 && closed[0][0] != opened[0][0]:
+		return ""
+	case len(closed) > 0 && len(opened) > 0 && isFree(closed, left) && isFree(opened, right):
+		return "\u200B" // They would be one mark.
+	case len(closed) > 0 && len(opened) > 0,
+		len(closed) > 0 && isOrdinary(right) && !isFree(closed, left),
+		len(opened) > 0 && isOrdinary(left) && !isFree(opened, right),
+		len(closed)+len(opened) == 0 && w.markdown && left == '!' && right == '[', // It would be an image.
+		len(closed)+len(opened) == 0 && w.markdown && left == '`' && right == '`': // Two pieces of code would be one.
+		return " "
+	default:
+		return ""
 	}
 }
 
 func (w *writer) breakNow() {
-	w.closeMarks() // They cannot span paragraphs.
 	switch {
 	case w.breaks > 1:
 		w.out.WriteString("\n" + strings.TrimRight(w.prefix(), " "))
@@ -299,39 +344,21 @@ func (w *writer) indented(in indent, n *html.Node) {
 	w.depth--
 }
 
-func (w *writer) marked(text string, n *html.Node) {
-	for _, m := range w.marks {
-		if m.text == text {
-			w.children(n)
-			return
-		}
+// marked puts a mark around an element. It is closed when something else is written, so that it goes on in a like element beside.
+func (w *writer) marked(mark string, n *html.Node) {
+	if w.markdown && !slices.Contains(w.marks, mark) {
+		w.marks = append(w.marks, mark)
+		defer func() { w.marks = w.marks[:len(w.marks)-1] }()
 	}
-	if !w.markdown {
-		w.children(n)
-		return
-	}
-	w.marks = append(w.marks, mark{text: text})
 	w.children(n)
-	last := len(w.marks) - 1
-	if w.marks[last].open {
-		if w.inner == 0 {
-			w.inner, _ = utf8.DecodeLastRuneInString(w.out.String())
-		}
-		w.out.WriteString(text)
-	}
-	w.marks = w.marks[:last]
 }
 
-// isStuck reports whether Markdown would not see a mark, because it stands between a letter outside
-// and punctuation inside: "**Note:**this".
-func (w *writer) isStuck(next string) bool {
-	left, _ := utf8.DecodeLastRuneInString(w.out.String())
-	right, _ := utf8.DecodeRuneInString(next)
-	opens := slices.ContainsFunc(w.marks, func(m mark) bool { return !m.open })
-	return opens && isWord(left) && !isWord(right) || w.inner != 0 && !isWord(w.inner) && isWord(right)
+// isOrdinary reports whether a character is neither a blank nor punctuation. Before CommonMark 0.31, symbols beyond ASCII were none.
+func isOrdinary(r rune) bool {
+	return !unicode.IsSpace(r) && !unicode.IsPunct(r) && (r >= utf8.RuneSelf || !unicode.IsSymbol(r))
 }
 
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
 
 func (w *writer) heading(n *html.Node) {
 	w.inline++
@@ -364,10 +391,7 @@ func (w *writer) tableCell(n *html.Node) {
 
 // raised writes a superscript.
 func (w *writer) raised(n *html.Node) {
-	base := w.inner
-	if base == 0 {
-		base, _ = utf8.DecodeLastRuneInString(w.out.String())
-	}
+	base, _ := utf8.DecodeLastRuneInString(w.out.String())
 	if w.space || w.breaks > 0 || w.bars > 0 {
 		base = ' '
 	}
@@ -405,9 +429,6 @@ func (w *writer) link(n *html.Node) {
 	case same && !w.markdown:
 		w.write(label)
 	case w.markdown:
-		if strings.HasSuffix(w.out.String(), "!") && w.breaks == 0 {
-			w.space = true // Without a space this would be an image.
-		}
 		w.write("[" + w.escape(label) + "](" + target.String() + ")")
 	default:
 		w.write(label + " <" + target.String() + ">")
@@ -466,7 +487,6 @@ func (w *writer) code(n *html.Node) {
 		if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
 			code = " " + code + " "
 		}
-		w.space = w.space || strings.HasSuffix(w.out.String(), "`") // Two spans without anything between them would be one.
 		w.write(fence + code + fence)
 	default:
 		w.write(code)
@@ -488,9 +508,8 @@ func (w *writer) pre(n *html.Node) {
 	}
 	lines := strings.Split(text, "\n")
 	if w.markdown {
-		w.closeMarks() // Behind a mark, a fence is none.
-		defer func(marks []mark) { w.marks = marks }(w.marks)
-		w.marks = nil
+		defer func(marks []string) { w.marks = marks }(w.marks)
+		w.marks = nil // Behind a mark, a fence is none.
 		fence := fenceFor(text, 3)
 		lines = append(append([]string{fence}, lines...), fence)
 	}
