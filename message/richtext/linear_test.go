@@ -95,6 +95,7 @@ func TestLinearTime(t *testing.T) {
 		{"", "<ol reversed><li>a"},
 		{"<ol reversed>", "<li value=-2147483648>a"},
 		{many("<ol reversed><li>"), "<div><li>a</div>"},
+		{"<ol>", "<li>a</li><ol><li>b</li></ol>"},
 		{"<table><tr>", "<td>a"},
 		{"<table><tr>", "<td>&#8203;"},
 		{"<table><tr><td>a<td>b", "<tr><td rowspan=65535 colspan=65535>a"},
@@ -105,6 +106,8 @@ func TestLinearTime(t *testing.T) {
 		{many("a<sup>2"), "<b>3</b>"},
 		{"<a href=https://example.com>", "a<sup>2</sup>"},
 		{"", "<b>&#8203;</b>"},
+		{"", "<b>a</b>"},
+		{"<b>", "<i>a</i>b"},
 		{"", "<p>a<b>&#8203;</b>"},
 		// Introductions, forwarded mails and answers between quotes.
 		{"", "<div class=gmail_quote>"},

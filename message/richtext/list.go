@@ -15,6 +15,7 @@ type list struct {
 	step    int    // -1 if it is reversed
 	last    int    // number, once there is one
 	mark    string // after the numbers; empty before the first
+	width   int    // of what stands before the last item, once it has ended
 }
 
 func newList(n *html.Node) *list {
@@ -60,9 +61,18 @@ func (l *list) number(item *html.Node) (n int, jumps bool) {
 	return n, jumps
 }
 
+// list writes a list. Editors put a list that belongs to an item beside it: <ul><li>a</li><ul><li>b</li></ul></ul>.
 func (w *writer) list(n *html.Node) {
+	width := 0
+	if len(w.lists) > 0 {
+		width = w.lists[len(w.lists)-1].width
+	}
 	w.lists = append(w.lists, newList(n))
-	w.block(n)
+	if width > 0 {
+		w.indented(indent{rest: strings.Repeat(" ", width), used: true}, n)
+	} else {
+		w.block(n)
+	}
 	l := w.lists[len(w.lists)-1]
 	w.lists = w.lists[:len(w.lists)-1]
 	if l.mark != "" {
@@ -71,10 +81,17 @@ func (w *writer) list(n *html.Node) {
 }
 
 func (w *writer) item(n *html.Node) {
+	l := &list{}
+	if len(w.lists) > 0 {
+		l = w.lists[len(w.lists)-1]
+	}
 	marker := w.marker(n)
-	before := w.out.Len()
+	width, before := l.width, w.out.Len()
+	l.width = 0
 	w.indented(indent{first: marker, rest: strings.Repeat(" ", len(marker))}, n)
+	l.width = width
 	if w.out.Len() > before {
+		l.width, w.itemEnd = len(marker), w.out.Len()
 		w.breaks = min(w.breaks, 1) // No blank line between items, even if they contain paragraphs.
 	}
 }
@@ -101,7 +118,7 @@ func (w *writer) marker(n *html.Node) string {
 	if l.mark == "" {
 		l.mark = "."
 	}
-	if w.markdown && jumps && number != 1 && len(w.lists) > 1 {
+	if isFirst := jumps && len(w.lists) > 1; w.markdown && number != 1 && (isFirst || w.out.Len() != w.itemEnd) {
 		w.breakLine(2) // It would go on with the paragraph before.
 	}
 	return strconv.Itoa(number) + l.mark + " "

@@ -51,6 +51,20 @@ func TestTextAndMarkdown(t *testing.T) {
 		{"numbers below one", `<ol start="-1"><li>a</li><li>b</li><li>c</li></ol>`, "-1. a\n0. b\n1. c", "- -1. a\n0. b\n1. c"},
 		{"numbers that go down", `<ol reversed><li>a</li><li>b</li></ol>`, "2. a\n1. b", "2. a\n1) b"},
 		{"numbers in a list", `<ol><li>a<ol start="3"><li>b</li></ol></li><li>c</li></ol>`, "1. a\n   3. b\n2. c", "1. a\n\n   3. b\n2. c"},
+		{
+			"a list beside an item", `<ol><li>Open</li><ol><li>sub <b>a</b></li><li>sub b</li><ul><li>c</li></ul></ol><li>Close</li></ol>`,
+			"1. Open\n   1. sub a\n   2. sub b\n      - c\n2. Close", "1. Open\n   1. sub **a**\n   2. sub b\n      - c\n2. Close",
+		},
+		{
+			"a list beside an item that begins elsewhere", `<ol><li>a</li><div><ol start="3"><li>b</li></ol></div><li>c</li></ol>`,
+			"1. a\n   3. b\n2. c", "1. a\n\n   3. b\n2. c",
+		},
+		{"a list before all items", `<ol><ol><li>a</li></ol><li>b</li></ol>`, "1. a\n1. b", "1. a\n1) b"},
+		{
+			"text after a list in an item", `<ul><li>Pay by:<ul><li><b>card</b></li></ul>Then call us.</li><li>a<ul><li>b</li></ul><div>c</div>d</li></ul>`,
+			"- Pay by:\n  - card\n  Then call us.\n- a\n  - b\n  c\n  d", "- Pay by:\n  - **card**\n\n  Then call us.\n- a\n  - b\n\n  c  \n  d",
+		},
+		{"text beside items", `<ol><li>a</li>b<li>c</li></ol><li>d</li>e`, "1. a\nb\n2. c\n\n- d\ne", "1. a\n\nb\n\n2. c\n\n- d\n\ne"},
 		{"cells that are empty", "<table><tr><td>a<td><td>c<tr><td><td><b>b</b><td></table>", "a |  | c\n| b", "a |  | c  \n| **b**"},
 		{"superscripts", "10<sup><b>6</b></sup> x<sup>n+1</sup>", "10^6 x^(n+1)", "10^**6** x^(n+1)"},
 		{"quote", "<p>a</p><blockquote><p>b</p><p>c<br>d</p></blockquote>e", "a\n\n> b\n>\n> c\n> d\n\ne", "a\n\n> b\n>\n> c  \n> d\n\ne"},

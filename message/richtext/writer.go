@@ -34,6 +34,7 @@ type writer struct {
 	tables []places // Outermost first.
 	column int      // The place of the last cell in its row.
 
+	itemEnd  int    // Where the last item of a list ended.
 	listEnd  int    // Where the last numbered list ended.
 	listMark string // What was after its numbers.
 
@@ -211,6 +212,9 @@ func (w *writer) newline() { w.breakLine(min(w.breaks+1, 2)) }
 
 // write writes pending breaks, spaces and marks, and then s, which has no line breaks.
 func (w *writer) write(s string) {
+	if w.markdown && w.breaks == 1 && !w.isFresh() && w.itemEnd == w.out.Len() {
+		w.breaks = 2 // What is no item would go on with the paragraph of the last one.
+	}
 	same := w.same()
 	between := w.between(same, s)
 	w.closeMarks(same)
