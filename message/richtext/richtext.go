@@ -11,6 +11,7 @@ package richtext
 
 import (
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -94,5 +95,5 @@ func write(doc *html.Node, opts Options, markdown bool) string {
 	}
 	w.children(doc)
 	w.closeMarks(0)
-	return strings.TrimSpace(message.PlainText(message.Text{Text: w.out.String()}))
+	return strings.TrimRightFunc(message.PlainText(message.Text{Text: w.out.String()}), unicode.IsSpace)
 }

@@ -76,6 +76,11 @@ func TestTextAndMarkdown(t *testing.T) {
 		{"lines of code in a quote", "<blockquote><pre>a\u2028*b*\u0085c</pre></blockquote>", "> a\n> *b*\n> c", "> ```\n> a\n> *b*\n> c\n> ```"},
 		{"code beside code", "<p><code>a</code><code>b</code></p>", "ab", "`a` `b`"},
 		{"code", "Run <code>a *b* `c`</code>:<pre>x\n  y ```\n</pre>z", "Run a *b* `c`:\n\nx\n  y ```\n\nz", "Run `` a *b* `c` ``:\n\n````\nx\n  y ```\n````\n\nz"},
+		{"code of several lines", "Run <code>cd  /tmp<br>ls\n-l<br><br>`</code> <b><code>x<div>y</div></code></b>z", "Run cd /tmp\nls -l\n\n` x\ny\nz", "Run `cd /tmp`  \n`ls -l`\n\n`` ` `` **`x`**  \n**`y`**  \nz"},
+		{"code whose lines are kept", `<code style="white-space: pre">a
+b</code> <h2><code>c<br>d</code> <pre>e
+f</pre></h2>`, "a\nb\n\nc d e f", "`a`  \n`b`\n\n## `c` `d` `e` `f`"},
+		{"code begins with blanks", "<pre>\n \n    a\n  b \n\n</pre>", "    a\n  b", "```\n    a\n  b\n```"},
 		{"lines that are kept", `<div style="white-space: pre-wrap">a
 b</div>`, "a\nb", "a  \nb"},
 		{"rule", "a<hr>b", "a\n\n---\n\nb", "a\n\n---\n\nb"},
@@ -159,6 +164,25 @@ func TestCutOneOrTheOther(t *testing.T) {
 	}
 }
 
+// However deep it stands, code is code.
+func TestDeepCodeIsCode(t *testing.T) {
+	for _, around := range []string{"<blockquote>", "<ul><li>i", "<ol><li>", "<ul><li>i</li>", "<blockquote><ul><li>"} {
+		for depth := range 14 {
+			source := strings.Repeat(around, depth) + "<pre>x\n  &lt;img src=x&gt;\n\n# [a](http://e.com) `b`\n</pre>c"
+			markdown := richtext.Markdown(source, nil)
+			shown := shownAs(t, markdown)
+			for _, live := range []string{"<h1", "<img", "<!--", "<a"} {
+				if strings.Contains(shown, live) {
+					t.Errorf("%s %d times, %q has %s", around, depth, markdown, live)
+				}
+			}
+			if got, want := visible(t, shown), visible(t, source); got != want {
+				t.Errorf("%s %d times, %q shows %q, want %q", around, depth, markdown, got, want)
+			}
+		}
+	}
+}
+
 func TestDeepQuotesStaySmall(t *testing.T) {
 	source := strings.Repeat("<blockquote>", 300) + strings.Repeat("a<br>", 3000)
 	if got := richtext.Text(source, nil); len(got) > 5*len(source) || !strings.HasPrefix(got, "> > > ") {
@@ -205,7 +229,8 @@ func FuzzConvert(f *testing.F) {
 			if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
 				t.Errorf("control characters: %q", s)
 			}
-			if s != strings.TrimSpace(s) {
+			first, _, _ := strings.Cut(s, "\n")
+			if s != strings.TrimRightFunc(s, unicode.IsSpace) || s != "" && strings.TrimSpace(first) == "" {
 				t.Errorf("blanks around: %q", s)
 			}
 			if len(s) > 100*len(source)+100 {

@@ -482,18 +482,33 @@ func (w *writer) image(n *html.Node) {
 	}
 }
 
+// code writes code within a paragraph. Each of its lines is a piece of code, which has none in Markdown.
 func (w *writer) code(n *html.Node) {
-	code := collapse(textOf(n))
-	switch {
-	case invisible.Only(code):
-	case w.markdown:
-		fence := fenceFor(code, 1)
-		if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
-			code = " " + code + " "
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode && w.keep == 0 && !keepsLines(n) {
+			d.Data = strings.ReplaceAll(d.Data, "\n", " ")
 		}
-		w.write(fence + code + fence)
-	default:
-		w.write(code)
+	}
+	w.codeLines(strings.Split(textOf(n), "\n"))
+}
+
+func (w *writer) codeLines(lines []string) {
+	for i, line := range lines {
+		if i > 0 {
+			w.newline()
+		}
+		code := collapse(line)
+		switch {
+		case invisible.Only(code):
+		case w.markdown:
+			fence := fenceFor(code, 1)
+			if strings.HasPrefix(code, "`") || strings.HasSuffix(code, "`") {
+				code = " " + code + " "
+			}
+			w.write(fence + code + fence)
+		default:
+			w.write(code)
+		}
 	}
 }
 
@@ -502,15 +517,18 @@ var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f",
 
 // pre writes preformatted lines.
 func (w *writer) pre(n *html.Node) {
-	text := strings.Trim(lineBreaks.Replace(textOf(n)), "\n")
+	text := strings.TrimRightFunc(lineBreaks.Replace(textOf(n)), unicode.IsSpace)
 	if invisible.Only(text) {
 		return
 	}
-	if w.inline > 0 {
-		w.code(n)
+	lines := strings.Split(text, "\n")
+	for strings.TrimSpace(lines[0]) == "" {
+		lines = lines[1:]
+	}
+	if w.inline > 0 || w.markdown && w.depth > maxDepth { // A fence ends where its indentation does.
+		w.codeLines(lines)
 		return
 	}
-	lines := strings.Split(text, "\n")
 	if w.markdown {
 		defer func(marks []string) { w.marks = marks }(w.marks)
 		w.marks = nil // Behind a mark, a fence is none.
