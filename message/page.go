@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -261,6 +262,14 @@ func (p *page) escapeMarkdown(s string) {
 func (p *page) escapeLast(c byte) {
 	if n := len(p.buf); n > 0 && p.buf[n-1] == c {
 		p.buf = append(p.buf[:n-1], '\\', c)
+	}
+}
+
+// escapeNumberSigns escapes the last of the number signs at the end. Behind a blank, they would end a heading, and not be shown.
+func (p *page) escapeNumberSigns() {
+	text := bytes.TrimRight(p.buf, "#")
+	if bytes.HasSuffix(text, []byte(" ")) || bytes.HasSuffix(text, []byte("\t")) {
+		p.escapeLast('#')
 	}
 }
 

@@ -37,9 +37,9 @@ func ToMarkdown(m Message) string { return render(m, FormatMarkdown) }
 // https, mailto and tel URLs become links. Blocks have dir="auto", for right-to-left languages.
 func ToHTML(m Message) string { return render(m, FormatHTML) }
 
-// EscapeMarkdown escapes text for use in Markdown, also at the beginning of a line and before a link.
-// Use it for your own notes around a transcript, such as a title. Line breaks stay, but a renderer
-// may join the lines; [ToMarkdown] of a [Text] makes hard line breaks.
+// EscapeMarkdown escapes text for use in Markdown, also at the beginning of a line, before a link and
+// as a heading. Use it for your own notes around a transcript, such as a title. Line breaks stay,
+// but a renderer may join the lines; [ToMarkdown] of a [Text] makes hard line breaks.
 func EscapeMarkdown(text string) string {
 	p := page{format: FormatMarkdown}
 	for i, line := range strings.Split(clean(text), "\n") {
@@ -48,6 +48,7 @@ func EscapeMarkdown(text string) string {
 		}
 		p.escape(line)
 	}
+	p.escapeNumberSigns()
 	p.escapeLast('!') // A link that follows would be an image.
 	return string(p.buf)
 }

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -203,6 +204,23 @@ func TestMarkdownOfText(t *testing.T) {
 		if got := message.ToMarkdown(message.Text{Text: tt.text}); got != tt.want {
 			t.Errorf("%q\n got %q\nwant %q", tt.text, got, tt.want)
 		}
+	}
+}
+
+// A heading ends before number signs at its end, unless they are escaped.
+func TestHeadingsKeepNumberSigns(t *testing.T) {
+	for _, text := range []string{"Team #", "Team ##", "#", "##", "C#", `a \#`, "a #b", "a\t#", "a !#", "a #!"} {
+		name := func(context.Context, string) (string, error) { return text, nil }
+		transcript := message.Transcript(t.Context(), []message.Turn{{UserID: "u", Message: message.Text{Text: "x"}}}, &message.TranscriptOptions{Format: message.FormatMarkdown, Name: name})
+		for _, markdown := range []string{"## " + message.EscapeMarkdown(text), transcript} {
+			_, shown, _ := strings.Cut(commonMark(t, markdown), ">")
+			if heading, _, _ := strings.Cut(shown, "<"); readable(heading) != readable(text) {
+				t.Errorf("%q as a heading is %q, which is shown as %q", text, markdown, heading)
+			}
+		}
+	}
+	if got := message.EscapeMarkdown("C#"); got != "C#" {
+		t.Errorf("C# is %q, though nothing would be lost", got)
 	}
 }
 

@@ -325,6 +325,9 @@ func (t *transcript) heading(userID string) string {
 	}
 	t.buf = append(t.buf[:0], t.style.heading[0]...)
 	t.inline(name)
+	if t.format == FormatMarkdown {
+		t.escapeNumberSigns()
+	}
 	t.write(t.style.heading[1])
 	h := string(t.buf)
 	t.headings[userID] = h

@@ -81,6 +81,7 @@ func TestTextAndMarkdown(t *testing.T) {
 b</code> <h2><code>c<br>d</code> <pre>e
 f</pre></h2>`, "a\nb\n\nc d e f", "`a`  \n`b`\n\n## `c` `d` `e` `f`"},
 		{"code begins with blanks", "<pre>\n \n    a\n  b \n\n</pre>", "    a\n  b", "```\n    a\n  b\n```"},
+		{"headings that end in number signs", "<h2>C #</h2><h3>a ##</h3><h3>C#</h3><h2>b <i>#</i></h2><h2>c <span>#</span></h2><h2>#</h2>", "C #\n\na ##\n\nC#\n\nb #\n\nc #\n\n#", "## C \\#\n\n### a #\\#\n\n### C#\n\n## b *\\#*\n\n## c \\#\n\n## \\#"},
 		{"lines that are kept", `<div style="white-space: pre-wrap">a
 b</div>`, "a\nb", "a  \nb"},
 		{"rule", "a<hr>b", "a\n\n---\n\nb", "a\n\n---\n\nb"},

@@ -174,7 +174,7 @@ func (w *writer) escape(s string) string {
 	}
 	before := ""
 	if !w.atLineStart() {
-		before = "."
+		before = ". " // So that the text is not at the beginning of a line.
 	}
 	s = strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
 	if bare, ok := strings.CutSuffix(s, `\!`); ok {
