@@ -89,7 +89,12 @@ b</div>`, "a\nb", "a  \nb"},
 		{"layout", "<table><tr><td><p>a</p></td><td><table><tr><td>b</td></tr></table></td></tr></table>", "a\n\nb", "a\n\nb"},
 		{
 			"links", `<a href="https://e.com/a b?(c)">A  <b>link</b></a>, <a href="https://e.com/">e.com</a>, <a href=" HTTPS://e.com ">https://e.com</a>`,
-			"A link <https://e.com/a%20b?%28c%29>, https://e.com/, https://e.com", "[A link](https://e.com/a%20b?%28c%29), <https://e.com/>, <https://e.com>",
+			"A link <https://e.com/a%20b?(c)>, https://e.com/, https://e.com", "[A link](https://e.com/a%20b?%28c%29), <https://e.com/>, <https://e.com>",
+		},
+		{
+			"parentheses in links", `<a href="https://e.com/a_(b)">https://e.com/a_(b)</a> <a href="https://(u)@e.com/c)">x</a> <a href="https://e.com/c)">e.com/c)</a> <a href="https://e.com/)d('">e.com/)d('</a> <img src="https://e.com/i_(1).png">`,
+			"https://e.com/a_(b) x <https://%28u%29@e.com/c)> https://e.com/c%29 https://e.com/%29d%28' https://e.com/i_(1).png",
+			"<https://e.com/a_(b)> [x](https://%28u%29@e.com/c%29) <https://e.com/c)> <https://e.com/)d('> ![](https://e.com/i_%281%29.png)",
 		},
 		{"mail and phone", `<a href="mailto:a@e.com">a@e.com</a> <a href="tel:+491">call</a>`, "a@e.com call <tel:+491>", "[a@e.com](mailto:a@e.com) [call](tel:+491)"},
 		{

@@ -19,7 +19,7 @@ type address struct {
 	host   string // in Unicode if it is written so, in ASCII otherwise
 	ascii  string // the host as it is looked up
 	port   string // with its colon
-	rest   string // Nothing in it ends the target of a Markdown link.
+	rest   string // Nothing in it ends a URL in angle brackets.
 }
 
 // parseURL reports false for what browsers do not open, and for all other schemes.
@@ -82,6 +82,11 @@ func (a address) String() string {
 	}
 	return a.scheme + "://" + a.user + a.host + a.port + a.rest
 }
+
+// target is the URL as the target of a link in Markdown.
+func (a address) target() string { return parentheses.Replace(a.String()) }
+
+var parentheses = strings.NewReplacer("(", "%28", ")", "%29")
 
 // readable is the URL with its letters instead of their codes.
 func (a address) readable() string {
@@ -200,7 +205,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// escapeURL encodes what does not belong into a URL, and what ends one in Markdown or in text. Letters of all scripts stay.
+// escapeURL encodes what does not belong into a URL, and what ends one in text. Letters of all scripts stay.
 func escapeURL(s string) string { return escape(s, inURL) }
 
 // escape encodes all that is not left, and each % that encodes nothing.
@@ -230,14 +235,31 @@ func escape(s string, left func(r rune) bool) string {
 	return b.String() + s[done:]
 }
 
+// isBalanced reports whether the parentheses of a URL belong together. Of others, programs that look for URLs in text leave out the last.
+func isBalanced(url string) bool {
+	open := 0
+	for _, r := range url {
+		switch r {
+		case '(':
+			open++
+		case ')':
+			open--
+		}
+		if open < 0 {
+			return false
+		}
+	}
+	return open == 0
+}
+
 func inURL(r rune) bool {
 	if r < utf8.RuneSelf {
-		return r > ' ' && r < 0x7f && !strings.ContainsRune("\"()<>\\^`{}", r)
+		return r > ' ' && r < 0x7f && !strings.ContainsRune("\"<>\\^`{}", r)
 	}
 	return isReadable(r)
 }
 
-func inUser(r rune) bool { return r < utf8.RuneSelf && inURL(r) && !strings.ContainsRune("@[]|", r) }
+func inUser(r rune) bool { return r < utf8.RuneSelf && inURL(r) && !strings.ContainsRune("@[]|()", r) }
 
 // isReadable reports whether a character beyond ASCII can stand in a URL in a text. Punctuation would end it, and nobody sees
 // format characters.

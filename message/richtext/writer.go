@@ -433,7 +433,7 @@ func (w *writer) link(n *html.Node) {
 	case same && !w.markdown:
 		w.write(label)
 	case w.markdown:
-		w.write("[" + w.escape(label) + "](" + target.String() + ")")
+		w.write("[" + w.escape(label) + "](" + target.target() + ")")
 	default:
 		w.write(label + " <" + target.String() + ">")
 	}
@@ -451,8 +451,11 @@ func (w *writer) emptyLink(n *html.Node, target address) {
 }
 
 func (w *writer) url(target string) {
-	if w.markdown {
+	switch {
+	case w.markdown:
 		target = "<" + target + ">"
+	case !isBalanced(target):
+		target = parentheses.Replace(target)
 	}
 	w.write(target)
 }
@@ -474,9 +477,9 @@ func (w *writer) image(n *html.Node) {
 			w.write(w.escape(alt))
 		}
 	case w.markdown:
-		w.write("![" + w.escape(alt) + "](" + src.String() + ")")
+		w.write("![" + w.escape(alt) + "](" + src.target() + ")")
 	case alt == "":
-		w.write(src.String())
+		w.url(src.String())
 	default:
 		w.write(alt + " <" + src.String() + ">")
 	}
