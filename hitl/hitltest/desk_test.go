@@ -94,7 +94,7 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path[0] == "log":
 		session := r.URL.Query().Get("session")
 		if session != "" && d.sessions[session] == nil {
-			http.NotFound(w, r)
+			noSuchSession(w)
 			return
 		}
 		page := []entry{}
@@ -118,7 +118,7 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.sessions[s.ID] = s
 		answer(w, s)
 	case len(path) != 3 || d.sessions[path[1]] == nil:
-		http.NotFound(w, r)
+		noSuchSession(w)
 	case path[2] == "close":
 		s := d.sessions[path[1]]
 		if !s.Open {
@@ -151,6 +151,12 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
+}
+
+// noSuchSession is the desk's own 404.
+func noSuchSession(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
 }
 
 func signature(body []byte) string {
@@ -489,9 +495,23 @@ func (q *quirky) call(ctx context.Context, method, path string, in, out any) err
 		if q.quirk == "desk-down" && res.StatusCode >= http.StatusTooManyRequests {
 			return hitl.Errorf("The desk answered %d.", res.StatusCode)
 		}
+		if isOwn := res.Header.Get("Content-Type") == "application/json"; res.StatusCode == http.StatusNotFound && !isOwn {
+			return q.nowhere()
+		}
 		return statusError(res.StatusCode)
 	}
 	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// nowhere is the error of a 404 that is not the desk's own.
+func (q *quirky) nowhere() error {
+	switch q.quirk {
+	case "not-found":
+		return statusError(http.StatusNotFound)
+	case "backfill-ends everywhere":
+		return &hitl.Error{Message: "The session is gone.", Gone: true}
+	}
+	return &hitl.Error{Message: "There is no desk at this address.", Temporary: true}
 }
 
 func (q *quirky) CreateUser(ctx context.Context, r hitl.CreateUserRequest) (hitl.Ref, error) {

@@ -76,7 +76,7 @@ func TestSkipped(t *testing.T) {
 	}
 	summary := strings.Join(watched.log, "\n")
 	for _, want := range append(skipped,
-		"23 of 36 rules were skipped",
+		"24 of 37 rules were skipped",
 		"receive-twice: the adapter is no hitl.Receiver",
 		"user-apart: users of this desk have names only",
 		"webhook-forged: the case has no Desk.Sign and no Desk.Replied",
@@ -141,7 +141,7 @@ func TestBadCase(t *testing.T) {
 	watched := watch(t, func(t runner) {
 		run(t, connectQuirky("", nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer}, quick)
 	})
-	if diff := cmp.Diff([]string{"notes", "cancelled", "desk-down"}, watched.failed()); diff != "" {
+	if diff := cmp.Diff([]string{"notes", "cancelled", "desk-down", "not-found"}, watched.failed()); diff != "" {
 		t.Errorf("the rules that failed (-want +got):\n%s", diff)
 	}
 	for name, want := range map[string]string{

@@ -179,6 +179,11 @@ var rules = []rule{
 			"transient, and retried. A *hitl.Error is for what only the bot's owner can mend, and no error means success; both would lose what was asked for.",
 	},
 	{
+		name: "not-found", check: notFound, needs: []string{"Wire"},
+		text: "A web server before the desk answers 404, too: while the desk is being updated, or if its address is wrong. That is no word about " +
+			"a session, so SendMessage, Backfill and StopHitl return an error that is not Gone. Otherwise one such answer ends every open session.",
+	},
+	{
 		name: "register-converges", check: registerConverges, is: registrar, needs: []string{"Wire"},
 		text: "Register runs every hour, so it looks at what is there, and writes only what differs. One that makes a new webhook each time loses " +
 			"what the desk sends in the meantime, replaces secrets that other processes use, and exhausts the desk's limits.",

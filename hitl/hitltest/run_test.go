@@ -3,6 +3,7 @@ package hitltest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -135,6 +136,7 @@ func TestBroken(t *testing.T) {
 		"echoes":             "What the adapter sent to the desk itself was shown to the end user",
 		"concurrent":         "Of 24 messages sent concurrently",
 		"cancelled":          "The desk did not answer, the context of CreateUser was cancelled, and after 400ms it had not returned.",
+		"not-found":          "A web server answered 404 in the desk's place, and StopHitl returned no error.",
 		"desk-down":          "While the desk answers 429, CreateUser returned the *hitl.Error",
 	}
 	watched := make([]*recorder, len(rules))
@@ -201,6 +203,7 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"complete-register that is silent", "desk-down", "While the desk answers 429, Register returned no error."},
 		{"complete-notices that are lost", "desk-down", "While the desk answers 429, Notify returned no error."},
 		{"agents-nobody", "desk-down", "While the desk answers 429, ReadAgent returned no error."},
+		{"backfill-ends everywhere", "not-found", `and Backfill returned the error "The session is gone.", which is Gone.`},
 		{"backfill-patient", "cancelled", "The desk did not answer, the context of Backfill was cancelled, and after 400ms it had not returned."},
 		{"complete-notices that reopen", "late-reply", "and now it is open."},
 		{"complete-notices for all", "late-reply", "and it was shown to the end user"},
@@ -212,7 +215,7 @@ func TestBrokenOtherwise(t *testing.T) {
 		all.Go(func() error {
 			var wire *Wire
 			between := func(h http.Handler) http.Handler { return h }
-			if test.rule == "desk-down" || test.rule == "cancelled" {
+			if slices.Contains([]string{"desk-down", "cancelled", "not-found"}, test.rule) {
 				wire = &Wire{}
 				between = wire.Handler
 			}

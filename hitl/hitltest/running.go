@@ -316,6 +316,30 @@ func deskDown(t *trial) {
 	t.mustHaveAsked(asked)
 }
 
+func notFound(t *trial) {
+	f, asked := fault{kind: refuse, status: http.StatusNotFound}, false
+	a := t.replica()
+	jobs, _, _ := t.jobs(a)
+	for _, j := range jobs {
+		if !slices.Contains([]string{"SendMessage", "Backfill", "StopHitl"}, j.method) {
+			continue
+		}
+		down, err := t.whileDown(f, j, a)
+		asked = asked || down
+		own, _ := errors.AsType[*hitl.Error](err)
+		switch {
+		case !down: // It sent no request.
+		case err == nil:
+			t.Errorf("A web server answered 404 in the desk's place, and %s returned no error.", j.method)
+		case isAborted(err):
+			t.Errorf("%v", err)
+		case own != nil && own.Gone:
+			t.Errorf("A web server answered 404 in the desk's place, and %s returned the error %q, which is Gone.", j.method, err)
+		}
+	}
+	t.mustHaveAsked(asked)
+}
+
 func (t *trial) mustHaveAsked(asked bool) {
 	t.Helper()
 	if !asked {
