@@ -29,7 +29,7 @@ type writer struct {
 	around []indent // Outermost first.
 	marks  []string // The marks around what is written next, such as "**". Outermost first.
 	open   []string // The marks that are open in out. Outermost first.
-	tied   int      // How many of the open marks are around the one that was opened in one piece with a mark in it: "***". Or -1.
+	tied   int      // Which of the open marks was opened in one piece with the mark in it, as "***". Or -1.
 	lists  []*list  // Outermost first.
 	tables []places // Outermost first.
 	column int      // The place of the last cell in its row.
