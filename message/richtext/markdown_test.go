@@ -80,5 +80,5 @@ func fragment(random *rand.Rand, depth int) string {
 // pieces are what marks can meet. Tildes are left out: the parser takes an escaped one for a part of the mark behind it.
 var pieces = []string{
 	"a", "b", "1", "é", "e\u0301", "की", "ที่", "م\u064e", "日", "「", "」", ".", "!", "*", "_", "`", "#", "-", "(", ")", "[", "]", "<", ">", "|", `\`,
-	":", "@", "€", "😀", "\"", "'", " ", "\u00a0", "\u200b", "",
+	":", "@", "&", "lt", "#", "6", ";", "€", "😀", "\"", "'", " ", "\u00a0", "\u200b", "",
 }

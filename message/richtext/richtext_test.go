@@ -37,6 +37,7 @@ func TestTextAndMarkdown(t *testing.T) {
 			"1. *no* list_\n# no heading\n\na - b!c <https://e.com>",
 			"1\\. \\*no\\* list\\_  \n\\# no heading\n\na - b **!**[c](https://e.com)",
 		},
+		{"looks like Markdown in pieces", "<p>24<span>. May</span><br>1<i></i>)<br>3<span>.5</span><br>4<img src='https://e.com/i'><br>&amp;<span>lt</span><span>;b;</span> &amp;<b>lt;</b></p>", "24. May\n1)\n3.5\n4https://e.com/i\n&lt;b; &lt;", "24\\. May  \n1\\)  \n3.5  \n4![](https://e.com/i)  \n&lt\\;b; &**lt;**"},
 		{"no image", "<p>Look!<a href='https://e.com'>here</a></p>", "Look!here <https://e.com>", "Look! [here](https://e.com)"},
 		{"headings", "<h1>A <b>b</b><br>c</h1><h3>D</h3>e", "A b c\n\nD\n\ne", "# A **b** c\n\n### D\n\ne"},
 		{

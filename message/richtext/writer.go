@@ -19,6 +19,7 @@ type writer struct {
 	markdown bool
 	out      strings.Builder
 
+	line   int      // Where the text of the last line begins in out.
 	space  bool     // A space is pending.
 	breaks int      // Pending line breaks: 1 ends a line, 2 end a paragraph.
 	bars   int      // Pending separators of table cells.
@@ -172,15 +173,39 @@ func (w *writer) escape(s string) string {
 	if !w.markdown {
 		return s
 	}
-	before := ""
+	before, line := "", ""
 	if !w.atLineStart() {
 		before = ". " // So that the text is not at the beginning of a line.
+		line = w.out.String()[w.line:]
 	}
-	s = strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
-	if bare, ok := strings.CutSuffix(s, `\!`); ok {
+	escaped := strings.TrimPrefix(message.EscapeMarkdown(before+s), before)
+	switch {
+	case s == "" || w.space || !slices.Equal(w.open, w.marks):
+	case isNumber(line) && (s[0] == '.' || s[0] == ')') && (len(s) == 1 || s[1] == ' '):
+		escaped = `\` + escaped
+	case endsReference(line, s):
+		escaped = strings.Replace(escaped, ";", `\;`, 1)
+	}
+	if bare, ok := strings.CutSuffix(escaped, `\!`); ok {
 		return bare + "!" // between knows whether a link follows.
 	}
-	return s
+	return escaped
+}
+
+// isNumber reports whether a text can be the number of an item.
+func isNumber(s string) bool {
+	return s != "" && len(s) < 10 && strings.Trim(s, "0123456789") == ""
+}
+
+// endsReference reports whether a character reference, such as "&lt;", begins in the one text and ends in the next.
+func endsReference(line, next string) bool {
+	const longest = 33 // bytes
+	line = line[max(0, len(line)-longest):]
+	i := strings.LastIndexByte(line, '&')
+	if i < 0 || strings.Contains(line[i:], ";") {
+		return false
+	}
+	return strings.HasPrefix(message.EscapeMarkdown("."+line[i:]+next[:min(len(next), longest)]), `.\&`)
 }
 
 func (w *writer) atLineStart() bool {
@@ -221,8 +246,10 @@ func (w *writer) write(s string) {
 	switch {
 	case w.out.Len() == 0:
 		w.startLine()
+		w.line = w.out.Len()
 	case w.breaks > 0:
 		w.breakNow()
+		w.line = w.out.Len()
 	case w.bars > 0 || w.space:
 		w.out.WriteString(" ")
 	case w.lead == "":
