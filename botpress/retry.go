@@ -5,12 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/hitl-go/sdk/internal/retryafter"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // Retry is the policy for failed calls. Retried are:
@@ -58,23 +58,15 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 		if asked > r.MaxWait {
 			return 0, false
 		}
-		wait = asked + jitter(asked/5) // jitter only adds: never earlier than asked
+		wait = asked + sleep.Jitter(asked/5) // jitter only adds: never earlier than asked
 	} else {
 		wait = time.Duration(attempt) * r.Wait
-		wait += jitter(wait*2/5) - wait/5
+		wait += sleep.Jitter(wait*2/5) - wait/5
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return 0, false
 	}
 	return wait, true
-}
-
-// jitter returns a random part of most, so that clients do not retry in step.
-func jitter(most time.Duration) time.Duration {
-	if most <= 0 {
-		return 0
-	}
-	return rand.N(most)
 }
 
 func retryable(idempotent bool, failure error) bool {

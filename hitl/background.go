@@ -3,10 +3,11 @@ package hitl
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // background is what a connection does on its own initiative: retries, sweeps, and receiving. It keeps timers and no
@@ -111,7 +112,7 @@ func (b *background) plan(conversationID string, r *retry, because error) {
 	if asked, ok := errors.AsType[*retryableError](because); ok {
 		backoff = min(max(backoff, asked.after), longestRetry)
 	}
-	b.later(backoff+jitter(backoff/5), func(ctx context.Context) {
+	b.later(backoff+sleep.Jitter(backoff/5), func(ctx context.Context) {
 		b.mu.Lock()
 		r.attempts++
 		r.running, r.again = true, false
@@ -137,14 +138,6 @@ func (b *background) endRetry(conversationID string, r *retry, err error) (last 
 		r.attempts = 0
 	}
 	return false
-}
-
-// jitter keeps replicas from doing the same at the same moment.
-func jitter(most time.Duration) time.Duration {
-	if most <= 0 {
-		return 0
-	}
-	return rand.N(most)
 }
 
 // background runs work that nobody has asked for, as an operation of its own.

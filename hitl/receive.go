@@ -23,7 +23,7 @@ func (c *connection) receive(r Receiver) {
 				backoff = time.Second // it has worked for a while
 			}
 			c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", backoff, "error", err)
-			if sleep.For(ctx, backoff+jitter(backoff/5)) != nil {
+			if sleep.For(ctx, backoff+sleep.Jitter(backoff/5)) != nil {
 				return
 			}
 			backoff = min(2*backoff, longestBackoff)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hitl-go/sdk/internal/sleep"
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -100,7 +101,7 @@ func (a *adapters) reconnect(ctx context.Context, in Installation, configuration
 			select {
 			case <-a.stopping:
 				return
-			case <-time.After(backoff + jitter(backoff/5)):
+			case <-time.After(backoff + sleep.Jitter(backoff/5)):
 			}
 			a.mu.Lock()
 			latest := a.broken[scope]

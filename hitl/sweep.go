@@ -10,6 +10,7 @@ import (
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/lease"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // A sweep reconciles the sessions of an installation without being asked: it delivers what is undelivered, ends what is
@@ -33,7 +34,7 @@ func (c *connection) planSweep(delay, every time.Duration) {
 	if every <= 0 {
 		return
 	}
-	c.background.later(delay+jitter(delay/10), func(ctx context.Context) {
+	c.background.later(delay+sleep.Jitter(delay/10), func(ctx context.Context) {
 		c.sweep(ctx)
 		c.planSweep(every, every)
 	})
@@ -41,13 +42,13 @@ func (c *connection) planSweep(delay, every time.Duration) {
 
 // sweepNow sweeps once more, soon.
 func (c *connection) sweepNow() {
-	c.background.later(jitter(sweepSoon), func(ctx context.Context) { c.sweep(ctx) })
+	c.background.later(sleep.Jitter(sweepSoon), func(ctx context.Context) { c.sweep(ctx) })
 }
 
 // readBack sweeps once more, soon, and after a sweep that is under way: that may have passed the session which has changed.
 func (c *connection) readBack() {
 	if c.readingBack.CompareAndSwap(false, true) {
-		c.background.later(jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, sweepSoon) })
+		c.background.later(sleep.Jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, sweepSoon) })
 	}
 }
 
@@ -62,7 +63,7 @@ func (c *connection) readBackNow(ctx context.Context, backoff time.Duration) {
 	if !busy {
 		next = min(2*backoff, longestReadBack)
 	}
-	c.background.later(backoff+jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, next) })
+	c.background.later(backoff+sleep.Jitter(sweepSoon), func(ctx context.Context) { c.readBackNow(ctx, next) })
 }
 
 // sweep sweeps, unless the installation is being swept: then it reports that somebody is busy. What it listed is reconciled, or is

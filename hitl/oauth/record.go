@@ -9,6 +9,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/lease"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 // record is what the replicas share.
@@ -140,10 +141,8 @@ func (s *Source) renewed(ctx context.Context, rejected string) (token, error) {
 		if err != nil {
 			return token{}, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return token{}, ctx.Err()
+		if err := sleep.For(ctx, pause); err != nil {
+			return token{}, err
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/hitl-go/sdk/internal/retryafter"
+	"github.com/hitl-go/sdk/internal/sleep"
 )
 
 var (
@@ -53,12 +54,7 @@ func (s *Source) request(ctx context.Context, refresh string) (token, error) {
 		if again := errors.Is(err, errBusy) || errors.Is(err, errLost) && s.repeatable(); !again {
 			return token{}, err
 		}
-		select {
-		case <-time.After(max(pause, after)):
-		case <-ctx.Done():
-			return token{}, err
-		}
-		if ctx.Err() != nil {
+		if sleep.For(ctx, max(pause, after)) != nil || ctx.Err() != nil {
 			return token{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/internal/sleep"
 	protocol "github.com/hitl-go/sdk/internal/wire"
 )
 
@@ -126,10 +127,5 @@ func (f *faults) delay(ctx context.Context) error {
 	if !f.is(faultSlow) {
 		return nil
 	}
-	select {
-	case <-time.After(slowDelay):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleep.For(ctx, slowDelay)
 }

@@ -81,9 +81,6 @@ func (p *Page) Show(ctx context.Context, s Screen) error {
 // BringToFront puts the page in sight, and those in the other tabs out of it.
 func (p *Page) BringToFront(ctx context.Context) error { return p.do(ctx, "Page.bringToFront", nil) }
 
-// Close closes the page.
-func (p *Page) Close(ctx context.Context) error { return p.do(ctx, "Page.close", nil) }
-
 func (p *Page) do(ctx context.Context, method string, in params) error {
 	if in == nil {
 		in = params{}

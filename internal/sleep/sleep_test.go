@@ -25,3 +25,21 @@ func TestFor(t *testing.T) {
 		}
 	})
 }
+
+func TestJitter(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		d := sleep.Jitter(time.Hour)
+		if seen[d] = true; d < 0 || d >= time.Hour {
+			t.Errorf("it is %s, want less than an hour", d)
+		}
+	}
+	if len(seen) < 2 {
+		t.Error("it is always the same")
+	}
+	for _, most := range []time.Duration{0, -time.Hour} {
+		if d := sleep.Jitter(most); d != 0 {
+			t.Errorf("of %s it is %s", most, d)
+		}
+	}
+}
