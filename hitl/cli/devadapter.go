@@ -12,6 +12,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/hitl/playground"
+	"github.com/hitl-go/sdk/internal/proxy"
 	"github.com/hitl-go/sdk/internal/sessionview"
 )
 
@@ -58,8 +59,8 @@ func (a *devAdapter) options(o *hitl.Options) {
 	o.Botpress.BaseURL, o.Botpress.Token = a.Getenv("BP_API_URL"), a.Getenv("BP_TOKEN")
 	o.Botpress.HTTPClient = cmp.Or(a.HTTPClient, o.Botpress.HTTPClient)
 	if a.live != nil {
-		o.Botpress.HTTPClient = through(o.Botpress.HTTPClient, a.live.ToBotpress)
-		o.HTTPClient = through(o.HTTPClient, a.live.ToDesk)
+		o.Botpress.HTTPClient = proxy.Client(o.Botpress.HTTPClient, a.live.ToBotpress)
+		o.HTTPClient = proxy.Client(o.HTTPClient, a.live.ToDesk)
 	}
 	told := o.OnOperation
 	o.OnOperation = func(ctx context.Context, op hitl.Operation) {
@@ -68,16 +69,6 @@ func (a *devAdapter) options(o *hitl.Options) {
 			told(ctx, op)
 		}
 	}
-}
-
-// through is a client like the given one, with something around its transport.
-func through(given *http.Client, around func(http.RoundTripper) http.RoundTripper) *http.Client {
-	var c http.Client
-	if given != nil {
-		c = *given
-	}
-	c.Transport = around(c.Transport)
-	return &c
 }
 
 // handler serves what comes through the tunnel.
@@ -114,7 +105,7 @@ func (d *dev) signing(kept *devState, next http.Handler) http.Handler {
 			if !warned.Swap(true) {
 				d.say("Botpress does not sign what comes through the tunnel. That is accepted here, and never in production.")
 			}
-			if err := sign(r, kept.SigningSecret); err != nil {
+			if err := proxy.Sign(r, kept.SigningSecret); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return
 			}

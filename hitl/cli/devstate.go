@@ -1,17 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 )
@@ -148,20 +144,5 @@ func readJSON(path string, v any) error {
 	if err := json.Unmarshal(text, v); err != nil {
 		return fmt.Errorf("%s is not valid JSON; log in again with 'bp login', or set BP_TOKEN: %w", path, err)
 	}
-	return nil
-}
-
-// sign signs a request that was not signed.
-func sign(r *http.Request, secret string) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	value, err := botpress.Sign(secret, time.Now(), body)
-	if err != nil {
-		return err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.Header.Set(botpress.SignatureHeader, value)
 	return nil
 }

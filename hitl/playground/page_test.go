@@ -17,6 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/hitl-go/sdk/internal/proxy"
 	"github.com/hitl-go/sdk/internal/schema"
 	"github.com/hitl-go/sdk/message"
 )
@@ -478,7 +479,7 @@ func TestCalls(t *testing.T) {
 	defer desk.Close()
 	for _, size := range []int{0, 5, maxBody, maxBody + 1, 3 * maxBody} {
 		p := newPage()
-		client := clientOf(desk.Client(), p.wire.calls)
+		client := proxy.Client(desk.Client(), p.wire.calls)
 		sent := strings.Repeat("x", size)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, desk.URL+"/tickets/a%2Fb?x=1", strings.NewReader(sent))
 		if err != nil {
@@ -543,7 +544,7 @@ func TestWebSocketToDesk(t *testing.T) {
 	}))
 	defer desk.Close()
 	p := newPage()
-	conn, _, err := websocket.Dial(t.Context(), desk.URL, &websocket.DialOptions{HTTPClient: clientOf(desk.Client(), p.wire.calls)})
+	conn, _, err := websocket.Dial(t.Context(), desk.URL, &websocket.DialOptions{HTTPClient: proxy.Client(desk.Client(), p.wire.calls)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -567,7 +568,7 @@ func TestWebSocketToDesk(t *testing.T) {
 // A call that fails is shown, and one that is delayed ends with its context.
 func TestCallsThatFail(t *testing.T) {
 	p := newPage()
-	client := clientOf(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+	client := proxy.Client(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("no route")
 	})}, p.wire.calls)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -24,6 +24,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/internal/proxy"
 	"github.com/hitl-go/sdk/internal/schema"
 	"github.com/hitl-go/sdk/message"
 )
@@ -172,7 +173,7 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	server, err := opts.Server.With(func(o *hitl.Options) {
 		o.Botpress = botpress.Options{BaseURL: p.cloud.URL, Token: p.cloud.Token, HTTPClient: opts.HTTPClient}
 		o.Secrets, o.Insecure, o.Logger, o.ActivationDelay = []string{signing}, false, opts.Logger, handover
-		o.HTTPClient = clientOf(o.HTTPClient, p.wire.calls)
+		o.HTTPClient = proxy.Client(o.HTTPClient, p.wire.calls)
 		p.resendBy(atIntegration, signer{signing, p.dispatches})
 		p.resendBy(atBotpress, p.client.Transport)
 		p.resendBy(atDesk, o.HTTPClient.Transport)
@@ -214,7 +215,7 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 func (p *playground) cloudOptions() *botpresstest.Options {
 	o := p.opts.Cloud
 	dispatches := func(base http.RoundTripper) http.RoundTripper { return noter{&p.openings, p.wire.dispatches(base)} }
-	o.Client, o.Bot = clientOf(o.Client, dispatches), p.answer
+	o.Client, o.Bot = proxy.Client(o.Client, dispatches), p.answer
 	p.dispatches = o.Client.Transport
 	o.Attempts, o.RetryDelay = cmp.Or(o.Attempts, attempts), cmp.Or(o.RetryDelay, retryDelay)
 	o.Middleware = p.wire.botpress

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/internal/proxy"
 )
 
 // replay sends a request of the list again, as its curl command says: with its method, its headers and its body. The secrets, which the
@@ -100,16 +100,9 @@ type signer struct {
 }
 
 func (s signer) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	signature, err := botpress.Sign(s.secret, time.Now(), body)
-	if err != nil {
-		return nil, err
-	}
 	signed := r.Clone(r.Context())
-	signed.Header.Set(botpress.SignatureHeader, signature)
-	signed.Body = io.NopCloser(bytes.NewReader(body))
+	if err := proxy.Sign(signed, s.secret); err != nil {
+		return nil, err
+	}
 	return s.base.RoundTrip(signed)
 }

@@ -21,16 +21,6 @@ func (w *wire) calls(base http.RoundTripper) http.RoundTripper {
 	return &transport{wire: w, base: orDefault(base), describe: deskRequest, delay: w.faults.delayCall}
 }
 
-// clientOf copies a client, and puts something around its transport.
-func clientOf(given *http.Client, around func(http.RoundTripper) http.RoundTripper) *http.Client {
-	var c http.Client
-	if given != nil {
-		c = *given
-	}
-	c.Transport = around(c.Transport)
-	return &c
-}
-
 func orDefault(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		return http.DefaultTransport
