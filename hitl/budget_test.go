@@ -61,19 +61,19 @@ func TestBudget(t *testing.T) {
 		measure("an unknown session, again", on("T-99", comment("X-2", "Hello")))
 
 		want := map[string]int{
-			"createUser and startHitl":                2 + 3,
+			"createUser and startHitl":                  2 + 3,
 			"Replied, in the activation window":         2,
 			"message_created, in the activation window": 2,
-			"Replied, since the plugin is ready":      2,
-			"Replied, and again":                      1,
-			"message_created":                         2,
-			"Assigned":                                2,
-			"Assigned, the same agent again":          2,
-			"Replied":                                 1,
-			"Replied, an echo":                        0, // one at another replica
-			"Stopped":                                 2,
-			"an unknown session, first":               3, // by its id, whether one is being opened, by its id again
-			"an unknown session, again":               0,
+			"Replied, since the plugin is ready":        2,
+			"Replied, and again":                        1,
+			"message_created":                           2,
+			"Assigned":                                  2,
+			"Assigned, the same agent again":            2,
+			"Replied":                                   1,
+			"Replied, an echo":                          0, // one at another replica
+			"Stopped":                                   2,
+			"an unknown session, first":                 3, // by its id, whether one is being opened, by its id again
+			"an unknown session, again":                 0,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("calls of the Botpress API (-want +got):\n%s", diff)
