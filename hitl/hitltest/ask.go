@@ -120,7 +120,24 @@ func newMessage(s openSession, m message.Message) hitl.SendMessageRequest {
 
 func (t *trial) sendMessage(a adapter, r hitl.SendMessageRequest) (hitl.Ref, error) {
 	t.Helper()
-	return ask(t, "SendMessage", r, func(ctx context.Context) (hitl.Ref, error) { return a.SendMessage(ctx, r) })
+	ref, err := t.attemptMessage(t.Context(), a, r)
+	if isAborted(err) {
+		t.Fatalf("%v", err)
+	}
+	return ref, err
+}
+
+// attemptMessage sends a message, and tells the adapter, as the server does, if there was an attempt before. It is safe for
+// concurrent use.
+func (t *trial) attemptMessage(ctx context.Context, a adapter, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	t.mu.Lock()
+	r.Repeated = t.attempted[r.Key()]
+	if t.attempted == nil {
+		t.attempted = map[string]bool{}
+	}
+	t.attempted[r.Key()] = true
+	t.mu.Unlock()
+	return attempt(ctx, t, "SendMessage", r, func(ctx context.Context) (hitl.Ref, error) { return a.SendMessage(ctx, r) })
 }
 
 func (t *trial) mustSend(a adapter, r hitl.SendMessageRequest) hitl.Ref {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,6 +65,56 @@ func TestRun(t *testing.T) {
 			Definition: limited(), Config: config{URL: url}, Desk: Desk{Heard: desk.heard},
 		})
 	})
+}
+
+// TestRepeated: what the suite sends again says so, as what the server sends again does. An adapter may look for a message only then.
+func TestRepeated(t *testing.T) {
+	wire := &Wire{}
+	desk, url := newDesk(t, wire.Handler)
+	attempts := &attempts{flags: map[string][]bool{}}
+	connect := func(ctx context.Context, in hitl.Installation, c config) (hitl.Integration[ticket], error) {
+		a, err := connectQuirky("", nil)(ctx, in, c)
+		return counted{a, attempts}, err
+	}
+	offer := desk.desk(wire)
+	offer.Act = nil
+	watched := watch(t, func(t runner) {
+		run(t, connect, Case[config, ticket]{Definition: definition, Config: config{URL: url}, Session: ticket{Priority: "high"}, Desk: offer}, quick)
+	})
+	if failed := watched.failed(); len(failed) > 0 {
+		t.Fatalf("the rules %q failed", failed)
+	}
+	again := 0
+	for key, flags := range attempts.flags {
+		for i, repeated := range flags {
+			if repeated != (i > 0) {
+				t.Errorf("attempt %d of the message %s has Repeated %t", i+1, key, repeated)
+			}
+		}
+		again += len(flags) - 1
+	}
+	if again < 5 {
+		t.Errorf("the suite has repeated messages %d times only", again)
+	}
+}
+
+// attempts are what adapters were told of Repeated, by SendMessageRequest.Key.
+type attempts struct {
+	mu    sync.Mutex
+	flags map[string][]bool
+}
+
+type counted struct {
+	hitl.Integration[ticket]
+
+	attempts *attempts
+}
+
+func (c counted) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hitl.Ref, error) {
+	c.attempts.mu.Lock()
+	c.attempts.flags[r.Key()] = append(c.attempts.flags[r.Key()], r.Repeated)
+	c.attempts.mu.Unlock()
+	return c.Integration.SendMessage(ctx, r)
 }
 
 // knowing is the adapter of a desk that names whoever has written by the ID.

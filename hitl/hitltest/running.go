@@ -55,7 +55,7 @@ func concurrent(t *trial) {
 		s := &scenes[i%people]
 		if n := i / people; n < texts {
 			r := newMessage(s.session, message.Text{Text: s.words[n]})
-			_, err := attempt(ctx, t, "SendMessage", r, func(ctx context.Context) (hitl.Ref, error) { return a.SendMessage(ctx, r) })
+			_, err := t.attemptMessage(ctx, a, r)
 			return err
 		}
 		if s.reply == nil {
@@ -156,7 +156,10 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 	}
 	add("CreateUser", create, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.CreateUser(ctx, create) })
 	add("StartHitl", start, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.StartHitl(ctx, start) })
-	add("SendMessage", send, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.SendMessage(ctx, send) })
+	all = append(all, job{method: "SendMessage", run: func(ctx context.Context, a adapter) error {
+		_, err := t.attemptMessage(ctx, a, send)
+		return err
+	}})
 	if _, ok := optional[hitl.Backfiller](a); ok {
 		read := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: time.Now().Add(-time.Hour)}
 		add("Backfill", read, func(ctx context.Context, a adapter) (hitl.Ref, error) {

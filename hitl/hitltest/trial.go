@@ -75,6 +75,7 @@ type trial struct {
 	mu        sync.Mutex // Guards what follows.
 	calls     []string   // Calls of the adapter, as failures show them.
 	explained bool
+	attempted map[string]bool // Messages that were sent, by their Key.
 }
 
 func (t *trial) run() {
