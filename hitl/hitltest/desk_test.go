@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -585,6 +586,10 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 		if _, ok := r.Message.(message.Unknown); ok {
 			return hitl.Ref{}, &hitl.Error{Message: "There is no such message.", Temporary: true}
 		}
+	case "message-types dropped":
+		if _, ok := r.Message.(message.Text); !ok {
+			return hitl.Ref{}, nil
+		}
 	case "message-parts":
 		key = r.MessageID
 	case "message-twice":
@@ -683,6 +688,10 @@ func (q *quirky) replied(e event) hitl.Replied {
 	switch q.quirk {
 	case "whole-session":
 		r.SessionID = "ticket/" + r.SessionID
+	case "whole-session markup":
+		r.Message = message.Text{Text: "<p>" + e.Message.Text + "</p>"}
+	case "whole-session entities":
+		r.Message = message.Text{Text: html.EscapeString(e.Message.Text)}
 	case "webhook-twice":
 		if e.Author.ID != alice.ID {
 			break

@@ -53,7 +53,7 @@ var rules = []rule{
 	{
 		name: "message-types", check: messageTypes,
 		text: "SendMessage accepts every type of message, or rejects it with a *hitl.Error; future types arrive as message.Unknown. Any other " +
-			"error is retried again and again, and a panic is a bug. message.PlainText converts any message to text.",
+			"error is retried again and again, a panic is a bug, and what is dropped is lost. message.PlainText converts any message to text.",
 	},
 	{
 		name: "message-parts", check: messageParts,
@@ -86,7 +86,7 @@ var rules = []rule{
 	},
 	{
 		name: "whole-session", check: wholeSession, needs: []string{"Replied"}, after: "refs", live: true,
-		text: "What end user and agent do reaches the other. Events name the session by the ID that StartHitl returned, or by the " +
+		text: "What end user and agent do reaches the other, as text without markup. Events name the session by the ID that StartHitl returned, or by the " +
 			"ConversationID that the desk has stored, and agents by an ID.",
 	},
 	{

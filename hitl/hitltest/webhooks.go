@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,14 +34,24 @@ func wholeSession(t *trial) {
 		t.mustNotify(u, desk.Assigned(s), "(assigned)", "The agent took the session over")
 	}
 	word := unique("help")
-	t.mustDeliver(t.report(desk.Replied(s, word)))
-	if lines := t.linesOf(u); count(lines, word) != 1 {
-		t.Errorf("The agent replied %q, and the end user received it %d times: %q", word, count(lines, word), lines)
+	reply := word + " & so on"
+	t.mustDeliver(t.report(desk.Replied(s, reply)))
+	lines := t.linesOf(u)
+	if count(lines, word) != 1 {
+		t.Errorf("The agent replied %q, and the end user received it %d times: %q", reply, count(lines, word), lines)
+	}
+	for _, line := range lines {
+		if strings.Contains(line, word) && (tag.MatchString(line) || !strings.Contains(line, reply)) {
+			t.Errorf("The agent replied %q, and the end user reads %q. Package message/richtext makes text of HTML.", reply, line)
+		}
 	}
 	if desk.Stopped != nil {
 		t.mustNotify(u, desk.Stopped(s), "(stopped)", "The agent closed the session")
 	}
 }
+
+// tag is one of HTML.
+var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 
 // mustNotify reports an event of which the plugin notifies the end user.
 func (t *trial) mustNotify(u *EndUser, r *http.Request, text, what string) {
