@@ -16,6 +16,7 @@ import (
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
+	"github.com/hitl-go/sdk/hitl/verify"
 	"github.com/hitl-go/sdk/message"
 )
 
@@ -79,6 +80,14 @@ func (t *trial) start(p person) hitl.StartHitlRequest[any] {
 			{Message: message.Text{Text: "Let me get somebody for you."}},
 		},
 	}
+}
+
+// heardSoFar is the number of messages that the desk has heard in a session, if the case tells.
+func (t *trial) heardSoFar(s Session) int {
+	if t.suite.desk.Heard == nil {
+		return 0
+	}
+	return len(t.suite.desk.Heard(s))
 }
 
 func (t *trial) startHitl(a adapter, r hitl.StartHitlRequest[any]) (hitl.Ref, error) {
@@ -271,6 +280,22 @@ func load(ctx context.Context, events []hitl.Event) (err error) {
 	return nil
 }
 
+// mustHandle reads a webhook request that Desk.Sign has signed.
+func (t *trial) mustHandle(a adapter, rep report) hitl.Webhook {
+	t.Helper()
+	hook, err := t.handleWebhook(a, rep)
+	switch {
+	case errors.Is(err, verify.ErrInvalid) && t.suite.desk.Sign != nil:
+		t.Fatalf("HandleWebhook failed: %v. %s", err, notGenuine)
+	case err != nil:
+		t.Fatalf("HandleWebhook failed: %v", err)
+	}
+	return hook
+}
+
+// notGenuine explains that a signed request was answered 401.
+const notGenuine = "The adapter refuses what Desk.Sign signs: is the same secret used, over the raw bytes?"
+
 // deliver sends a webhook request through Botpress and the server.
 func (t *trial) deliver(rep report) error {
 	r := rep.request(t.Context())
@@ -281,6 +306,9 @@ func (t *trial) deliver(rep report) error {
 		return err
 	}
 	t.note("webhook %s → %d %s", rep, status, truncate(answer))
+	if status == http.StatusUnauthorized && t.suite.desk.Sign != nil {
+		return fmt.Errorf("the answer was %d %s. %s", status, truncate(answer), notGenuine)
+	}
 	if status < 200 || status > 299 {
 		return fmt.Errorf("the answer was %d %s", status, truncate(answer))
 	}

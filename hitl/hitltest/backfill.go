@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +14,9 @@ import (
 )
 
 // backfill reads a session back. The adapter is a [hitl.Backfiller].
-func (t *trial) backfill(s Session, since time.Time) ([]hitl.Event, error) {
+func (t *trial) backfill(a adapter, s Session, since time.Time) ([]hitl.Event, error) {
 	t.Helper()
-	desk, _ := optional[hitl.Backfiller](t.replica()) // The rule is for backfillers.
+	desk, _ := optional[hitl.Backfiller](a) // The rule is for backfillers.
 	r := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: since}
 	return ask(t, "Backfill", r, func(ctx context.Context) ([]hitl.Event, error) {
 		events, err := desk.Backfill(ctx, r)
@@ -41,7 +42,7 @@ func identify(ctx context.Context, desk any, events []hitl.Event) {
 
 func (t *trial) mustBackfill(s Session, since time.Time) []hitl.Event {
 	t.Helper()
-	events, err := t.backfill(s, since)
+	events, err := t.backfill(t.replica(), s, since)
 	if err != nil {
 		t.Fatalf("Backfill failed: %v", err)
 	}
@@ -56,11 +57,7 @@ func (t *trial) agentSays(a adapter, s Session, text string) (ids []string) {
 		desk.Act(s, text)
 		return nil
 	}
-	hook, err := t.handleWebhook(a, t.report(desk.Replied(s, text)))
-	if err != nil {
-		t.Fatalf("HandleWebhook failed: %v", err)
-	}
-	for _, e := range replies(hook.Events, text) {
+	for _, e := range replies(t.mustHandle(a, t.report(desk.Replied(s, text))).Events, text) {
 		ids = append(ids, e.ID)
 	}
 	return ids
@@ -142,6 +139,37 @@ func backfillComplete(t *trial) {
 		t.Errorf("The agent said the last word and closed the session. In what Backfill returned, the reply is number %d of %d, and Stopped number %d.",
 			last+1, len(events), stopped+1)
 	}
+	if t.suite.desk.Wire != nil && !t.Failed() {
+		t.mustNotLeaveOut(s.Session, begin, words)
+	}
+}
+
+// mustNotLeaveOut reads a session back while the desk refuses one request of the call.
+func (t *trial) mustNotLeaveOut(s Session, since time.Time, words []string) {
+	t.Helper()
+	wire := t.suite.desk.Wire
+	for n := 1; n <= maxFaulty; n++ {
+		f := fault{kind: refuse, status: http.StatusServiceUnavailable, nth: n}
+		a := t.replica()
+		before := wire.count()
+		repair := wire.set(f)
+		events, err := t.backfill(a, s, since)
+		repair()
+		if wire.count()-before < n {
+			return
+		}
+		if err != nil {
+			continue // The server tries again.
+		}
+		for _, word := range words {
+			if len(replies(events, word)) == 0 {
+				t.Fatalf("While %s, Backfill returned no error, and not the reply %q.", f, word)
+			}
+		}
+		if t.suite.desk.Stopped != nil && !slices.ContainsFunc(events, isStopped) {
+			t.Fatalf("While %s, Backfill returned no error, and not that the session is over.", f)
+		}
+	}
 }
 
 func isStopped(e hitl.Event) bool {
@@ -179,7 +207,7 @@ func backfillSince(t *trial) {
 	} else {
 		gone.ID = unknownID(gone.ID)
 	}
-	events, _ := t.backfill(gone, time.Now().Add(-time.Minute)) // An error is fine.
+	events, _ := t.backfill(t.replica(), gone, time.Now().Add(-time.Minute)) // An error is fine.
 	for _, e := range events {
 		if !isStopped(e) {
 			t.Errorf("For a session that the desk does not have, Backfill returned %#v.", e)

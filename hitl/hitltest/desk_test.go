@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,8 +67,8 @@ func (d *deskAPI) record(e event) {
 	d.log = append(d.log, entry{e, len(d.log) + 1, time.Now()})
 }
 
-// ServeHTTP serves POST of /users, /sessions, /sessions/{id}/messages, /sessions/{id}/notes, /sessions/{id}/close and /hooks, and
-// GET of /sessions?external=…, /hooks, and /log?after=…&session=…, which has pages of ten entries.
+// ServeHTTP serves POST of /users, /sessions, /sessions/{id}/messages, /sessions/{id}/notes, /sessions/{id}/close and /hooks,
+// DELETE of /hooks?url=…, and GET of /sessions?external=…, /hooks, and /log?after=…&session=…, which has pages of ten entries.
 func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,6 +88,9 @@ func (d *deskAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			d.users[in.External] = id
 		}
 		answer(w, map[string]string{"id": id})
+	case path[0] == "hooks" && r.Method == http.MethodDelete:
+		d.hooks = slices.DeleteFunc(d.hooks, func(url string) bool { return !r.URL.Query().Has("url") || url == r.URL.Query().Get("url") })
+		answer(w, d.hooks)
 	case path[0] == "hooks":
 		if in.URL != "" {
 			d.hooks = append(d.hooks, in.URL)
@@ -409,6 +413,9 @@ func (r reading) Backfill(ctx context.Context, b hitl.BackfillRequest) (events [
 		if r.quirk == "backfill-gone" && err != nil {
 			events, err = append(events, hitl.Assigned{SessionID: session, Agent: hitl.Agent{ID: "nobody"}}), nil
 		}
+		if r.quirk == "backfill-first pages" && err != nil && len(events) > 0 {
+			return events, nil
+		}
 		if r.quirk == "backfill-newest first" && len(page) == 0 {
 			slices.Reverse(events)
 		}
@@ -442,10 +449,21 @@ func (q *quirky) Register(ctx context.Context, webhookURL string) error {
 	if slices.Contains(hooks, webhookURL) && q.quirk != "register-converges" {
 		return nil
 	}
+	if q.quirk == "complete-register for one" {
+		if err := q.call(ctx, http.MethodDelete, "/hooks", nil, &hooks); err != nil {
+			return err
+		}
+	}
 	return q.call(ctx, http.MethodPost, "/hooks", map[string]string{"url": webhookURL}, &hooks)
 }
 
-func (q *quirky) Unregister(context.Context, string) error { return nil }
+func (q *quirky) Unregister(ctx context.Context, webhookURL string) error {
+	this := "?url=" + url.QueryEscape(webhookURL)
+	if q.quirk == "register-apart" {
+		this = ""
+	}
+	return q.call(ctx, http.MethodDelete, "/hooks"+this, nil, &[]string{})
+}
 
 func (q *quirky) Notify(ctx context.Context, n hitl.Notice) error {
 	post := func(to, author string) error {
@@ -492,6 +510,10 @@ func (q *quirky) call(ctx context.Context, method, path string, in, out any) err
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode == http.StatusTooManyRequests && q.quirk == "complete-sleep" {
+		after, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		time.Sleep(time.Duration(after) * time.Second)
+	}
 	if res.StatusCode != http.StatusOK {
 		if q.quirk == "desk-down" && res.StatusCode >= http.StatusTooManyRequests {
 			return hitl.Errorf("The desk answered %d.", res.StatusCode)
@@ -548,7 +570,7 @@ func (q *quirky) StartHitl(ctx context.Context, r hitl.StartHitlRequest[ticket])
 	out := hitl.Ref{}
 	if len(found) > 0 && q.quirk != "start-twice" {
 		out = found[0]
-	} else if err := q.call(ctx, http.MethodPost, "/sessions", map[string]string{"external": external}, &out); err != nil {
+	} else if err := q.open(ctx, external, r, &out); err != nil {
 		return hitl.Ref{}, err
 	}
 	out.Tags = map[string]string{"external": external}
@@ -561,7 +583,29 @@ func (q *quirky) StartHitl(ctx context.Context, r hitl.StartHitlRequest[ticket])
 	return out, nil
 }
 
+// open opens a session, and tells the desk what it is about.
+func (q *quirky) open(ctx context.Context, external string, r hitl.StartHitlRequest[ticket], out *hitl.Ref) error {
+	about := r.Title + "\n" + r.Description + "\n" + r.Transcript(ctx, nil)
+	if err := q.call(ctx, http.MethodPost, "/sessions", map[string]string{"external": external, "text": about}, out); err != nil {
+		return err
+	}
+	then := func(text string) error {
+		return q.call(ctx, http.MethodPost, "/sessions/"+out.ID+"/messages", map[string]string{"text": text}, &hitl.Ref{})
+	}
+	if q.quirk == "complete-start and a word" { // A retry finds the session, and returns it.
+		return then("A human is needed.")
+	}
+	return nil
+}
+
 func (q *quirky) StopHitl(ctx context.Context, r hitl.StopHitlRequest) error {
+	if q.quirk == "complete-last words lost" { // The first request counts.
+		err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/notes", map[string]string{"text": "It is over."}, &hitl.Ref{})
+		if err == nil {
+			_ = q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/close", struct{}{}, &hitl.Ref{})
+		}
+		return err
+	}
 	err := q.call(ctx, http.MethodPost, "/sessions/"+r.Session.ID+"/close", struct{}{}, &hitl.Ref{})
 	if refused(err, http.StatusConflict) && q.quirk != "stop-twice" || refused(err, http.StatusNotFound) && q.quirk != "stop-unknown" {
 		return nil
@@ -623,7 +667,11 @@ func (q *quirky) SendMessage(ctx context.Context, r hitl.SendMessageRequest) (hi
 
 func (q *quirky) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook, error) {
 	if q.quirk != "webhook-forged" {
-		if err := (verify.HMAC{Header: "X-Desk-Signature"}).Func(deskSecret)(r); err != nil {
+		secret := deskSecret
+		if strings.HasSuffix(q.quirk, "another secret") {
+			secret = "another"
+		}
+		if err := (verify.HMAC{Header: "X-Desk-Signature"}).Func(secret)(r); err != nil {
 			return hitl.Webhook{}, err
 		}
 	}

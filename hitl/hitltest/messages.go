@@ -34,16 +34,12 @@ func messageTypes(t *trial) {
 	if t.suite.joinBlocs {
 		all = append(all, message.Bloc{Items: []message.BlocItem{message.Text{Text: "Look:"}, message.Image{ImageURL: t.media() + "/a.png"}}})
 	}
-	heard := func() int { return 0 }
-	if t.suite.desk.Heard != nil {
-		heard = func() int { return len(t.suite.desk.Heard(s.Session)) }
-	}
 	for _, m := range all {
-		before := heard()
+		before := t.heardSoFar(s.Session)
 		switch _, err := t.sendMessage(a, newMessage(s, m)); {
 		case err != nil && !permanent(err):
 			t.Errorf("A message of the type %q was neither accepted nor rejected with a *hitl.Error that is final: %v", m.Type(), err)
-		case err == nil && message.PlainText(m) != "" && t.suite.desk.Heard != nil && heard() == before:
+		case err == nil && message.PlainText(m) != "" && t.suite.desk.Heard != nil && t.heardSoFar(s.Session) == before:
 			t.Errorf("A message of the type %q was accepted, and the desk has not heard it: %q", m.Type(), message.PlainText(m))
 		}
 	}

@@ -188,4 +188,9 @@ var rules = []rule{
 		text: "Register runs every hour, so it looks at what is there, and writes only what differs. One that makes a new webhook each time loses " +
 			"what the desk sends in the meantime, replaces secrets that other processes use, and exhausts the desk's limits.",
 	},
+	{
+		name: "register-apart", check: registerApart, is: registrar, needs: []string{"Wire"}, after: "register-converges",
+		text: "Several bots may use one desk, each with its own webhook. Register and Unregister look at the one with their URL, and leave the others " +
+			"alone. If the desk has only one webhook, waive this rule.",
+	},
 }

@@ -138,6 +138,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	t.Helper()
 	s := &suite{
 		desk: c.Desk, session: c.Session, maxText: c.Definition.MaxText, textUnit: c.Definition.TextUnit, joinBlocs: c.Definition.JoinBlocs, times: waits,
+		waived: c.Waive, broken: map[string]bool{},
 	}
 	s.install = func(t *trial, handover time.Duration) *installed {
 		in, opts := &installed{serving: make(chan struct{})}, c.Bot
@@ -162,7 +163,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 		}, c.Config, opts)
 		return in
 	}
-	s.run(t, c.Waive)
+	s.run(t)
 }
 
 // suite is a [Case] without type parameters.
@@ -173,6 +174,8 @@ type suite struct {
 	textUnit  message.Unit
 	joinBlocs bool
 	times     times
+	waived    map[string]string                                 // Why, by the rule.
+	broken    map[string]bool                                   // Rules that the adapter was found to break, or that depend on one.
 	install   func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
 
 	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
@@ -182,32 +185,31 @@ type suite struct {
 	log serverLog
 }
 
-func (s *suite) run(t runner, waived map[string]string) {
+func (s *suite) run(t runner) {
 	t.Helper()
-	for name := range waived {
+	for name := range s.waived {
 		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
 			t.Errorf("hitltest: Case.Waive: there is no rule %q", name)
 		}
 	}
 	s.installAll(t)
 	var skipped []string
-	broken := map[string]bool{}
 	for _, r := range rules {
 		passed := t.Run(r.name, func(t runner) {
 			t.Helper()
 			trial := &trial{runner: t, rule: r, suite: s}
 			trial.skipped = func(why string) { skipped = append(skipped, r.name+": "+why) }
 			switch {
-			case waived[r.name] != "":
-				trial.skip(waived[r.name])
+			case s.waived[r.name] != "":
+				trial.skip(s.waived[r.name])
 			case s.lacks(r) != "":
 				trial.skip(s.lacks(r))
-			case broken[r.after]:
+			case s.broken[r.after]:
 				trial.skip("the rule " + r.after + ", on which this one depends, is broken")
 			}
 			trial.run()
 		})
-		broken[r.name] = !passed || broken[r.after]
+		s.broken[r.name] = !passed || s.broken[r.after]
 	}
 	if len(skipped) > 0 {
 		t.Logf("hitltest: %d of %d rules were skipped:\n\t%s", len(skipped), len(rules), strings.Join(skipped, "\n\t"))

@@ -103,27 +103,53 @@ func (t *trial) concurrently(n int, do func(ctx context.Context, i int) error) {
 }
 
 func registerConverges(t *trial) {
-	wire := t.suite.desk.Wire
-	register := func() {
-		t.Helper()
-		r, _ := optional[hitl.Registrar](t.replica()) // The rule is for registrars.
-		address := t.bot.Installation.WebhookURL
-		if _, err := ask(t, "Register", address, func(ctx context.Context) (ok string, err error) { return "ok", r.Register(ctx, address) }); err != nil {
-			t.Fatalf("Register failed: %v", err)
-		}
+	t.mustRegister(t.in) // Rules before this one may have changed something.
+	if writes := t.writes(func() { t.mustRegister(t.in) }); writes != "" {
+		t.Errorf("Nothing has changed since Register ran, and it wrote to the desk when it ran again:%s", writes)
 	}
-	register() // Rules before this one may have changed something.
+}
+
+func registerApart(t *trial) {
+	one, other := t.suite.other, t.suite.live
+	t.mustRegister(one)
+	t.mustRegister(other)
+	if writes := t.writes(func() { t.mustRegister(one); t.mustRegister(other) }); writes != "" {
+		t.Fatalf("Nothing has changed since two installations were registered, and Register wrote to the desk when it ran again:%s", writes)
+	}
+	r, _ := optional[hitl.Registrar](t.replicaOf(other)) // The rule is for registrars.
+	address := other.bot.Installation.WebhookURL
+	if _, err := ask(t, "Unregister", address, func(ctx context.Context) (ok string, err error) { return "ok", r.Unregister(ctx, address) }); err != nil {
+		t.Fatalf("Unregister failed: %v", err)
+	}
+	if writes := t.writes(func() { t.mustRegister(one) }); writes != "" {
+		t.Errorf("Another installation was unregistered, and Register had to write to the desk again:%s", writes)
+	}
+	t.mustRegister(other)
+}
+
+// mustRegister registers an installation.
+func (t *trial) mustRegister(in *installed) {
+	t.Helper()
+	r, _ := optional[hitl.Registrar](t.replicaOf(in)) // The rule is for registrars.
+	address := in.bot.Installation.WebhookURL
+	if _, err := ask(t, "Register", address, func(ctx context.Context) (ok string, err error) { return "ok", r.Register(ctx, address) }); err != nil {
+		t.Fatalf("Register failed: %v", err)
+	}
+}
+
+// writes does something, and returns the requests to the desk that may have changed something there.
+func (t *trial) writes(do func()) string {
+	t.Helper()
+	wire := t.suite.desk.Wire
 	before := wire.mark()
-	register()
+	do()
 	var writes strings.Builder
 	for _, e := range wire.since(before) {
 		if e.method != http.MethodGet && e.method != http.MethodHead {
 			fmt.Fprintf(&writes, "\n    %s", e)
 		}
 	}
-	if writes.Len() > 0 {
-		t.Errorf("Nothing has changed since Register ran, and it wrote to the desk when it ran again:%s", writes.String())
-	}
+	return writes.String()
 }
 
 // job is a call of a method that sends requests to the desk.
@@ -141,25 +167,46 @@ func (j job) succeeded(err error) bool {
 	return err == nil && !j.reads || errors.Is(err, errIncomplete)
 }
 
-// jobs returns a call of each such method, with new users and sessions each time. The last one is StopHitl for the session.
-func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
+// work is a call of each such method, with users and sessions that are new. The last one is StopHitl for the session.
+type work struct {
+	jobs    []job
+	session openSession
+	word    string // What SendMessage sends.
+	notice  string // What Notify leaves, if the adapter is a [hitl.Notifier].
+
+	heard   int     // How many messages the desk hears of what StartHitl tells it,
+	started Session // and the session that it has opened, once it has succeeded.
+}
+
+func (w *work) add(method string, run func(context.Context, adapter) error) {
+	w.jobs = append(w.jobs, job{method: method, run: run})
+}
+
+func (t *trial) work(a adapter) *work {
 	t.Helper()
-	s = t.mustOpen(a)
-	word = unique("word")
-	create, start, send := t.newUser(), t.start(s.owner), newMessage(s, message.Text{Text: word})
+	s := t.mustOpen(a)
+	w := &work{session: s, word: unique("word"), heard: t.heardSoFar(s.Session)}
+	create, send := t.newUser(), newMessage(s, message.Text{Text: w.word})
+	start := t.start(t.mustCreatePerson(a))
 	stop := hitl.StopHitlRequest{ConversationID: s.ConversationID, Session: s.Ref}
 	add := func(method string, request any, call func(context.Context, adapter) (hitl.Ref, error)) {
-		all = append(all, job{method: method, run: func(ctx context.Context, a adapter) error {
+		w.add(method, func(ctx context.Context, a adapter) error {
 			_, err := attempt(ctx, t, method, request, func(ctx context.Context) (hitl.Ref, error) { return call(ctx, a) })
 			return err
-		}})
+		})
 	}
 	add("CreateUser", create, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.CreateUser(ctx, create) })
-	add("StartHitl", start, func(ctx context.Context, a adapter) (hitl.Ref, error) { return a.StartHitl(ctx, start) })
-	all = append(all, job{method: "SendMessage", run: func(ctx context.Context, a adapter) error {
+	w.add("StartHitl", func(ctx context.Context, a adapter) error {
+		ref, err := attempt(ctx, t, "StartHitl", start, func(ctx context.Context) (hitl.Ref, error) { return a.StartHitl(ctx, start) })
+		if err == nil {
+			w.started = Session{ref, start.ConversationID}
+		}
+		return err
+	})
+	w.add("SendMessage", func(ctx context.Context, a adapter) error {
 		_, err := t.attemptMessage(ctx, a, send)
 		return err
-	}})
+	})
 	if _, ok := optional[hitl.Backfiller](a); ok {
 		read := hitl.BackfillRequest{ConversationID: s.ConversationID, Session: s.Ref, Since: time.Now().Add(-time.Hour)}
 		add("Backfill", read, func(ctx context.Context, a adapter) (hitl.Ref, error) {
@@ -169,7 +216,8 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 		})
 	}
 	if _, ok := optional[hitl.Notifier](a); ok {
-		n, _ := newNotice(s.Session)
+		n, word := newNotice(s.Session)
+		w.notice = word
 		add("Notify", n, func(ctx context.Context, a adapter) (hitl.Ref, error) {
 			desk, _ := optional[hitl.Notifier](a)
 			return hitl.Ref{}, desk.Notify(ctx, n)
@@ -184,11 +232,11 @@ func (t *trial) jobs(a adapter) (all []job, s openSession, word string) {
 	}
 	for _, read := range []func(*trial, Session) (job, bool){webhookJob, agentJob} {
 		if j, ok := read(t, s.Session); ok {
-			all = append(all, j)
+			w.jobs = append(w.jobs, j)
 		}
 	}
 	add("StopHitl", stop, func(ctx context.Context, a adapter) (hitl.Ref, error) { return hitl.Ref{}, a.StopHitl(ctx, stop) })
-	return all, s, word
+	return w
 }
 
 // webhookJob reads a reply of the agent from a webhook, if it is there to be read.
@@ -242,43 +290,57 @@ func agentJob(t *trial, _ Session) (job, bool) {
 }
 
 func cancelled(t *trial) {
-	prompt := t.suite.times.prompt
-	wire := t.suite.desk.Wire
 	a := t.replica()
-	jobs, _, _ := t.jobs(a)
 	asked := false
-	for _, j := range jobs {
-		repair := wire.set(fault{kind: hang})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- j.run(ctx, a) }()
-		select {
-		case <-done: // It sent no request.
-			cancel()
-			repair()
-			continue
-		case <-wire.hanging():
+	for _, j := range t.work(a).jobs {
+		for _, f := range []fault{{kind: hang}, {kind: refuse, status: http.StatusTooManyRequests, retryAfter: 3 * time.Second}} {
+			asked = t.cancelDuring(f, j, a) || asked
 		}
-		asked = true
-		cancel()
-		late := time.NewTimer(prompt)
-		select {
-		case err := <-done:
-			switch {
-			case j.succeeded(err):
-				t.Errorf("The desk did not answer, the context of %s was cancelled, and it returned no error.", j.method)
-			case isAborted(err):
-				t.Errorf("%v", err)
-			}
-		case <-late.C:
-			t.Errorf("The desk did not answer, the context of %s was cancelled, and after %s it had not returned.", j.method, prompt)
-			repair()
-			<-done
-		}
-		late.Stop()
-		repair()
 	}
 	t.mustHaveAsked(asked)
+}
+
+// cancelDuring does a job during a fault of the desk, and ends its context once it waits. It reports whether it has sent a request.
+func (t *trial) cancelDuring(f fault, j job, a adapter) (asked bool) {
+	wire, prompt := t.suite.desk.Wire, t.suite.times.prompt
+	before := wire.count()
+	repair := wire.set(f)
+	defer repair()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- j.run(ctx, a) }()
+	select {
+	case <-done: // It sent no request, or returns when it is refused.
+		return wire.count() > before
+	case <-wire.strikes():
+	}
+	if f.kind == refuse { // Only an adapter that has read the refusal waits because of it.
+		read := time.NewTimer(prompt / 4)
+		defer read.Stop()
+		select {
+		case <-done:
+			return true
+		case <-read.C:
+		}
+	}
+	cancel()
+	late := time.NewTimer(prompt)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		switch {
+		case j.succeeded(err):
+			t.Errorf("While %s, the context of %s was cancelled, and it returned no error.", f, j.method)
+		case isAborted(err):
+			t.Errorf("%v", err)
+		}
+	case <-late.C:
+		t.Errorf("While %s, the context of %s was cancelled, and after %s it had not returned.", f, j.method, prompt)
+		repair()
+		<-done
+	}
+	return true
 }
 
 func deskDown(t *trial) {
@@ -291,12 +353,12 @@ func deskDown(t *trial) {
 		{kind: hang},
 	} {
 		a := t.replica()
-		jobs, s, word := t.jobs(a)
-		for _, j := range jobs {
-			down, err := t.whileDown(f, j, a)
-			asked = asked || down
+		w := t.work(a)
+		for _, j := range w.jobs {
+			sent, err := t.whileDown(f, j, a)
+			asked = asked || sent > 0
 			switch {
-			case !down: // It sent no request.
+			case sent == 0: // It sent no request.
 			case j.succeeded(err):
 				t.Errorf("While %s, %s returned no error.", f, j.method)
 			case isAborted(err):
@@ -305,33 +367,81 @@ func deskDown(t *trial) {
 				t.Errorf("While %s, %s returned the *hitl.Error %q, which is no transient error.", f, j.method, err)
 			}
 		}
-		for _, j := range jobs {
+		for _, j := range w.jobs {
 			if err := t.eventually(j); err != nil {
 				t.Errorf("While %s, %s failed; a retry afterwards failed, too: %v", f, j.method, err)
 			}
 		}
 		if t.suite.desk.Heard != nil {
-			if n := t.heard(s.Session, word); n != 1 {
+			if n := t.heard(w.session.Session, w.word); n != 1 {
 				t.Errorf("While %s, SendMessage failed; after a retry the message is in the desk %d times.", f, n)
 			}
 		}
 	}
 	t.mustHaveAsked(asked)
+	for n := 1; n <= maxFaulty && t.brieflyDown(n); n++ {
+	}
+}
+
+// maxFaulty is how many requests of a call are refused, one after the other, unless it sends fewer.
+const maxFaulty = 10
+
+// brieflyDown refuses one request of each call, and looks whether the call is then done as if nothing had happened, at the latest
+// when it is retried. It reports whether there was a call with so many requests.
+func (t *trial) brieflyDown(nth int) (asked bool) {
+	f := fault{kind: refuse, status: http.StatusServiceUnavailable, nth: nth}
+	desk := t.suite.desk
+	a := t.replica()
+	w := t.work(a)
+	for _, j := range w.jobs {
+		sent, err := t.whileDown(f, j, a)
+		asked = asked || sent >= nth
+		switch {
+		case isAborted(err):
+			t.Fatalf("%v", err)
+		case errors.Is(err, errIncomplete):
+			t.Errorf("While %s, %s returned no error.", f, j.method)
+		case isRefusal(err):
+			t.Errorf("While %s, %s returned the *hitl.Error %q, which is no transient error.", f, j.method, err)
+		case err != nil:
+			if err := t.eventually(j); err != nil {
+				t.Errorf("While %s, %s failed; a retry afterwards failed, too: %v", f, j.method, err)
+			}
+		}
+	}
+	if !asked {
+		return false
+	}
+	const once = "While %s, %s succeeded, or failed and was retried; "
+	if n := t.heardSoFar(w.started); n < w.heard {
+		t.Errorf(once+"the desk has heard %d messages of the history. It hears %d if it answers.", f, "StartHitl", n, w.heard)
+	}
+	if desk.Heard != nil {
+		if n := t.heard(w.session.Session, w.word); n < 1 || n > 1 && t.keeps("message-twice") {
+			t.Errorf(once+"the message is in the desk %d times.", f, "SendMessage", n)
+		}
+	}
+	if desk.Noted != nil && w.notice != "" && count(desk.Noted(w.session.Session), w.notice) == 0 && t.keeps("late-reply") {
+		t.Errorf(once+"the notice is not in the desk.", f, "Notify")
+	}
+	if desk.Open != nil && desk.Open(w.session.Session) && t.keeps("stop-stays-closed") {
+		t.Errorf(once+"the session is open.", f, "StopHitl")
+	}
+	return true
 }
 
 func notFound(t *trial) {
 	f, asked := fault{kind: refuse, status: http.StatusNotFound}, false
 	a := t.replica()
-	jobs, _, _ := t.jobs(a)
-	for _, j := range jobs {
+	for _, j := range t.work(a).jobs {
 		if !slices.Contains([]string{"SendMessage", "Backfill", "StopHitl"}, j.method) {
 			continue
 		}
-		down, err := t.whileDown(f, j, a)
-		asked = asked || down
+		sent, err := t.whileDown(f, j, a)
+		asked = asked || sent > 0
 		own, _ := errors.AsType[*hitl.Error](err)
 		switch {
-		case !down: // It sent no request.
+		case sent == 0: // It sent no request.
 		case err == nil:
 			t.Errorf("A web server answered 404 in the desk's place, and %s returned no error.", j.method)
 		case isAborted(err):
@@ -352,7 +462,7 @@ func (t *trial) mustHaveAsked(asked bool) {
 
 // whileDown does a job during a fault of the desk. A job that outlasts its context, which another rule checks, ends with the
 // fault.
-func (t *trial) whileDown(f fault, j job, a adapter) (asked bool, err error) {
+func (t *trial) whileDown(f fault, j job, a adapter) (sent int, err error) {
 	wire, enough := t.suite.desk.Wire, t.suite.times.down
 	before := wire.count()
 	repair := wire.set(f)
@@ -362,7 +472,7 @@ func (t *trial) whileDown(f fault, j job, a adapter) (asked bool, err error) {
 	cut := time.AfterFunc(2*enough, repair)
 	defer cut.Stop()
 	err = j.run(ctx, a)
-	return wire.count() > before, err
+	return wire.count() - before, err
 }
 
 // eventually retries a job on new replicas until it succeeds: an adapter may be in a backoff.

@@ -112,6 +112,9 @@ func (t *trial) run() {
 // Output is the log of the servers.
 func (t *trial) Output() io.Writer { return &t.suite.log }
 
+// keeps reports whether the adapter keeps a rule that was checked before this one: the case does not waive it.
+func (t *trial) keeps(rule string) bool { return t.suite.waived[rule] == "" && !t.suite.broken[rule] }
+
 // skip skips the trial.
 func (t *trial) skip(why string) {
 	t.Helper()
@@ -175,7 +178,13 @@ func (t *trial) note(format string, args ...any) {
 // replica makes another adapter.
 func (t *trial) replica() adapter {
 	t.Helper()
-	a, err := t.in.replica(t.Context())
+	return t.replicaOf(t.in)
+}
+
+// replicaOf makes another adapter of an installation.
+func (t *trial) replicaOf(in *installed) adapter {
+	t.Helper()
+	a, err := in.replica(t.Context())
 	if err != nil {
 		t.Fatalf("connect succeeded once, but not a second time: %v", err)
 	}

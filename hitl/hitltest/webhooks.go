@@ -87,11 +87,7 @@ func webhookTwice(t *trial) {
 
 	var ids [2][]string
 	for i := range ids {
-		hook, err := t.handleWebhook(t.replica(), rep)
-		if err != nil {
-			t.Fatalf("HandleWebhook failed: %v", err)
-		}
-		for _, e := range hook.Events {
+		for _, e := range t.mustHandle(t.replica(), rep).Events {
 			if e, ok := e.(hitl.Replied); ok {
 				ids[i] = append(ids[i], e.ID)
 			}

@@ -2,6 +2,7 @@ package hitltest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Wire is the connection between an adapter and its desk, on which [Run] injects faults. Put it in front of a fake desk with
@@ -20,16 +23,19 @@ type Wire struct {
 	mu      sync.Mutex
 	fault   fault
 	lifted  chan struct{} // Closed when the fault ends.
-	stuck   chan struct{} // Holds a value while a request hangs.
+	struck  chan struct{} // Holds a value once a request was refused, or hangs.
 	passed  int           // The number of requests.
+	before  int           // That number when the fault was set.
 	latest  []exchange    // At most maxExchanges.
 	skipped int           // How many were dropped from latest.
 }
 
 // fault is a fault of the connection. The zero value is none.
 type fault struct {
-	kind   faultKind
-	status int // For refuse.
+	kind       faultKind
+	status     int           // For refuse.
+	retryAfter time.Duration // For refuse; zero means a second.
+	nth        int           // Only this request has the fault, counted from one since it was set; zero means all.
 }
 
 type faultKind int
@@ -45,6 +51,9 @@ const (
 func (f fault) String() string {
 	switch f.kind {
 	case refuse:
+		if f.nth > 0 {
+			return fmt.Sprintf("the desk answers %d to request %d of a call", f.status, f.nth)
+		}
 		return fmt.Sprintf("the desk answers %d", f.status)
 	case reset:
 		return "the connection to the desk is reset"
@@ -61,6 +70,7 @@ func (f fault) String() string {
 type exchange struct {
 	method, target, body string
 	outcome              string
+	status               int // Zero if there was no answer.
 }
 
 func (e exchange) String() string {
@@ -87,7 +97,7 @@ func (w *Wire) Handler(desk http.Handler) http.Handler {
 			return
 		case refuse:
 			w.note(r, body, "refused by the suite", f.status)
-			writeRefusal(rw.Header())
+			f.writeRefusal(rw.Header())
 			rw.WriteHeader(f.status)
 			return
 		case hang:
@@ -128,7 +138,7 @@ func (w *Wire) RoundTripper(next http.RoundTripper) http.RoundTripper {
 		switch f.kind {
 		case refuse:
 			w.note(r, body, "refused by the suite", f.status)
-			return refusal(r, f.status), nil
+			return f.refusal(r), nil
 		case reset:
 			w.note(r, body, "reset by the suite", 0)
 			return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
@@ -164,17 +174,17 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func writeRefusal(h http.Header) {
+func (f fault) writeRefusal(h http.Header) {
 	h.Set("Content-Type", "text/html") // As proxies answer, whatever the client accepts.
-	h.Set("Retry-After", "1")
+	h.Set("Retry-After", strconv.Itoa(int(cmp.Or(f.retryAfter, time.Second)/time.Second)))
 }
 
-func refusal(r *http.Request, status int) *http.Response {
+func (f fault) refusal(r *http.Request) *http.Response {
 	res := &http.Response{
-		StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: f.status, Status: fmt.Sprintf("%d %s", f.status, http.StatusText(f.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: http.NoBody, Request: r,
 	}
-	writeRefusal(res.Header)
+	f.writeRefusal(res.Header)
 	return res
 }
 
@@ -224,14 +234,14 @@ func (w *Wire) become(f fault, lifted chan struct{}) {
 	if w.lifted != nil {
 		close(w.lifted)
 	}
-	w.fault, w.lifted, w.stuck = f, lifted, make(chan struct{}, 1)
+	w.fault, w.lifted, w.struck, w.before = f, lifted, make(chan struct{}, 1), w.passed
 }
 
-// hanging receives a value when a request hangs.
-func (w *Wire) hanging() <-chan struct{} {
+// strikes receives a value when a request is refused, or hangs.
+func (w *Wire) strikes() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.stuck
+	return w.struck
 }
 
 // next counts a request, and returns its fault and when the fault ends.
@@ -240,12 +250,15 @@ func (w *Wire) next(r *http.Request) (fault, <-chan struct{}) {
 	defer w.mu.Unlock()
 	w.passed++
 	f := w.fault
+	if f.nth > 0 && w.passed-w.before != f.nth {
+		return fault{}, w.lifted
+	}
 	switch {
 	case f.kind == lose && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		f = fault{} // Otherwise the adapter could do nothing.
-	case f.kind == hang:
+	case f.kind == hang, f.kind == refuse:
 		select {
-		case w.stuck <- struct{}{}:
+		case w.struck <- struct{}{}:
 		default:
 		}
 	}
@@ -262,7 +275,7 @@ func (w *Wire) note(r *http.Request, body []byte, outcome string, status int) {
 		w.latest = w.latest[1:]
 		w.skipped++
 	}
-	w.latest = append(w.latest, exchange{r.Method, r.URL.RequestURI(), string(body), outcome})
+	w.latest = append(w.latest, exchange{r.Method, r.URL.RequestURI(), string(body), outcome, status})
 }
 
 // count is the number of requests.

@@ -107,7 +107,7 @@ func TestWireRepair(t *testing.T) {
 		t.Errorf("after the first fault was repaired, %s", f)
 	}
 	select {
-	case <-wire.hanging():
+	case <-wire.strikes():
 	default:
 		t.Error("nothing hangs")
 	}
