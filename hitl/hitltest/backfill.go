@@ -207,7 +207,10 @@ func backfillSince(t *trial) {
 	} else {
 		gone.ID = unknownID(gone.ID)
 	}
-	events, _ := t.backfill(t.replica(), gone, time.Now().Add(-time.Minute)) // An error is fine.
+	events, err := t.backfill(t.replica(), gone, time.Now().Add(-time.Minute))
+	if own, _ := errors.AsType[*hitl.Error](err); t.suite.desk.Vanish != nil && (own == nil || !own.Gone) && !slices.ContainsFunc(events, isStopped) {
+		t.Errorf("The session was deleted in the desk, and Backfill returned neither hitl.Stopped nor a *hitl.Error that is Gone, but %v: the end user stays in it.", err)
+	}
 	for _, e := range events {
 		if !isStopped(e) {
 			t.Errorf("For a session that the desk does not have, Backfill returned %#v.", e)

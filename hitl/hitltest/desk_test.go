@@ -413,6 +413,9 @@ func (r reading) Backfill(ctx context.Context, b hitl.BackfillRequest) (events [
 		if r.quirk == "backfill-gone" && err != nil {
 			events, err = append(events, hitl.Assigned{SessionID: session, Agent: hitl.Agent{ID: "nobody"}}), nil
 		}
+		if refused(err, http.StatusNotFound) && r.quirk != "backfill-stays" {
+			err = &hitl.Error{Message: "The session is gone.", Gone: true}
+		}
 		if r.quirk == "backfill-first pages" && err != nil && len(events) > 0 {
 			return events, nil
 		}

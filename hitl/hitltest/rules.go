@@ -160,8 +160,8 @@ var rules = []rule{
 	},
 	{
 		name: "backfill-since", check: backfillSince, is: backfiller, needs: []string{"Replied or Act"},
-		text: "Backfill leaves out nothing that happened after Since, whatever its time zone; too much is fine. For a session that the desk does not have " +
-			"it returns an error, or nothing.",
+		text: "Backfill leaves out nothing that happened after Since, whatever its time zone; too much is fine. Of a session that was deleted in the desk, it " +
+			"returns Stopped, or a *hitl.Error that is Gone; otherwise the end user stays in it. For one that never existed it may also return another error, or nothing.",
 	},
 	{
 		name: "concurrent", check: concurrent,

@@ -253,6 +253,7 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"backfill-all sessions", "backfill-complete", "Backfill returned what was said in another session."},
 		{"backfill-no end", "backfill-complete", "and Stopped number 0."},
 		{"backfill-changed", "backfill-complete", "which asks to read back."},
+		{"backfill-stays", "backfill-since", "The session was deleted in the desk, and Backfill returned neither hitl.Stopped nor a *hitl.Error that is Gone, but the desk answered 404"},
 		{"backfill-gone", "backfill-since", "For a session that the desk does not have, Backfill returned hitl.Assigned{"},
 		{"backfill-gone", "desk-down", "While the desk answers 429, Backfill returned no error."},
 		{"complete-webhooks that are lost", "desk-down", "While the desk answers 429, HandleWebhook returned no error."},
