@@ -72,7 +72,7 @@ func (o BotOptions) withDefaults(t tb) BotOptions {
 	o.Cloud.RetryDelay = cmp.Or(o.Cloud.RetryDelay, 10*time.Millisecond)
 	o.Server.Botpress.Retry.Wait = cmp.Or(o.Server.Botpress.Retry.Wait, 10*time.Millisecond)
 	o.Server.Timeout = cmp.Or(o.Server.Timeout, longTimeout)
-	o.Server.ActivationDelay = cmp.Or(o.Server.ActivationDelay, handover)
+	o.Server.ActivationDelay = cmp.Or(o.Server.ActivationDelay, activationDelay)
 	if o.Server.Logger == nil {
 		o.Server.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
@@ -93,9 +93,9 @@ func NewBot[Config, Session any, I hitl.Integration[Session]](
 	return newBot(t, def, connect, config, append(opts, BotOptions{})[0])
 }
 
-// handover is for how long the server delays events after startHitl, because the plugin may not be ready for them. The
+// activationDelay is for how long the server delays events after startHitl, because the plugin may not be ready for them. The
 // in-memory plugin is ready at once.
-const handover = 20 * time.Millisecond
+const activationDelay = 20 * time.Millisecond
 
 func newBot[Config, Session any, I hitl.Integration[Session]](
 	t tb, def hitl.Definition, connect func(context.Context, hitl.Installation, Config) (I, error), config Config, opts BotOptions,

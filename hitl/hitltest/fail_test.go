@@ -77,7 +77,7 @@ func TestSkipped(t *testing.T) {
 	summary := strings.Join(watched.log, "\n")
 	for _, want := range append(skipped,
 		"25 of 38 rules were skipped",
-		"receive-twice: the adapter is no hitl.Receiver",
+		"receive-twice: the adapter does not implement hitl.Receiver",
 		"user-apart: users of this desk have names only",
 		"webhook-forged: the case has no Desk.Sign and no Desk.Replied",
 	) {

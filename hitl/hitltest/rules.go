@@ -43,7 +43,8 @@ var rules = []rule{
 	},
 	{
 		name: "stop-unknown", check: stopUnknown,
-		text: "StopHitl succeeds if the desk no longer has the session. Otherwise the end user is never notified of its end.",
+		text: "StopHitl of a session that the desk no longer has returns nil, or a *hitl.Error that is Gone. After another permanent error the " +
+			"end user is not told of the end; a transient one is retried in vain.",
 	},
 	{
 		name: "stop-stays-closed", check: stopStaysClosed, needs: []string{"Open"},

@@ -140,9 +140,9 @@ func run[Config, Session any, I hitl.Integration[Session]](
 		desk: c.Desk, session: c.Session, maxText: c.Definition.MaxText, textUnit: c.Definition.TextUnit, joinBlocs: c.Definition.JoinBlocs, times: waits,
 		waived: c.Waive, broken: map[string]bool{},
 	}
-	s.install = func(t *trial, handover time.Duration) *installed {
+	s.install = func(t *trial, activationDelay time.Duration) *installed {
 		in, opts := &installed{serving: make(chan struct{})}, c.Bot
-		opts.Server.ActivationDelay = cmp.Or(handover, opts.Server.ActivationDelay)
+		opts.Server.ActivationDelay = cmp.Or(activationDelay, opts.Server.ActivationDelay)
 		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (hitl.Integration[Session], error) {
 			a, err := connect(ctx, i, config)
 			if err != nil {
@@ -174,9 +174,9 @@ type suite struct {
 	textUnit  message.Unit
 	joinBlocs bool
 	times     times
-	waived    map[string]string                                 // Why, by the rule.
-	broken    map[string]bool                                   // Rules that the adapter was found to break, or that depend on one.
-	install   func(t *trial, handover time.Duration) *installed // A zero handover is the usual one.
+	waived    map[string]string                                        // Why, by the rule.
+	broken    map[string]bool                                          // Rules that the adapter was found to break, or that depend on one.
+	install   func(t *trial, activationDelay time.Duration) *installed // A zero delay is the usual one.
 
 	// Sessions of live rules go through Botpress and the server. The sessions of other rules belong to another installation:
 	// the server does not know them, and would wait for them if a desk reports the news of all sessions at once.
@@ -234,7 +234,7 @@ func (s *suite) installAll(t runner) {
 // case leaves out.
 func (s *suite) lacks(r rule) string {
 	if r.is != nil && !r.is.of(s.live.adapter()) {
-		return "the adapter is no hitl." + r.is.name
+		return "the adapter does not implement hitl." + r.is.name
 	}
 	missing := slices.DeleteFunc(slices.Clone(r.needs), s.desk.has)
 	if len(missing) == 0 {

@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 				})}}},
 			},
 		})
-		if bots.Load() < 3 || carried.Load() == 0 { // Two for most rules, and others for those about handing over.
+		if bots.Load() < 3 || carried.Load() == 0 { // Two for most rules, and others for those about the start of the session.
 			t.Errorf("the options have reached %d bots, and carried %d requests", bots.Load(), carried.Load())
 		}
 	})
@@ -147,7 +147,7 @@ func (k knowing) Backfill(ctx context.Context, b hitl.BackfillRequest) ([]hitl.E
 const atOnce = max(6, 16/racetest.Slowdown)
 
 // quick is for fake desks.
-var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, handover: 500 * time.Millisecond, arrival: 4 * time.Second}
+var quick = times{prompt: 400 * time.Millisecond, down: 100 * time.Millisecond, activationDelay: 500 * time.Millisecond, arrival: 4 * time.Second}
 
 // TestBroken runs the suite on adapters that break one rule each. Only that rule must fail.
 func TestBroken(t *testing.T) {

@@ -82,7 +82,7 @@ func (in *installed) adapter() any {
 	return in.own
 }
 
-// replica makes another adapter, as another process has it: it shares no memory with the first one.
+// replica makes another adapter, as another process has it: it shares no fields with the first one, but package variables.
 func (in *installed) replica(ctx context.Context) (adapter, error) {
 	in.mu.Lock()
 	connect := in.connect
@@ -182,7 +182,7 @@ func (s *spy[Session]) Notify(ctx context.Context, n hitl.Notice) error {
 	if desk, ok := s.Integration.(hitl.Notifier); ok {
 		return desk.Notify(ctx, n)
 	}
-	return errors.New("the adapter is no hitl.Notifier")
+	return errors.New("the adapter does not implement hitl.Notifier")
 }
 
 func (s *spy[Session]) Close() error {

@@ -23,7 +23,7 @@ type rule struct {
 	needs []string // Fields of Desk.
 	after string   // The rule on which this one depends.
 	live  bool     // Its sessions go through Botpress and the server.
-	early bool     // Like live, but with events before the plugin is ready for them: the handover is longer.
+	early bool     // Like live, but with events before the plugin is ready for them: the activation delay is longer.
 	check func(*trial)
 }
 
@@ -46,13 +46,13 @@ var (
 
 // times are the waits of the suite that a correct adapter does not shorten.
 type times struct {
-	prompt   time.Duration // Within which a method must return when its context has ended.
-	down     time.Duration // The deadline of methods while the desk is down.
-	handover time.Duration // For rules with early: it must outlast the start of the session.
-	arrival  time.Duration // Within which an end user must receive what Receive hears of.
+	prompt          time.Duration // Within which a method must return when its context has ended.
+	down            time.Duration // The deadline of methods while the desk is down.
+	activationDelay time.Duration // For rules with early: it must outlast the start of the session.
+	arrival         time.Duration // Within which an end user must receive what Receive hears of.
 }
 
-var defaultTimes = times{prompt: time.Second, down: 500 * time.Millisecond, handover: time.Second, arrival: shortTimeout}
+var defaultTimes = times{prompt: time.Second, down: 500 * time.Millisecond, activationDelay: time.Second, arrival: shortTimeout}
 
 // docs is the address of the documentation of the rules.
 const docs = "https://github.com/hitl-go/sdk/blob/main/docs/adapter-rules.md#"
@@ -92,7 +92,7 @@ func (t *trial) run() {
 	}
 	switch {
 	case t.rule.early:
-		t.in = t.suite.install(t, t.suite.times.handover)
+		t.in = t.suite.install(t, t.suite.times.activationDelay)
 	case t.rule.live:
 		t.in = t.suite.live
 	default:
