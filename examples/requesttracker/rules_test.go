@@ -40,7 +40,7 @@ func TestRules(t *testing.T) {
 	hitltest.Run(t, connector(&media.Options{AllowPrivate: true}), hitltest.Case[Config, Session]{
 		Definition: definition,
 		Config:     c,
-		Waive:      map[string]string{"register-apart": "a queue rings at one address"},
+		Waive:      map[string]string{"register-apart": "a queue has one webhook"},
 		Desk: hitltest.Desk{
 			Agent: hitl.Agent{ID: rttest.Alice, Name: "Alice Agent"},
 			Wire:  wire,

@@ -82,6 +82,45 @@ func (t *trial) start(p person) hitl.StartHitlRequest[any] {
 	}
 }
 
+// told is something that agents must know of a session, and the word by which it is found.
+type told struct{ what, word string }
+
+// telling returns the request for a new session, and what it tells.
+func (t *trial) telling(p person) (r hitl.StartHitlRequest[any], all []told) {
+	t.Helper()
+	word := func(what, word string) string {
+		all = append(all, told{what, unique(word)})
+		return " " + all[len(all)-1].word
+	}
+	r = t.start(p)
+	r.Title += word("the title", "title")
+	r.Description += word("the description", "description")
+	r.History = []message.Turn{
+		{UserID: p.id, Message: message.Text{Text: "Where is my order?" + word("what the end user said before", "asked")}},
+		{Message: message.Text{Text: "Let me get somebody for you." + word("what the bot said before", "answered")}},
+	}
+	return r, all
+}
+
+// untold returns what the desk has not been told of a session, neither by requests after a mark nor by what it has heard.
+func (t *trial) untold(all []told, mark int, s Session) (missing []string) {
+	var known strings.Builder
+	for _, e := range t.suite.desk.Wire.since(mark) {
+		if e.status >= 200 && e.status <= 299 {
+			known.WriteString(e.target + "\n" + strings.ReplaceAll(e.body, "=\r\n", "") + "\n") // As mails break lines.
+		}
+	}
+	if t.suite.desk.Heard != nil {
+		known.WriteString(strings.Join(t.suite.desk.Heard(s), "\n"))
+	}
+	for _, one := range all {
+		if !strings.Contains(known.String(), one.word) {
+			missing = append(missing, fmt.Sprintf("%s (%q)", one.what, one.word))
+		}
+	}
+	return missing
+}
+
 // heardSoFar is the number of messages that the desk has heard in a session, if the case tells.
 func (t *trial) heardSoFar(s Session) int {
 	if t.suite.desk.Heard == nil {

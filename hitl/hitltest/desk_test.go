@@ -588,14 +588,26 @@ func (q *quirky) StartHitl(ctx context.Context, r hitl.StartHitlRequest[ticket])
 
 // open opens a session, and tells the desk what it is about.
 func (q *quirky) open(ctx context.Context, external string, r hitl.StartHitlRequest[ticket], out *hitl.Ref) error {
-	about := r.Title + "\n" + r.Description + "\n" + r.Transcript(ctx, nil)
+	history := r.Transcript(ctx, nil)
+	about := r.Title + "\n" + r.Description + "\n" + history
+	switch q.quirk {
+	case "start-history":
+		about = r.Title
+	case "complete-start in two steps", "complete-start without history":
+		about = r.Title + "\n" + r.Description
+	}
 	if err := q.call(ctx, http.MethodPost, "/sessions", map[string]string{"external": external, "text": about}, out); err != nil {
 		return err
 	}
 	then := func(text string) error {
 		return q.call(ctx, http.MethodPost, "/sessions/"+out.ID+"/messages", map[string]string{"text": text}, &hitl.Ref{})
 	}
-	if q.quirk == "complete-start and a word" { // A retry finds the session, and returns it.
+	switch q.quirk {
+	case "complete-start in two steps": // A retry finds the session, and returns it.
+		return then(history)
+	case "complete-start without history":
+		_ = then(history)
+	case "complete-start and a word":
 		return then("A human is needed.")
 	}
 	return nil

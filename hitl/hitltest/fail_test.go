@@ -76,7 +76,7 @@ func TestSkipped(t *testing.T) {
 	}
 	summary := strings.Join(watched.log, "\n")
 	for _, want := range append(skipped,
-		"25 of 38 rules were skipped",
+		"26 of 39 rules were skipped",
 		"receive-twice: the adapter does not implement hitl.Receiver",
 		"user-apart: users of this desk have names only",
 		"webhook-forged: the case has no Desk.Sign and no Desk.Replied",
@@ -141,13 +141,14 @@ func TestBadCase(t *testing.T) {
 	watched := watch(t, func(t runner) {
 		run(t, connectQuirky("", nil), Case[config, ticket]{Definition: definition, Config: config{URL: url}, Desk: offer}, quick)
 	})
-	if diff := cmp.Diff([]string{"notes", "cancelled", "desk-down", "not-found"}, watched.failed()); diff != "" {
+	if diff := cmp.Diff([]string{"start-history", "notes", "cancelled", "desk-down", "not-found"}, watched.failed()); diff != "" {
 		t.Errorf("the rules that failed (-want +got):\n%s", diff)
 	}
 	for name, want := range map[string]string{
-		"notes":     "A function of the case's Desk returned no request.",
-		"cancelled": "No request of the adapter has passed Desk.Wire",
-		"desk-down": "No request of the adapter has passed Desk.Wire",
+		"notes":         "A function of the case's Desk returned no request.",
+		"start-history": "No request of the adapter has passed Desk.Wire",
+		"cancelled":     "No request of the adapter has passed Desk.Wire",
+		"desk-down":     "No request of the adapter has passed Desk.Wire",
 	} {
 		if got := watched.of(name); !strings.Contains(got, want) {
 			t.Errorf("the failure of %s does not say %q:\n%s", name, want, got)

@@ -38,6 +38,11 @@ var rules = []rule{
 			"the end user has been promised a human. See StartHitlRequest.Transcript.",
 	},
 	{
+		name: "start-history", check: startHistory, needs: []string{"Wire"},
+		text: "Agents get the title, the description and what was said before: otherwise the end user has to say it again. " +
+			"See StartHitlRequest.Transcript. If the desk has no place for some of it, waive this rule.",
+	},
+	{
 		name: "stop-twice", check: stopTwice,
 		text: "StopHitl succeeds if the session is over already: the request may be a retry, and an agent may have been faster.",
 	},

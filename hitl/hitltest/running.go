@@ -174,7 +174,8 @@ type work struct {
 	word    string // What SendMessage sends.
 	notice  string // What Notify leaves, if the adapter is a [hitl.Notifier].
 
-	heard   int     // How many messages the desk hears of what StartHitl tells it,
+	told    []told  // What StartHitl tells the desk,
+	heard   int     // how many messages the desk hears of it,
 	started Session // and the session that it has opened, once it has succeeded.
 }
 
@@ -187,7 +188,8 @@ func (t *trial) work(a adapter) *work {
 	s := t.mustOpen(a)
 	w := &work{session: s, word: unique("word"), heard: t.heardSoFar(s.Session)}
 	create, send := t.newUser(), newMessage(s, message.Text{Text: w.word})
-	start := t.start(t.mustCreatePerson(a))
+	start, told := t.telling(t.mustCreatePerson(a))
+	w.told = told
 	stop := hitl.StopHitlRequest{ConversationID: s.ConversationID, Session: s.Ref}
 	add := func(method string, request any, call func(context.Context, adapter) (hitl.Ref, error)) {
 		w.add(method, func(ctx context.Context, a adapter) error {
@@ -390,9 +392,10 @@ const maxFaulty = 10
 // when it is retried. It reports whether there was a call with so many requests.
 func (t *trial) brieflyDown(nth int) (asked bool) {
 	f := fault{kind: refuse, status: http.StatusServiceUnavailable, nth: nth}
-	desk := t.suite.desk
+	wire, desk := t.suite.desk.Wire, t.suite.desk
 	a := t.replica()
 	w := t.work(a)
+	mark := wire.mark()
 	for _, j := range w.jobs {
 		sent, err := t.whileDown(f, j, a)
 		asked = asked || sent >= nth
@@ -413,6 +416,9 @@ func (t *trial) brieflyDown(nth int) (asked bool) {
 		return false
 	}
 	const once = "While %s, %s succeeded, or failed and was retried; "
+	if missing := t.untold(w.told, mark, w.started); len(missing) > 0 && t.keeps("start-history") {
+		t.Errorf(once+"the desk was not told %s.", f, "StartHitl", strings.Join(missing, ", "))
+	}
 	if n := t.heardSoFar(w.started); n < w.heard {
 		t.Errorf(once+"the desk has heard %d messages of the history. It hears %d if it answers.", f, "StartHitl", n, w.heard)
 	}

@@ -80,6 +80,18 @@ func startAnything(t *trial) {
 	}
 }
 
+func startHistory(t *trial) {
+	a := t.replica()
+	r, all := t.telling(t.mustCreatePerson(a))
+	wire := t.suite.desk.Wire
+	mark, before := wire.mark(), wire.count()
+	s := Session{t.mustStart(a, r), r.ConversationID}
+	t.mustHaveAsked(wire.count() > before)
+	if missing := t.untold(all, mark, s); len(missing) > 0 {
+		t.Errorf("StartHitl has not told the desk %s.", strings.Join(missing, ", "))
+	}
+}
+
 func stopTwice(t *trial) {
 	s := t.mustOpen(t.replica())
 	if err := t.stopHitl(t.replica(), s.Session); err != nil {
