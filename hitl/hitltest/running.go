@@ -395,8 +395,9 @@ func (t *trial) brieflyDown(nth int) (asked bool) {
 	wire, desk := t.suite.desk.Wire, t.suite.desk
 	a := t.replica()
 	w := t.work(a)
-	mark := wire.mark()
+	var untold []string
 	for _, j := range w.jobs {
+		mark := wire.mark()
 		sent, err := t.whileDown(f, j, a)
 		asked = asked || sent >= nth
 		switch {
@@ -411,13 +412,16 @@ func (t *trial) brieflyDown(nth int) (asked bool) {
 				t.Errorf("While %s, %s failed; a retry afterwards failed, too: %v", f, j.method, err)
 			}
 		}
+		if j.method == "StartHitl" { // The wire keeps the latest requests only.
+			untold = t.untold(w.told, mark, w.started)
+		}
 	}
 	if !asked {
 		return false
 	}
 	const once = "While %s, %s succeeded, or failed and was retried; "
-	if missing := t.untold(w.told, mark, w.started); len(missing) > 0 && t.keeps("start-history") {
-		t.Errorf(once+"the desk was not told %s.", f, "StartHitl", strings.Join(missing, ", "))
+	if len(untold) > 0 && t.keeps("start-history") {
+		t.Errorf(once+"the desk was not told %s.", f, "StartHitl", strings.Join(untold, ", "))
 	}
 	if n := t.heardSoFar(w.started); n < w.heard {
 		t.Errorf(once+"the desk has heard %d messages of the history. It hears %d if it answers.", f, "StartHitl", n, w.heard)
