@@ -129,10 +129,10 @@ func TestOperationsThatArriveTogetherConnectOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
 		s := closingServer(t, &log, hitl.Options{}, nil, nil)
-		const installations = 300
+		const installations, callers = 3000, 16
 		for n := range installations {
 			var together sync.WaitGroup
-			for range 4 {
+			for range callers {
 				r := under(webhook, 1)
 				r.Header.Set("X-Integration-Alias", fmt.Sprintf("fake-%d", n))
 				together.Go(func() { ask(s, r) })
