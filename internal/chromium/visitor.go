@@ -74,7 +74,13 @@ func (v *Visitor) SeesWithin(time time.Duration, id, text string) {
 // Finds waits until an expression is true, for a second.
 func (v *Visitor) Finds(expression string) {
 	v.T.Helper()
-	v.wait(soon, expression)
+	v.FindsWithin(soon, expression)
+}
+
+// FindsWithin is Finds for what takes longer.
+func (v *Visitor) FindsWithin(time time.Duration, expression string) {
+	v.T.Helper()
+	v.wait(time, expression)
 }
 
 func (v *Visitor) wait(time time.Duration, expression string) {
