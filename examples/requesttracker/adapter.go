@@ -158,7 +158,7 @@ func (d *desk) ticket(ctx context.Context, id string) (ticket, error) {
 	return t, &gone
 }
 
-// reads tells whether the account can read tickets of the queue.
+// reads reports whether the account can read tickets of the queue.
 func (d *desk) reads(ctx context.Context) bool {
 	id, err := d.rt.find(ctx, "/tickets", "Queue = "+quote(d.Queue))
 	return id != "" && err == nil

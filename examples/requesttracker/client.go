@@ -66,7 +66,7 @@ type ticket struct {
 	CustomFields customFields
 }
 
-// closed tells whether nobody works on tickets of this status.
+// closed reports whether nobody works on tickets of this status.
 func closed(status string) bool {
 	return slices.Contains([]string{"resolved", "rejected", "deleted"}, status)
 }
@@ -142,7 +142,7 @@ func (e *refusal) Error() string {
 	return fmt.Sprintf("RT answers %d: %s", e.status, e.message)
 }
 
-// refused tells whether RT itself refused a request with one of these statuses.
+// refused reports whether RT itself refused a request with one of these statuses.
 func refused(err error, statuses ...int) bool {
 	var r *refusal
 	return errors.As(err, &r) && r.own && slices.Contains(statuses, r.status)

@@ -49,12 +49,12 @@ func (d *desk) content(ctx context.Context, t transaction) (message.Message, err
 	return message.Bloc{Items: items}, nil
 }
 
-// isText tells whether it is something to read, and no file.
+// isText reports whether it is something to read, and no file.
 func (a attachment) isText() bool {
 	return a.Filename == "" && (a.is("text/plain") || a.is("text/html"))
 }
 
-// isContainer tells whether it only holds others together.
+// isContainer reports whether it only holds others together.
 func (a attachment) isContainer() bool {
 	return a.Filename == "" && (a.ContentLength == "0" || a.ContentLength == "" || strings.HasPrefix(strings.ToLower(a.ContentType), "multipart/"))
 }
@@ -111,7 +111,7 @@ func (d *desk) words(ctx context.Context, attachments []attachment) (map[string]
 	return words, nil
 }
 
-// isAttached tells whether a picture in a mail is one of its parts, which is a file of its own.
+// isAttached reports whether a picture in a mail is one of its parts, which is a file of its own.
 func isAttached(src string) bool { return strings.HasPrefix(strings.ToLower(src), "cid:") }
 
 // withoutQuote cuts what mail programs put below an answer: the message that is answered, as a quote or as Outlook does it. If there is
@@ -180,7 +180,7 @@ func quoteAbove(lines []string, end int) (begin int, found bool) {
 	return end, false
 }
 
-// introduces tells whether lines introduce a quote: several ones only if they have an address.
+// introduces reports whether lines introduce a quote: several ones only if they have an address.
 func introduces(lines []string) bool {
 	introduction := strings.Join(lines, " ")
 	return isIntroduction(introduction) && (len(lines) == 1 || address.MatchString(introduction))
@@ -188,7 +188,7 @@ func introduces(lines []string) bool {
 
 var address = regexp.MustCompile(`<[^<>]+@[^<>]+>`)
 
-// isOutlookHeader tells whether a line begins what Outlook puts above the message that is answered, which it does not mark as
+// isOutlookHeader reports whether a line begins what Outlook puts above the message that is answered, which it does not mark as
 // quoted: its sender, time and subject. Below a line that ends in a colon, or that is of a forwarded message, somebody shows it.
 func isOutlookHeader(lines []string, at int) bool {
 	if at == 0 || !sender.MatchString(lines[at]) || !isBlank(lines[at-1]) && !isRule(lines[at-1]) {
@@ -236,14 +236,14 @@ func endsInColon(line string) bool { return strings.HasSuffix(strings.TrimSpace(
 
 func isRule(line string) bool { return rule.MatchString(line) || isOriginal(line) }
 
-// isOriginal tells whether package richtext takes a line for what Outlook puts above the message that is answered:
+// isOriginal reports whether package richtext takes a line for what Outlook puts above the message that is answered:
 // "-----Original Message-----".
 func isOriginal(line string) bool {
 	quote := "<p>.</p><p>" + html.EscapeString(line) + "</p><p>?</p>"
 	return richtext.Text(quote, &richtext.Options{CutQuotes: true}) == "."
 }
 
-// isIntroduction tells whether package richtext takes a line for the introduction of a quote: "On 5 May 2026, Jane wrote:".
+// isIntroduction reports whether package richtext takes a line for the introduction of a quote: "On 5 May 2026, Jane wrote:".
 func isIntroduction(line string) bool {
 	quote := "<p>.</p><p>" + html.EscapeString(line) + `</p><blockquote type="cite">?</blockquote>`
 	return richtext.Text(quote, &richtext.Options{CutQuotes: true}) == "."

@@ -90,16 +90,21 @@ func parts(lines string) (parts []map[string]any) {
 	return parts
 }
 
+// answering is a client of an RT that gives the same answer to every request.
+func answering(t *testing.T, status *int, body *string) client {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(*status)
+		_, _ = io.WriteString(w, *body)
+	}))
+	t.Cleanup(server.Close)
+	return client{url: server.URL, http: http.DefaultClient}
+}
+
 // Whom RT does not know is no agent. If it lets us read nobody, that says nothing of anybody.
 func TestReadAgentRefused(t *testing.T) {
 	var status int
 	var body string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}))
-	t.Cleanup(server.Close)
-	d := &desk{rt: client{url: server.URL, http: http.DefaultClient}}
+	d := &desk{rt: answering(t, &status, &body)}
 	status, body = http.StatusNotFound, rtsOwn
 	if agent, err := d.ReadAgent(t.Context(), "b@example.com"); agent.ID != "" || err != nil {
 		t.Errorf("of somebody unknown: %+v, %v", agent, err)
@@ -327,12 +332,7 @@ func TestRefusals(t *testing.T) {
 	const final, temporary, transient = "final", "temporary", "transient"
 	var status int
 	var body string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}))
-	t.Cleanup(server.Close)
-	rt := client{url: server.URL, http: http.DefaultClient}
+	rt := answering(t, &status, &body)
 	for _, c := range []struct {
 		status    int
 		own, webs string

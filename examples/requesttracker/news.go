@@ -138,7 +138,7 @@ func (d *desk) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webhook
 	}, nil
 }
 
-// hasLeft tells whether a ticket has left the queue, of which the scrip says so. Then we may not be allowed to read it.
+// hasLeft reports whether a ticket has left the queue, of which the scrip says so. Then we may not be allowed to read it.
 func (d *desk) hasLeft(ctx context.Context, id string) (bool, error) {
 	_, err := d.ticket(ctx, id)
 	own, told := errors.AsType[*hitl.Error](err)

@@ -90,7 +90,7 @@ func (d *desk) said(ctx context.Context, r hitl.SendMessageRequest) ([]slack.Msg
 	return append(words(text), slack.MsgOptionUsername(name), icon), nil
 }
 
-// fits tells whether Slack shows a text as one message. It counts characters as they are written, such as "&amp;".
+// fits reports whether Slack shows a text as one message. It counts characters as they are written, such as "&amp;".
 func fits(text string) bool {
 	const longest = 4_000
 	return message.UTF16.Len(slackutilsx.EscapeMessage(text)) <= longest

@@ -39,7 +39,7 @@ func (d *desk) Backfill(ctx context.Context, r hitl.BackfillRequest) (events []h
 	return events, nil
 }
 
-// isReply tells that somebody has written a message to the end user. Slack tells of other things in messages, too.
+// isReply reports whether somebody has written a message to the end user. Slack tells of other things in messages, too.
 func isReply(m *slack.Msg) bool {
 	kinds := []string{"", slack.MsgSubTypeFileShare, slack.MsgSubTypeThreadBroadcast, slack.MsgSubTypeMeMessage}
 	return m.BotID == "" && m.User != "" && m.User != "USLACKBOT" && m.ThreadTimestamp != m.Timestamp && slices.Contains(kinds, m.SubType) && !note.MatchString(m.Text)

@@ -255,7 +255,7 @@ func TestMessageToTicketThatIsGone(t *testing.T) {
 	}
 }
 
-// refused tells whether Botpress was answered 400 to an operation, or to any if it is empty, with these words.
+// refused reports whether Botpress was answered 400 to an operation, or to any if it is empty, with these words.
 func (w *theatre) refused(operation, words string) bool {
 	return slices.ContainsFunc(w.cloud.Calls(), func(c botpresstest.Call) bool {
 		return strings.Contains(c.Operation, operation) && c.Status == http.StatusBadRequest && strings.Contains(string(c.Response), words)

@@ -138,24 +138,24 @@ func refusalOf(z api, request string, res *http.Response, body []byte) error {
 	return &hitl.Error{Message: "Zendesk has refused " + request + ": " + strings.TrimPrefix(r.Error(), "zendesk: "), Gone: r.deleted(), Err: r}
 }
 
-// refused tells that Zendesk has answered with this status.
+// refused reports whether Zendesk has answered with this status.
 func refused(err error, status int) bool {
 	var r *refusal
 	return errors.As(err, &r) && r.status == status
 }
 
-// deleted tells that there is no such record. Other answers with 404 are no word about a ticket: there is no such account, for instance.
+// deleted reports whether there is no such record. Other answers with 404 are no word about a ticket: there is no such account, for instance.
 func (r *refusal) deleted() bool {
 	return r.status == http.StatusNotFound && string(r.Kind) == `"RecordNotFound"`
 }
 
-// deleted tells that a request named a record that does not exist.
+// deleted reports whether a request named a record that does not exist.
 func deleted(err error) bool {
 	var r *refusal
 	return errors.As(err, &r) && r.deleted()
 }
 
-// gone tells that a ticket has been deleted, or closed, after which it never changes. The words are in the account's language.
+// gone reports whether a ticket has been deleted, or closed, after which it never changes. The words are in the account's language.
 func gone(err error) bool {
 	var r *refusal
 	return errors.As(err, &r) && (r.deleted() || r.status == http.StatusUnprocessableEntity && r.Details["status"] != nil)

@@ -59,7 +59,7 @@ func TestManyTabsInBrowser(t *testing.T) {
 		for _, v := range tabs {
 			fill(w, 0, 1)
 			v.Must(v.Page.BringToFront(v.Context))
-			v.FindsWithin(5*time.Second, fmt.Sprintf(`!document.hidden && document.getElementById("link").textContent === "live" && document.getElementById("wire-count").textContent === "%d in all"`,
+			v.Finds(fmt.Sprintf(`!document.hidden && document.getElementById("link").textContent === "live" && document.getElementById("wire-count").textContent === "%d in all"`,
 				len(w.state().Rows)))
 		}
 	}

@@ -74,13 +74,7 @@ func (v *Visitor) SeesWithin(time time.Duration, id, text string) {
 // Finds waits until an expression is true, for a second.
 func (v *Visitor) Finds(expression string) {
 	v.T.Helper()
-	v.FindsWithin(soon, expression)
-}
-
-// FindsWithin is Finds for what takes longer.
-func (v *Visitor) FindsWithin(time time.Duration, expression string) {
-	v.T.Helper()
-	v.wait(time, expression)
+	v.wait(soon, expression)
 }
 
 func (v *Visitor) wait(time time.Duration, expression string) {

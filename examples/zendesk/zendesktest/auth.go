@@ -40,7 +40,7 @@ func (d *Desk) authenticate(r *http.Request) (*User, *apiError) {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// may tells whether the scopes allow a request: "read" and "write" are for everything, "tickets:read" for one resource.
+// may reports whether the scopes allow a request: "read" and "write" are for everything, "tickets:read" for one resource.
 func (g *grant) may(method, path string) bool {
 	verb := "write"
 	if method == http.MethodGet {

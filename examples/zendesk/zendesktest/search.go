@@ -34,7 +34,7 @@ func (d *Desk) touch(u *User) {
 	d.versions[u.ID] = append(all, v)
 }
 
-// indexed tells whether searches know what happened then. A clock that was turned back hides nothing.
+// indexed reports whether searches know what happened then. A clock that was turned back hides nothing.
 func (d *Desk) indexed(at time.Time) bool {
 	age := time.Since(at)
 	return age < 0 || age >= d.SearchLag
@@ -82,7 +82,7 @@ func terms(query string) (all []term) {
 	return all
 }
 
-// fits tells whether a record with these values is what is looked for. Words may stand anywhere in its text.
+// fits reports whether a record with these values is what is looked for. Words may stand anywhere in its text.
 func fits(terms []term, values map[string][]string, text string) bool {
 	for _, t := range terms {
 		is := func(value string) bool {

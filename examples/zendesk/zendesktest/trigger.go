@@ -64,7 +64,7 @@ func (v *values) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// calls tells whether the trigger calls a webhook.
+// calls reports whether the trigger calls a webhook.
 func (t *trigger) calls(webhookID string) bool {
 	return slices.ContainsFunc(t.Actions, func(a action) bool { return a.Field == actWebhook && a.Value[0] == webhookID })
 }
@@ -194,7 +194,7 @@ func (c condition) met(u *update) bool {
 	return c.compare(before, after, want, order)
 }
 
-// tagged tells whether one of the tags in the value is there, or none of them.
+// tagged reports whether one of the tags in the value is there, or none of them.
 func (c condition) tagged(tags []string) bool {
 	one := slices.ContainsFunc(strings.Fields(string(c.Value)), func(tag string) bool {
 		return slices.ContainsFunc(tags, func(other string) bool { return strings.EqualFold(tag, other) })

@@ -75,7 +75,7 @@ func (d *Desk) saved(t trigger, f triggerFields) (trigger, *apiError) {
 	return t, nil
 }
 
-// valid tells whether an action is known here and has what it needs.
+// valid reports whether an action is known here and has what it needs.
 func (d *Desk) valid(a action) bool {
 	switch a.Field {
 	case actWebhook:
