@@ -59,8 +59,8 @@ func TestManyTabsInBrowser(t *testing.T) {
 		for _, v := range tabs {
 			fill(w, 0, 1)
 			v.Must(v.Page.BringToFront(v.Context))
-			v.Finds(fmt.Sprintf(`!document.hidden && document.getElementById("link").textContent === "live" && document.getElementById("wire-count").textContent === "%d in all"`,
-				len(w.state().Rows)))
+			v.Finds(fmt.Sprintf(`!document.hidden && document.getElementById("link").textContent === "live" && parseInt(document.getElementById("wire-count").textContent) >= %d`,
+				len(w.state().Rows))) // The integration makes calls on its own, so there may be more.
 		}
 	}
 	for _, v := range tabs {
