@@ -55,10 +55,9 @@ type adapter struct {
 
 // connect is called once for each installation. Register, which runs after it, notices a wrong token.
 func connect(_ context.Context, in hitl.Installation, c Config) (*adapter, error) {
-	client := *in.HTTPClient
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // A POST would become a GET.
+	in.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // A POST would become a GET.
 	return &adapter{
-		url: strings.TrimSuffix(c.URL, "/"), token: string(c.Token), http: &client,
+		url: strings.TrimSuffix(c.URL, "/"), token: string(c.Token), http: in.HTTPClient,
 		genuine: verify.HMAC{Header: "Acme-Signature", TimeHeader: "Acme-Timestamp"}.Func(string(c.Secret)),
 	}, nil
 }

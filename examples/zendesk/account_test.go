@@ -282,7 +282,7 @@ func TestLongRetryAfter(t *testing.T) {
 func direct(t *testing.T, desk *zendesktest.Desk) *adapter {
 	t.Helper()
 	a, err := world{zendesk: desk.URL}.connect(t.Context(),
-		hitl.Installation{BotUserID: "bot", WebhookID: "wh", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient, ConfigurationType: withAPIToken},
+		hitl.Installation{BotUserID: "bot", WebhookID: "wh", Logger: slog.New(slog.DiscardHandler), HTTPClient: new(http.Client), ConfigurationType: withAPIToken},
 		Config{Subdomain: "acme", Email: desk.Email, APIToken: botpress.Secret(desk.Token)})
 	if err != nil {
 		t.Fatal(err)

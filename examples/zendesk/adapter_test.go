@@ -330,7 +330,7 @@ func TestNoticeTwice(t *testing.T) {
 	w.must(w.desk.Solve(ticket, w.rosa))
 	before, called := w.ticket(ticket), len(w.desk.Deliveries())
 	a, err := world{zendesk: w.desk.URL}.connect(t.Context(), hitl.Installation{
-		BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient, ConfigurationType: withAPIToken,
+		BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: new(http.Client), ConfigurationType: withAPIToken,
 	}, Config{Subdomain: "acme", Email: w.desk.Email, APIToken: botpress.Secret(w.desk.Token)})
 	if err != nil {
 		t.Fatal(err)
@@ -639,7 +639,7 @@ func TestTranscriptDiffersWhenStartIsRepeated(t *testing.T) {
 	desk := zendesktest.NewDesk()
 	defer desk.Close()
 	a, err := world{zendesk: desk.URL}.connect(t.Context(),
-		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: http.DefaultClient, ConfigurationType: withAPIToken},
+		hitl.Installation{BotUserID: "bot", Logger: slog.New(slog.DiscardHandler), HTTPClient: new(http.Client), ConfigurationType: withAPIToken},
 		Config{Subdomain: "acme", Email: desk.Email, APIToken: botpress.Secret(desk.Token)})
 	if err != nil {
 		t.Fatal(err)

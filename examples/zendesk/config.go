@@ -87,12 +87,10 @@ func (w world) connect(_ context.Context, in hitl.Installation, c Config) (*adap
 	if !subdomain.MatchString(name) {
 		return nil, hitl.Errorf("%q is not a Zendesk subdomain: it is acme if you open Zendesk at acme.zendesk.com.", c.Subdomain)
 	}
-	client := *in.HTTPClient
-	client.Timeout = 20 * time.Second
-	in.HTTPClient = &client
+	in.HTTPClient.Timeout = 20 * time.Second
 	a := &adapter{in: in, files: w.files, api: api{base: strings.Replace(w.zendesk, "*", name, 1)}}
 	if in.ConfigurationType == withAPIToken {
-		a.api.http = &client
+		a.api.http = in.HTTPClient
 		a.api.basic = "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Email+"/token:"+string(c.APIToken)))
 		return a, nil
 	}

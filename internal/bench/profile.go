@@ -21,6 +21,9 @@ func (b *bench) profile(ctx context.Context, sites []*site, name string, measure
 	if b.profiles == "" {
 		return measure()
 	}
+	if err := os.MkdirAll(b.profiles, 0o700); err != nil {
+		return err
+	}
 	var profiling errgroup.Group
 	for _, site := range sites {
 		s := site.servers[0]
