@@ -17,7 +17,9 @@ import (
 // timestamps of the last minutes the greatest difference counts. The zero value knows none and tells our own time.
 type clock struct {
 	mu       sync.Mutex
-	skew     time.Duration // of our clock, in tests
+	wall     func() time.Time // the computer's clock; nil is time.Now
+	began    time.Time        // by the computer's clock, when we first looked
+	ticking  time.Time        // since when, to count what has passed
 	current  clockSample
 	previous clockSample
 }
@@ -31,7 +33,17 @@ type clockSample struct {
 // clockPeriod is how long a timestamp counts at least. It counts for twice as long at most.
 const clockPeriod = 5 * time.Minute
 
-func (c *clock) ours() time.Time { return time.Now().Add(c.skew) }
+// ours is the time by a clock that nobody sets: what it was when we first looked, and what has passed since. The computer's is set
+// now and then, and differences that were seen before would count for too much, or for too little.
+func (c *clock) ours() time.Time {
+	if c.ticking.IsZero() {
+		c.ticking, c.began = time.Now(), time.Now()
+		if c.wall != nil {
+			c.began = c.wall()
+		}
+	}
+	return c.began.Add(time.Since(c.ticking))
+}
 
 // now is the time in Botpress.
 func (c *clock) now() time.Time {

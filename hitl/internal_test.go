@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/message"
@@ -36,6 +38,21 @@ func TestTranscriptNames(t *testing.T) {
 	if markdown.Name != nil {
 		t.Error("Transcript changed the options that it was given")
 	}
+}
+
+// The computer's clock is set while it runs: a virtual machine that was suspended has a wrong one until then.
+func TestClockThatIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := -3 * time.Minute
+		c := &clock{wall: func() time.Time { return time.Now().Add(wrong) }}
+		for _, wrong = range []time.Duration{-3 * time.Minute, 0, 2 * time.Minute, -time.Hour} {
+			c.observe(time.Now())
+			time.Sleep(time.Minute)
+			if off := time.Until(c.now()); off != 0 {
+				t.Errorf("with a clock that is off by %s, we tell Botpress' time with an error of %s", wrong, off)
+			}
+		}
+	})
 }
 
 func TestKeysOfTheMemory(t *testing.T) {
