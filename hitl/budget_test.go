@@ -71,7 +71,7 @@ func TestBudget(t *testing.T) {
 			"Assigned, the same agent again":            2,
 			"Replied":                                   1,
 			"Replied, an echo":                          0, // one at another replica
-			"Stopped":                                   2,
+			"Stopped":                                   3,
 			"an unknown session, first":                 3, // by its id, whether one is being opened, by its id again
 			"an unknown session, again":                 0,
 		}

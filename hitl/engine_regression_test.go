@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
+	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
 	"github.com/hitl-go/sdk/message"
 )
@@ -223,4 +224,27 @@ func TestPolledReplicasDoNotStarve(t *testing.T) {
 			playWorld(t, features{replicas: 3, polled: true, readBack: true, notes: true, sessions: 17}, 29)
 		})
 	}
+}
+
+// The desk reports the end of a session twice. A replica that still takes it for open does not announce it again.
+func TestEndIsAnnouncedOnce(t *testing.T) {
+	inBubble(t, setting{replicas: 2, cloud: once, server: hitl.Options{SweepEvery: -1}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		w.escalate(jane, "Help")
+		for i := range 4 { // Both replicas know the session.
+			w.report(comment(fmt.Sprint("A-", i), "Hello"))
+		}
+		for range 4 {
+			w.webhook(t.Context(), report{Type: "closed", TicketID: "T-1"})
+			w.settle()
+		}
+		announced := 0
+		for _, e := range w.cloud.Events() {
+			if strings.HasSuffix(e.Type, "hitlStopped") {
+				announced++
+			}
+		}
+		if announced != 1 {
+			t.Errorf("the end was announced %d times", announced)
+		}
+	})
 }

@@ -7,9 +7,13 @@ func (b *toBot) stopped(ctx context.Context, ses *session) error {
 	if ses.closed() {
 		return nil // by us, or reported before
 	}
+	current, err := b.sessions.refresh(ctx, ses) // another replica may have announced it
+	if err != nil || current.closed() {
+		return err
+	}
 	if err := b.events.emitStopped(ctx, ses); err != nil {
 		return err
 	}
-	_, err := b.sessions.markClosed(ctx, ses, false)
+	_, err = b.sessions.markClosed(ctx, ses, false)
 	return err
 }
