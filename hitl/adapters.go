@@ -146,10 +146,13 @@ func (a *adapters) enter(in scope, want fingerprint, c *connection) {
 			a.live.Remove(in)
 		}
 	}
+	c.background.begin = func() (end func(), ok bool) { return a.beginWork(c) }
+	if old, ok := a.live.Peek(in); ok {
+		c.background.inherit(&old.background)
+	}
 	a.live.Remove(in) // Add would replace it without ending it
 	a.live.Add(in, c)
 	a.stopReconnecting(in)
-	c.background.begin = func() (end func(), ok bool) { return a.beginWork(c) }
 	if a.stopped {
 		a.live.Remove(in)
 		return

@@ -23,6 +23,7 @@ type background struct {
 	sweeps  bool // whether sessions are swept
 	mu      sync.Mutex
 	stopped bool
+	heir    *background // of the connection that has replaced this one
 	timers  map[*time.Timer]bool
 	retries map[string]*retry // by conversation
 }
@@ -43,7 +44,8 @@ const (
 
 func (b *background) init() { b.ctx, b.cancel = context.WithCancel(context.Background()) }
 
-// stop drops what is planned and cancels what is at work.
+// stop drops what is planned, and cancels what goes on for long. A session that is being reconciled is finished, in the time of an
+// operation: a desk that is hung up on may have taken a message, and would get it again.
 func (b *background) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,6 +55,17 @@ func (b *background) stop() {
 		t.Stop()
 	}
 	b.timers = nil
+}
+
+// inherit takes over the retries of the connection that this one replaces, and those that its last operations ask for.
+func (b *background) inherit(from *background) {
+	from.mu.Lock()
+	left := from.retries
+	from.heir, from.retries = b, nil
+	from.mu.Unlock()
+	for conversationID := range left {
+		b.retry(conversationID, nil)
+	}
 }
 
 // later runs do after a delay, unless the connection ends before.
@@ -83,6 +96,13 @@ func (b *background) later(delay time.Duration, do func(context.Context)) {
 // retry reconciles a session later, and again with backoff until that has succeeded. The error may ask for more time, see
 // [Retryable].
 func (b *background) retry(conversationID string, because error) {
+	b.mu.Lock()
+	heir := b.heir
+	b.mu.Unlock()
+	if heir != nil {
+		heir.retry(conversationID, because)
+		return
+	}
 	if r := b.addRetry(conversationID); r != nil {
 		b.plan(conversationID, r, because)
 	}

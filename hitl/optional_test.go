@@ -126,6 +126,42 @@ func TestReceive(t *testing.T) {
 	})
 }
 
+// slowAPI takes two seconds for an agent's message.
+type slowAPI struct{ begun chan struct{} }
+
+func (a slowAPI) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/initialize-incoming-message") {
+		close(a.begun)
+		select {
+		case <-r.Context().Done():
+			return nil, context.Cause(r.Context())
+		case <-time.After(2 * time.Second):
+		}
+	}
+	return botpressAPI{}.RoundTrip(r)
+}
+
+// What Receive delivers while the server shuts down is delivered: the desk need not send it again.
+func TestReceiveIsNotCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delivered := errors.New("it was not")
+		desk := &fullDesk{receive: func(ctx context.Context, deliver func(context.Context, ...hitl.Event) error) error {
+			delivered = deliver(ctx, replied("A-1", "Hello"))
+			return ctx.Err()
+		}}
+		api := slowAPI{begun: make(chan struct{})}
+		s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: api}}})
+		ask(s, request(webhook))
+		<-api.begun
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if delivered != nil {
+			t.Errorf("the reply was not delivered: %v", delivered)
+		}
+	})
+}
+
 // Receive ends with the configuration that it was begun under, and another one begins.
 func TestReceiveEndsWithTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -45,7 +45,7 @@ func (c *connection) deliver(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	err := c.background.run(ctx, "receive", c.toDesk.timeout, func(ctx context.Context) error {
+	err := c.background.run(context.WithoutCancel(ctx), "receive", c.toDesk.timeout, func(ctx context.Context) error {
 		for _, e := range events {
 			if r, ok := e.(Replied); ok && r.ID == "" {
 				return errors.New("hitl: a reply that was received needs an ID: without one, it would be sent twice when it is received again")

@@ -42,6 +42,7 @@ func (s *Server) unconnected(ctx context.Context, op operation, cause error) (re
 	defer cancel()
 	closing, err := c.toDesk.stopOnce(ctx, in.ConversationID)
 	if err != nil && !closing {
+		c.toDesk.stopWanted.put(true, in.ConversationID) // Once the desk is connected, a sweep ends the session.
 		return response{}, cause
 	}
 	if closing {

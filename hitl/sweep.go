@@ -179,7 +179,10 @@ func (s *sweep) all(ctx context.Context, params botpress.ListConversationsParams
 // reconcileListed reconciles a session that was listed, in the time of an operation: its leases last that long, and a desk that hangs
 // must not take the time of the others. What fails is retried before the next sweep.
 func (c *connection) reconcileListed(sweeping context.Context, conv botpress.Conversation) (err error) {
-	ctx, cancel := context.WithTimeout(sweeping, c.toDesk.timeout)
+	if sweeping.Err() != nil {
+		return sweeping.Err()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(sweeping), c.toDesk.timeout) // see background.stop
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil { // of the adapter's
@@ -188,6 +191,9 @@ func (c *connection) reconcileListed(sweeping context.Context, conv botpress.Con
 	}()
 	err = c.toDesk.locked(ctx, conv.ID, func() error {
 		ses := c.toDesk.sessions.snapshot(conv)
+		if finished, err := c.finish(ctx, ses); finished || err != nil {
+			return err
+		}
 		if ses.startedAt.IsZero() {
 			return c.abandon(ctx, ses)
 		}
@@ -202,7 +208,7 @@ func (c *connection) reconcileListed(sweeping context.Context, conv botpress.Con
 		}
 		return c.catchUp(ctx, ses)
 	})
-	if err != nil && sweeping.Err() == nil {
+	if err != nil {
 		c.toDesk.retry(conv.ID, err)
 	}
 	return err
@@ -223,7 +229,7 @@ func (c *connection) abandon(ctx context.Context, ses *session) error {
 
 // reconcile reconciles a session that could not be before.
 func (c *connection) reconcile(ctx context.Context, conversationID string) error {
-	return c.background.run(ctx, "retry", c.toDesk.timeout, func(ctx context.Context) error {
+	return c.background.run(context.WithoutCancel(ctx), "retry", c.toDesk.timeout, func(ctx context.Context) error {
 		return c.toDesk.locked(ctx, conversationID, func() error {
 			ses, err := c.toDesk.sessions.read(ctx, conversationID)
 			if errors.Is(err, botpress.ErrNotFound) {
@@ -232,16 +238,26 @@ func (c *connection) reconcile(ctx context.Context, conversationID string) error
 			if err != nil {
 				return err
 			}
-			if ses.startedAt.IsZero() {
-				return c.toDesk.linkOpened(ctx, ses)
-			}
-			if _, wanted := c.toDesk.stopWanted.get(conversationID); wanted && ses.ref.ID != "" && !ses.closed() {
-				return c.toDesk.end(ctx, ses)
+			if finished, err := c.finish(ctx, ses); finished || err != nil || ses.startedAt.IsZero() {
+				return err
 			}
 			c.toDesk.sessions.remember(ses)
 			return c.catchUp(ctx, ses)
 		})
 	})
+}
+
+// finish does what only this process knows to be left: it links a session that the desk has opened, or ends one that is over. The
+// conversation is locked.
+func (c *connection) finish(ctx context.Context, ses *session) (finished bool, err error) {
+	if ses.startedAt.IsZero() {
+		return c.toDesk.linkOpened(ctx, ses)
+	}
+	_, over := c.toDesk.stopWanted.get(ses.conversationID)
+	if !over || ses.ref.ID == "" || ses.closed() {
+		return false, nil
+	}
+	return true, c.toDesk.end(ctx, ses)
 }
 
 // catchUp delivers what is left in both directions. The conversation is locked.

@@ -12,14 +12,14 @@ import (
 // session.
 
 // linkOpened writes down which ticket the desk has opened for a session, if that is known to this process and to nobody else.
-func (d *toDesk) linkOpened(ctx context.Context, ses *session) error {
+func (d *toDesk) linkOpened(ctx context.Context, ses *session) (known bool, err error) {
 	if _, known := d.startedRefs.get(ses.conversationID); !known {
-		return nil
+		return false, nil
 	}
-	_, err := d.open(ctx, ses.conversationID, func() (Ref, error) {
+	_, err = d.open(ctx, ses.conversationID, func() (Ref, error) {
 		return Ref{}, errors.New("hitl: the ticket of the session is not known any more")
 	})
-	return err
+	return true, err
 }
 
 // markAnswered writes that the plugin knows of the session: it has said so, or it is waiting for the answer.
