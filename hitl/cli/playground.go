@@ -16,7 +16,7 @@ func (a App) playground() *command {
 	c := newCommand("playground", "Try it in the browser, without Botpress",
 		`Serves a web page on this computer: an end user's chat with a bot on the left, the messages to the integration on
 the right, and every HTTP request below. The integration is the real one; this process simulates Botpress, so it
-needs neither an account nor environment variables.
+needs no account, and no environment variables but the adapter's own, if it has any.
 
 --config has the configuration of the integration. The webhooks of a real desk do not reach this computer: the page
 sends them instead. --webhooks names a file with templates for them, a JSON array of objects like

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,6 +134,58 @@ func countsHeaders(w *world, v *chromium.Visitor) {
 		v.Clicks("#rows [role=option]:last-of-type")
 		v.Finds(fmt.Sprintf(`document.querySelector("#detail summary")?.textContent === %q && document.querySelector("#detail h3").textContent.includes(%[1]q)`, want))
 	}
+}
+
+// What is shown of a body is what was sent: digits that no JavaScript number has, keys in their order, and those that come twice.
+func TestBodiesInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	const body = `{"z":9007199254740993,"10":1.0,"2":[],"x":1,"x":{"y":[true,{}]},"text":"{\"id\":1234567890123456789}","quoted":"a \"{\" \u00e9"}`
+	const want = "{\n  \"z\": 9007199254740993,\n  \"10\": 1.0,\n  \"2\": [],\n  \"x\": 1,\n  \"x\": {\n    \"y\": [\n      true,\n      {}\n    ]\n  },\n" +
+		"  \"text\": JSON in a text: {\n    \"id\": 1234567890123456789\n  },\n  \"quoted\": \"a \\\"{\\\" é\"\n}"
+	for _, tt := range []struct{ body, want string }{
+		{body, want}, {"[" + strings.Repeat(" ", 120_000) + "9007199254740993]", "[\n  9007199254740993\n]"}, {`"a"`, `"a"`}, {"no {json", "no {json"},
+	} {
+		seq := w.view.begin(exchange{row: row{From: atDesk, To: atBotpress, Operation: "body"}, body: []byte(tt.body)})
+		w.view.end(seq, outcome{status: http.StatusOK})
+		v.Finds(fmt.Sprintf(`document.getElementById("row-%d")`, seq))
+		v.Clicks(fmt.Sprintf("#row-%d", seq))
+		v.Finds(fmt.Sprintf(`document.querySelector("#detail .json")?.textContent === %q`, tt.want))
+	}
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
+	}
+}
+
+// A request that ends while its detail is read shows how it ended, and opens no detail that was closed.
+func TestRequestThatEndsInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	begin := func() (seq uint64) {
+		seq = w.view.begin(exchange{row: row{From: atBotpress, To: atIntegration, Operation: "ping"}})
+		v.Finds(fmt.Sprintf(`document.getElementById("row-%d")`, seq))
+		return seq
+	}
+	first := begin()
+	v.Clicks(fmt.Sprintf("#row-%d", first))
+	v.Sees("detail", "under way")
+	v.Eval(`document.querySelector("#detail .back").click()`, nil)
+	w.view.end(first, outcome{status: http.StatusOK})
+	v.Sees("detail", "200 after")
+	v.Finds(`!document.body.classList.contains("reading")`)
+
+	v.Eval(`window.quick = window.fetch, window.slow = 0, window.fetch = async (...what) => {
+		const answer = await quick(...what), first = String(what[0]).includes("wire/") && !slow++;
+		if (first) await new Promise((done) => { window.late = done; });
+		return answer;
+	}`, nil)
+	second := begin()
+	v.Clicks(fmt.Sprintf("#row-%d", second))
+	v.Finds(`window.late`)
+	w.view.end(second, outcome{status: http.StatusAccepted})
+	v.Sees("detail", "202 after")
+	v.Eval(`late(); new Promise((done) => setTimeout(done, 100))`, nil)
+	v.Sees("detail", "202 after")
 }
 
 // readsRowsInOrder makes sure that the elements of the list are in the order of time, whichever way somebody has scrolled.

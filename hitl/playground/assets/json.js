@@ -2,50 +2,54 @@
 
 const large = 120_000; // Characters beyond which colours cost more than they are worth.
 
-/** pretty shows a body: JSON if it is, else the text. */
+/** pretty shows a body: JSON if it is, else the text. Numbers, keys and their order are as they were sent. */
 export function pretty(text) {
   const all = document.createDocumentFragment();
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    all.append(text);
-    return all;
+  if (!isJSON(text)) all.append(text);
+  else if (text.length > large) all.append([...pieces(text, '')].map(([, piece]) => piece).join(''));
+  else {
+    for (const [kind, piece] of pieces(text, '')) {
+      if (kind) mark(all, kind, piece);
+      else all.append(piece);
+    }
   }
-  if (text.length > large) all.append(JSON.stringify(value, null, 2));
-  else write(all, value, '');
   return all;
 }
 
-function write(all, value, indent) {
-  if (Array.isArray(value)) return list(all, value.map((item) => [null, item]), '[', ']', indent);
-  if (value && typeof value === 'object') return list(all, Object.entries(value), '{', '}', indent);
-  if (typeof value !== 'string') return mark(all, 'literal', String(value));
-  const inner = unpacked(value);
-  if (inner === undefined) return mark(all, 'string', JSON.stringify(value));
-  mark(all, 'packed', 'JSON in a text: ');
-  write(all, inner, indent);
-}
-
-function list(all, items, begin, end, indent) {
-  all.append(begin);
-  items.forEach(([key, item], i) => {
-    all.append(i ? ',\n' : '\n', `${indent}  `);
-    if (key !== null) {
-      mark(all, 'key', JSON.stringify(key));
-      all.append(': ');
-    }
-    write(all, item, `${indent}  `);
-  });
-  all.append(items.length ? `\n${indent}${end}` : end);
-}
-
-function unpacked(text) {
-  if (!/^\s*[[{]/.test(text)) return undefined;
+function isJSON(text) {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
+  }
+}
+
+const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
+
+/** pieces indents JSON. It goes by the text, since a parsed number has lost its last digits, and a parsed object its order. */
+function* pieces(text, indent) {
+  const tokens = text.match(token);
+  const begins = (t) => t === '{' || t === '[', ends = (t) => t === '}' || t === ']';
+  for (const [i, t] of tokens.entries()) {
+    const next = tokens[i + 1];
+    if (begins(t)) {
+      yield ['', t];
+      if (!ends(next)) yield ['', `\n${indent += '  '}`];
+    } else if (ends(t)) {
+      if (!begins(tokens[i - 1])) yield ['', `\n${indent = indent.slice(2)}`];
+      yield ['', t];
+    } else if (t === ',') yield ['', `,\n${indent}`];
+    else if (t === ':') yield ['', ': '];
+    else if (!t.startsWith('"')) yield ['literal', t];
+    else {
+      const value = JSON.parse(t);
+      if (next === ':') yield ['key', JSON.stringify(value)];
+      else if (/^\s*[[{]/.test(value) && isJSON(value)) {
+        yield ['packed', 'JSON in a text: '];
+        yield* pieces(value, indent);
+      } else yield ['string', JSON.stringify(value)];
+    }
   }
 }
 

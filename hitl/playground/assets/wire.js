@@ -15,7 +15,7 @@ export class Wire {
   #height = 28;
   #follow = true;
   #selected = 0;
-  #detail = null;
+  #turn = 0; // Of reading a request.
   #box = byId('rows');
   #space = byId('rows-space');
   #draw = perFrame(() => this.#render());
@@ -67,7 +67,7 @@ export class Wire {
       else if (fits(row, this.#filter)) this.#shown.push(row);
       if (this.#shown[0]?.seq < this.#rows[0].seq) this.#shown.shift();
     }
-    if (row.seq === this.#selected && row.done) this.select(row.seq);
+    if (row.seq === this.#selected && row.done) this.#load(row.seq);
     this.#draw();
   }
 
@@ -140,15 +140,19 @@ export class Wire {
     this.select(this.#shown[i].seq);
   }
 
-  async select(seq) {
+  select(seq) {
     this.#selected = seq;
     this.#box.setAttribute('aria-activedescendant', `row-${seq}`);
     document.body.classList.add('reading');
     this.#draw();
+    this.#load(seq);
+  }
+
+  async #load(seq) {
+    const turn = ++this.#turn;
     try {
       const exchange = await read(`wire/${seq}`);
-      if (seq !== this.#selected) return; // Another one was chosen meanwhile.
-      this.#detail = exchange;
+      if (turn !== this.#turn) return; // It was read again meanwhile, or another one was.
       byId('detail').replaceChildren(...this.#describe(exchange));
     } catch (error) {
       toast(error.message, 'bad');
