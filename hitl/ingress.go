@@ -233,8 +233,8 @@ func (s *Server) Ready() error {
 }
 
 // Shutdown refuses new operations with 503, so that Botpress redelivers them, to another replica if there is one. It waits
-// until those in flight are done, and what retries and sweeps are sending, and then closes the adapters. Its error says that the context ended first. A server cannot
-// be started again.
+// until those in flight are done, and what retries and sweeps are sending, and then closes the adapters. Its error says that the
+// context ended first. A server cannot be started again.
 //
 // An [http.Server] in front of it should be shut down afterwards; [Server.Serve] does both.
 func (s *Server) Shutdown(ctx context.Context) error {

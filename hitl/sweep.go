@@ -191,14 +191,14 @@ func (c *connection) reconcileListed(sweeping context.Context, conv botpress.Con
 	}()
 	err = c.toDesk.locked(ctx, conv.ID, func() error {
 		ses := c.toDesk.sessions.snapshot(conv)
+		if current, ok := c.toDesk.sessions.cache.get(conv.ID); ok && current.closed() && !ses.closed() {
+			ses = current // it ended since the list was made
+		}
 		if finished, err := c.finish(ctx, ses); finished || err != nil {
 			return err
 		}
 		if ses.startedAt.IsZero() {
 			return c.abandon(ctx, ses)
-		}
-		if current, ok := c.toDesk.sessions.cache.get(conv.ID); ok && current.closed() && !ses.closed() {
-			ses = current // it ended since the list was made
 		}
 		c.toDesk.sessions.remember(ses)
 		if ses.phase != ses.truePhase() {
