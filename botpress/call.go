@@ -161,10 +161,13 @@ func (c *Client) upload(ctx context.Context, address string, header http.Header,
 
 // sendWithRetries sends p and retries it according to c.retry.
 func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res response, attempts int, err error) {
+	var mayBeDone bool // by an attempt that failed
 	for {
 		attempts++
 		res, err = c.http.send(ctx, p)
 		switch {
+		case err == nil && res.status == http.StatusNotFound && p.method == http.MethodDelete && mayBeDone:
+			return response{status: res.status, header: res.header}, attempts, nil
 		case err != nil:
 			err = fmt.Errorf("botpress: %s %s: %w", p.method, p.name, err)
 		case res.status < 200 || res.status > 299:
@@ -172,6 +175,7 @@ func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res respon
 		default:
 			return res, attempts, nil
 		}
+		mayBeDone = mayBeDone || !undone(err, res)
 		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, res)
 		if !again {
 			return res, attempts, err

@@ -125,6 +125,10 @@ func TestErrorBounds(t *testing.T) {
 	if !strings.HasSuffix(e.Message, "ü…") {
 		t.Errorf("the message was cut in a character: %q", e.Message[len(e.Message)-8:])
 	}
+	_, err = failing(t, 409, fmt.Sprintf(`{"id":"err_1","type":"AlreadyExists","message":"no","metadata":%q}`, strings.Repeat(long, 20))).GetUser(t.Context(), "u")
+	if !errors.As(err, &e) || !errors.Is(err, botpress.ErrAlreadyExists) || e.ID != "err_1" || e.Message != "no" || e.Metadata != nil {
+		t.Errorf("of an error with long metadata remains %.200v", err)
+	}
 	_, err = failing(t, 400, `{"type": "Runtime", "metadata": null}`).GetUser(t.Context(), "u")
 	if !errors.As(err, &e) || e.Metadata != nil {
 		t.Errorf("metadata %s", e.Metadata)

@@ -166,6 +166,9 @@ func (c *Client) UploadFile(ctx context.Context, p UpsertFileParams, content []b
 	if err != nil {
 		return File{}, err
 	}
+	if f.UploadURL == "" {
+		return f, fmt.Errorf("botpress: upload %s: the file was created, but the API gave no address to upload its content to", p.Key)
+	}
 	// The storage is not Botpress: it gets no token and no ids.
 	header := http.Header{"Content-Type": {f.ContentType}}
 	if p.PublicContentImmediatelyAccessible {

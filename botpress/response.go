@@ -29,7 +29,7 @@ func readResponse(raw *http.Response) (response, error) {
 	case int64(len(res.body)) > limit && limit == maxResponse:
 		return res, fmt.Errorf("the response is larger than %d MiB, which is the limit", maxResponse>>20)
 	case err != nil && limit == maxResponse:
-		return res, &networkError{fmt.Errorf("the response broke off after %d bytes: %w", len(res.body), cause(err))}
+		return res, &networkError{err: fmt.Errorf("the response broke off after %d bytes: %w", len(res.body), cause(err))}
 	}
 	return res, nil // what could be read of an error is enough
 }

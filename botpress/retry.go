@@ -15,17 +15,21 @@ import (
 
 // Retry is the policy for failed calls. Retried are:
 //
-//   - status 429 and 502, and connections that could not be opened, for every
+//   - status 429 and 502, and attempts of whose body nothing was sent, for every
 //     call;
 //   - other 5xx and broken connections, for idempotent calls.
 //
 // Idempotent are GET, PUT and DELETE, and the methods whose comment says so,
 // such as [Client.GetOrCreateMessage] by discriminating tags. Other calls are
 // not retried when their outcome is unknown, because the work might be done
-// twice. An attempt that ran into [Options.Timeout] is not retried.
+// twice. That remains possible with 502, which Botpress' own client retries,
+// too. An attempt that ran into [Options.Timeout] is not retried.
+//
+// A call that is retried finds what its first attempt has done. A DELETE takes
+// that for success; a method that reports whether it created something says no.
 //
 // Between attempts there is a backoff with jitter, or the wait that the response
-// asks for. A wait that would pass the context's deadline is not begun: the call
+// asks for; one that asks for none again gets the backoff. A wait that would pass the context's deadline is not begun: the call
 // fails at once with the error at hand.
 type Retry struct {
 	// Max is how many retries a call has after its first attempt. 0 means 3; a
@@ -54,7 +58,7 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
 		return 0, false
 	}
-	if asked, ok := retryafter.Wait(res.status, res.header, time.Now()); ok {
+	if asked, ok := retryafter.Wait(res.status, res.header, time.Now()); ok && (asked > 0 || attempt == 1) {
 		if asked > r.MaxWait {
 			return 0, false
 		}
@@ -67,6 +71,12 @@ func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure e
 		return 0, false
 	}
 	return wait, true
+}
+
+// undone reports whether an attempt that failed has certainly changed nothing.
+func undone(failure error, res response) bool {
+	var network *networkError
+	return res.status == http.StatusTooManyRequests || errors.As(failure, &network) && network.unsent
 }
 
 func retryable(idempotent bool, failure error) bool {
@@ -83,15 +93,16 @@ func retryable(idempotent bool, failure error) bool {
 		op   *net.OpError
 		dns  *net.DNSError
 		cert *tls.CertificateVerificationError
-		slow net.Error
 	)
 	switch {
 	case errors.As(failure, &dns) && dns.IsNotFound, errors.As(failure, &cert):
 		return false // permanent: the address is wrong
 	case errors.As(failure, &op) && op.Op == "dial":
-		return true // nothing was sent
-	case errors.As(failure, &slow) && slow.Timeout():
+		return true
+	case network.late:
 		return false
+	case network.unsent:
+		return true
 	}
 	return idempotent
 }

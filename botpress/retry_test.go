@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -380,7 +381,8 @@ func TestRetryMax(t *testing.T) {
 }
 
 // The backoff grows by a second each time, give or take a fifth. If the API asks
-// for a wait, it is that long or a little longer. A time in the past is ignored.
+// for a wait, it is that long or a little longer. A time in the past is ignored,
+// and "now" counts once.
 func TestWaits(t *testing.T) {
 	moment := time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // a bubble starts in 2000
 	date, unix, millis := moment.Format(http.TimeFormat), fmt.Sprint(moment.Unix()), fmt.Sprint(moment.UnixMilli())
@@ -398,7 +400,8 @@ func TestWaits(t *testing.T) {
 	}{
 		{"silent", nil, seconds(0.8, 1.6, 2.4), seconds(1.2, 2.4, 3.6)},
 		{"Retry-After", []string{"Retry-After", "5"}, seconds(5, 5, 5), seconds(6, 6, 6)},
-		{"Retry-After now", []string{"Retry-After", "0"}, seconds(0, 0, 0), seconds(0, 0, 0)},
+		{"Retry-After now", []string{"Retry-After", "0"}, seconds(0, 1.6, 2.4), seconds(0, 2.4, 3.6)},
+		{"RateLimit-Reset in this second", []string{"RateLimit-Reset", "0"}, seconds(0, 1.6, 2.4), seconds(0, 2.4, 3.6)},
 		{"fraction", []string{"Retry-After", "0.5"}, seconds(0.5, 0.5, 0.5), seconds(0.6, 0.6, 0.6)},
 		{"date", []string{"Retry-After", date}, seconds(10, 1.6, 2.4), seconds(12, 2.4, 3.6)},
 		{"RateLimit-Reset", []string{"RateLimit-Reset", "3"}, seconds(3, 3, 3), seconds(3.6, 3.6, 3.6)},
@@ -567,5 +570,125 @@ func TestBrokenConnections(t *testing.T) {
 	server.Close() // waits for the handlers
 	if diff := cmp.Diff(map[string]int{"GET": 4, "POST": 1}, requests); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Of whose body nothing was sent, nothing was done: every call is retried.
+func TestNothingWasSent(t *testing.T) {
+	listen := func(t *testing.T, then func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var open sync.WaitGroup
+		open.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				then(conn)
+			}
+		})
+		t.Cleanup(func() {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			open.Wait()
+		})
+		return l.Addr().String()
+	}
+	hangUp := func(conn net.Conn) { conn.Close() }
+	refusing := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+	for name, tt := range map[string]struct {
+		base func(t *testing.T) string
+		via  *http.Transport
+	}{
+		"the proxy cannot be reached": {
+			func(*testing.T) string { return "https://api.example.com" }, &http.Transport{Proxy: http.ProxyURL(refusing)},
+		},
+		"the handshake breaks off": {
+			func(t *testing.T) string { return "https://" + listen(t, hangUp) }, &http.Transport{},
+		},
+		"the handshake is too slow": {
+			func(t *testing.T) string {
+				return "https://" + listen(t, func(conn net.Conn) { t.Cleanup(func() { conn.Close() }) })
+			}, &http.Transport{TLSHandshakeTimeout: 20 * time.Millisecond},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			attempts := 0
+			c, err := botpress.New(botpress.Options{
+				BaseURL: tt.base(t), Token: "bp_pat_0123456789", HTTPClient: &http.Client{Transport: tt.via}, Retry: botpress.Retry{Wait: time.Millisecond},
+				OnCall: func(_ context.Context, call botpress.Call) { attempts = call.Attempts },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.CloseIdleConnections)
+			if _, err := c.CreateUser(t.Context(), botpress.CreateUserParams{}); err == nil || attempts != 4 {
+				t.Errorf("CreateUser: %v, after %d attempts, want 4", err, attempts)
+			}
+			if _, err := c.GetUser(t.Context(), "u"); err == nil || attempts != 4 {
+				t.Errorf("GetUser: %v, after %d attempts, want 4", err, attempts)
+			}
+		})
+	}
+}
+
+// A DELETE that may have been done before takes it that nothing is there for
+// success, and another one does not.
+func TestDeleteThatWasDone(t *testing.T) {
+	lost, refused := errors.New("connection reset"), &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	missing := `{"id":"err_1","code":404,"type":"ResourceNotFound","message":"no such user"}`
+	for name, tt := range map[string]struct {
+		first  func() (*http.Response, error)
+		unread bool
+		want   error
+	}{
+		"a lost answer":     {first: func() (*http.Response, error) { return nil, lost }},
+		"a failure":         {first: func() (*http.Response, error) { return answer(500, "{}"), nil }},
+		"a rate limit":      {first: func() (*http.Response, error) { return answer(429, "{}"), nil }, want: botpress.ErrNotFound},
+		"no connection":     {first: func() (*http.Response, error) { return nil, refused }, unread: true, want: botpress.ErrNotFound},
+		"nothing before it": {first: func() (*http.Response, error) { return answer(404, missing), nil }, want: botpress.ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			via := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if calls++; calls > 1 {
+					return answer(404, missing), nil
+				}
+				if !tt.unread {
+					if _, err := io.ReadAll(r.Body); err != nil {
+						return nil, err
+					}
+				}
+				return tt.first()
+			})
+			c, err := botpress.New(botpress.Options{Token: "bp_pat_0123456789", HTTPClient: &http.Client{Transport: via}, Retry: botpress.Retry{Wait: time.Millisecond}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.DeleteUser(t.Context(), "u"); !errors.Is(err, tt.want) {
+				t.Errorf("DeleteUser: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// A file whose content cannot go anywhere is not tried to be sent.
+func TestUploadWithoutAddress(t *testing.T) {
+	calls := 0
+	via := roundTrip(func(*http.Request) (*http.Response, error) {
+		calls++
+		return answer(200, `{"file":{"id":"f","contentType":"text/plain"}}`), nil
+	})
+	c, err := botpress.New(botpress.Options{Token: "bp_pat_0123456789", HTTPClient: &http.Client{Transport: via}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.UploadFile(t.Context(), botpress.UpsertFileParams{Key: "k"}, []byte("x"))
+	if err == nil || !strings.Contains(err.Error(), "no address") || f.ID != "f" || calls != 1 {
+		t.Errorf("file %q, error %v, after %d calls", f.ID, err, calls)
 	}
 }

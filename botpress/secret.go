@@ -3,7 +3,9 @@ package botpress
 import "log/slog"
 
 // Secret is a string that keeps itself out of logs and printed structs. Convert
-// it to a string where the value is needed. In JSON it is the value.
+// it to a string where the value is needed. In JSON it is the value: a handler
+// of log/slog that writes JSON shows it if it is given a struct with a secret,
+// such as an [IntegrationAPIKey]. Log the fields that are needed instead.
 type Secret string
 
 const redacted = "[secret]"

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -17,7 +18,7 @@ import (
 // Bounds of what is read from the network.
 const (
 	maxResponse = 16 << 20 // a success
-	maxError    = 64 << 10 // an error needs far less
+	maxError    = 1 << 20  // the metadata of an error may be long
 )
 
 // transport sends single attempts. Calls of the API go to the http.RoundTripper
@@ -91,24 +92,67 @@ func (t *transport) send(ctx context.Context, p wireRequest) (response, error) {
 		attempt = t.upload
 	}
 	raw, err := attempt(ctx, p)
-	if err != nil {
-		return response{}, &networkError{cause(err)}
+	var res response
+	if err == nil {
+		defer raw.Body.Close()
+		res, err = readResponse(raw)
 	}
-	defer raw.Body.Close()
-	return readResponse(raw)
+	var network *networkError
+	if errors.As(err, &network) {
+		network.late = ctx.Err() != nil
+	}
+	return res, err
 }
 
 func (t *transport) call(ctx context.Context, p wireRequest) (*http.Response, error) {
-	var body io.Reader
-	if p.body != nil {
-		body = bytes.NewReader(p.body)
-	}
-	req, err := http.NewRequestWithContext(ctx, p.method, p.address, body)
+	req, err := http.NewRequestWithContext(ctx, p.method, p.address, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header = p.header
-	return t.rt.RoundTrip(req)
+	var body *content
+	if p.body != nil {
+		body = newContent(p.body)
+		req.Body, req.ContentLength = body, int64(len(p.body))
+		req.GetBody = body.again
+	}
+	raw, err := t.rt.RoundTrip(req)
+	if err != nil {
+		return nil, &networkError{err: cause(err), unsent: body != nil && !body.read.Load()}
+	}
+	return raw, nil
+}
+
+// content is the body of a request, and knows whether any of it was read.
+type content struct {
+	bytes.Reader
+	whole []byte
+	read  *atomic.Bool // shared by those who send it again
+}
+
+func newContent(body []byte) *content {
+	c := &content{whole: body, read: new(atomic.Bool)}
+	c.Reset(body)
+	return c
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	c.read.Store(true)
+	return c.Reader.Read(p)
+}
+
+func (c *content) WriteTo(w io.Writer) (int64, error) {
+	c.read.Store(true)
+	return c.Reader.WriteTo(w)
+}
+
+func (c *content) Close() error { return nil }
+
+// again is for a transport that sends the request on another connection.
+func (c *content) again() (io.ReadCloser, error) {
+	next := &content{whole: c.whole, read: c.read}
+	next.Reset(c.whole)
+	return next, nil
 }
 
 func (t *transport) upload(ctx context.Context, p wireRequest) (*http.Response, error) {
@@ -116,14 +160,18 @@ func (t *transport) upload(ctx context.Context, p wireRequest) (*http.Response, 
 	req.Header = p.header
 	res, err := req.Execute(p.method, p.address)
 	if err != nil {
-		return nil, err
+		return nil, &networkError{err: cause(err)}
 	}
 	return res.RawResponse, nil
 }
 
 // networkError marks a failure below HTTP, so that the retry policy can tell
 // it from a request that could not be built.
-type networkError struct{ err error }
+type networkError struct {
+	err    error
+	late   bool // the attempt's time was up
+	unsent bool // nothing of the body was sent
+}
 
 func (e *networkError) Error() string { return e.err.Error() }
 func (e *networkError) Unwrap() error { return e.err }
