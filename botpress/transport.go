@@ -176,6 +176,10 @@ type networkError struct {
 func (e *networkError) Error() string { return e.err.Error() }
 func (e *networkError) Unwrap() error { return e.err }
 
+// FromBotpress tells the error from one of another server, which the call may
+// be a part of.
+func (e *networkError) FromBotpress() {}
+
 // cause drops the layer that repeats the URL, which may hold a signature.
 func cause(err error) error {
 	var wrapped *url.Error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,9 @@ func (s *Server) connect(ctx context.Context, in Installation, configuration jso
 func (s *Server) equip(in Installation, mask *redact.Masker) Installation {
 	in.Logger = redactedLogger(s.log.With("bot", in.BotID, "integration", in.IntegrationID, "alias", in.Alias), mask)
 	own := *s.opts.HTTPClient // what one adapter changes, such as the transport, is not the others'
+	if own.Transport == nil {
+		own.Transport = http.DefaultTransport // adapters wrap it
+	}
 	in.HTTPClient = &own
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
 	leases := &leases{api: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}

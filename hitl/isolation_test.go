@@ -83,6 +83,9 @@ func TestBotsShareNoHTTPClient(t *testing.T) {
 		if in.HTTPClient.Timeout != 0 {
 			t.Error("the client of another bot was changed")
 		}
+		if in.HTTPClient.Transport == nil {
+			t.Error("there is no transport to wrap")
+		}
 		in.HTTPClient.Timeout = time.Second
 		clients[in.HTTPClient] = true
 		return nil

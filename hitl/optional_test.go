@@ -424,6 +424,28 @@ func TestRegisterTellsTheOwner(t *testing.T) {
 	}
 }
 
+// It is not the desk that is out of reach when Botpress is.
+func TestRegisterWhileBotpressIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := roundTrip(func(*http.Request) (*http.Response, error) { return nil, errDown })
+		desk := &fullDesk{}
+		s := serve(t, desk, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{Transport: down}}})
+		shutDown(t, s)
+		client, err := botpress.New(botpress.Options{Token: apiToken, HTTPClient: &http.Client{Transport: down}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		desk.register = func(ctx context.Context, _ string) error {
+			_, err := client.GetUser(ctx, "user_1")
+			return err
+		}
+		a := ask(s, request([2]string{"register", `{"webhookUrl":"https://example.com"}`}))
+		if a.status != 500 || strings.Contains(a.body, "help desk") {
+			t.Errorf("answered %d %s", a.status, a.body)
+		}
+	})
+}
+
 func TestRegisterAsksForAnHourlyCall(t *testing.T) {
 	var api spy
 	desk := &fullDesk{}

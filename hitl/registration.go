@@ -60,7 +60,8 @@ func forOwner(err error) error {
 	var own *Error
 	var retryable *retryableError
 	var network net.Error
-	if errors.As(err, &own) || errors.As(err, &retryable) || !errors.As(err, &network) && !errors.Is(err, io.EOF) {
+	var botpress interface{ FromBotpress() }
+	if errors.As(err, &own) || errors.As(err, &retryable) || errors.As(err, &botpress) || !errors.As(err, &network) && !errors.Is(err, io.EOF) {
 		return err
 	}
 	return &Error{Message: "The help desk cannot be reached: " + err.Error(), Err: err}

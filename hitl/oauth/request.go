@@ -103,6 +103,7 @@ func traced(ctx context.Context) (_ context.Context, sent func() bool) {
 // withClient has the package oauth2 use the installation's client. It does not follow redirects: they would take secrets elsewhere.
 func (s *Source) withClient(ctx context.Context) context.Context {
 	client := *s.in.HTTPClient
+	client.Timeout = 0 // the context has one; an answer that comes after a shorter one would be lost, and the sign-in with it
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return context.WithValue(ctx, oauth2.HTTPClient, &client)
 }

@@ -576,3 +576,23 @@ func TestRefusalsThatEndNoSignIn(t *testing.T) {
 		})
 	}
 }
+
+// A desk that is slow to issue a token has issued it: an adapter's own timeout does not lose it, and the sign-in with it.
+func TestRenewalIsNotCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		w.connect()
+		w.adapters[0].desk.Timeout = 5 * time.Second
+		wait(58 * time.Minute)
+		w.desk.slow(8 * time.Second)
+		wait(3 * time.Minute)
+		if err := w.adapters[0].get("/tickets"); err != nil {
+			t.Errorf("while the desk is slow: %v", err)
+		}
+		w.desk.slow(0)
+		wait(10 * time.Minute)
+		if err := w.adapters[0].get("/tickets"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}

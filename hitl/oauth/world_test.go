@@ -54,6 +54,7 @@ type adapter struct {
 	w      *world
 	source *oauth.Source
 	api    *http.Client
+	desk   *http.Client // Of the installation.
 }
 
 func (a *adapter) CreateUser(context.Context, hitl.CreateUserRequest) (hitl.Ref, error) {
@@ -158,7 +159,7 @@ func (w *world) replica(s setup) *adapter {
 		if s.byCode {
 			source = oauth.AuthorizationCode(in, config)
 		}
-		a := &adapter{w: w, source: source, api: source.Client("http://desk.test")}
+		a := &adapter{w: w, source: source, api: source.Client("http://desk.test"), desk: in.HTTPClient}
 		made <- a
 		return a, nil
 	}

@@ -130,10 +130,12 @@ func (p *poller) poll(ctx context.Context, deliver func(context.Context, ...hitl
 	if err != nil || len(news) == 0 {
 		return err
 	}
+	var events []hitl.Event
 	for _, e := range news {
-		if err := deliver(ctx, e.reply()); err != nil {
-			return err // The cursor stays where it is.
-		}
+		events = append(events, e.reply())
+	}
+	if err := deliver(ctx, events...); err != nil { // One that fails keeps back none of another session.
+		return err // The cursor stays where it is.
 	}
 	read.Entry = news[len(news)-1].number
 	return p.in.State.Set(ctx, stateCursor, read)
