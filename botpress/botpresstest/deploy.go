@@ -19,7 +19,30 @@ type deployed struct {
 	updatedAt         time.Time
 	definition        map[string]any // By the keys of the API; see [definitionKeys].
 	secrets           map[string]string
-	signing           []string // Signing secrets, the newest first.
+	signing           []signingSecret // The newest first.
+}
+
+type signingSecret struct {
+	value string
+	ends  time.Time // Zero: it is the newest.
+}
+
+const (
+	// rotationPeriod is how long a secret still works after it was rotated.
+	rotationPeriod = 24 * time.Hour
+	// maxHashes is how many hashes a signature may have.
+	maxHashes = 5
+)
+
+// secretsAt are the signing secrets that are valid at a time, the newest first.
+func (d *deployed) secretsAt(now time.Time) []string {
+	var valid []string
+	for _, s := range d.signing {
+		if s.ends.IsZero() || now.Before(s.ends) {
+			valid = append(valid, s.value)
+		}
+	}
+	return valid[:min(len(valid), maxHashes)]
 }
 
 // Deployed returns a deployed integration for [Server.Install]: its URL, what it declares and its newest signing secret. The
@@ -31,7 +54,7 @@ func (s *Server) Deployed(name, version string) (Integration, bool) {
 	if d == nil {
 		return Integration{}, false
 	}
-	in := Integration{Name: d.name, Version: d.version, SigningSecret: d.signing[0]}
+	in := Integration{Name: d.name, Version: d.version, SigningSecret: d.signing[0].value}
 	in.URL, _ = d.definition["url"].(string)
 	_, in.Alias, _ = strings.Cut(d.name, "/")
 	for _, statement := range objectAt(d.definition, "interfaces") {
@@ -76,10 +99,10 @@ func createIntegration(r *request) (any, *Error) {
 		return nil, err
 	}
 	d.id, d.createdAt, d.updatedAt = r.newID("intver"), r.clock.stamp(), r.clock.stamp()
-	d.signing = []string{r.newSecret()}
+	d.signing = []signingSecret{{value: r.newSecret()}}
 	r.admin.deployed = append(r.admin.deployed, d)
 	view := d.view()
-	view["signingSecret"] = d.signing[0]
+	view["signingSecret"] = d.signing[0].value
 	return map[string]any{"integration": view}, nil
 }
 
@@ -323,14 +346,17 @@ func deleteIntegration(r *request) (any, *Error) {
 	return struct{}{}, nil
 }
 
-// rotateSigningSecret makes a new signing secret. Operations are signed with the new one only, from now on.
+// rotateSigningSecret makes a new signing secret. From now on operations are signed with it, and for a day with the old one,
+// too. The order of the hashes and the end of a secret that is rotated twice are not documented. These are the strict guess:
+// the newest comes first, and a second rotation does not prolong the first secret.
 func rotateSigningSecret(r *request) (any, *Error) {
 	d, err := r.integration(r.http.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	d.signing = slices.Insert(d.signing, 0, r.newSecret())
-	return map[string]any{"newSigningSecret": d.signing[0]}, nil
+	d.signing[0].ends = r.clock.now().Add(rotationPeriod)
+	d.signing = slices.Insert(d.signing, 0, signingSecret{value: r.newSecret()})
+	return map[string]any{"newSigningSecret": d.signing[0].value}, nil
 }
 
 // view is the integration as the API returns it.

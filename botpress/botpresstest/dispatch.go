@@ -96,7 +96,7 @@ func (in *Installation) once(ctx context.Context, op string, body any) error {
 func (d delivery) send(ctx context.Context) (answer, error) {
 	s := d.in.server
 	call := Call{
-		Kind: DispatchCall, Operation: d.op, Installation: d.in.Alias, Method: http.MethodPost, Path: d.in.URL, Type: d.kind,
+		Kind: DispatchCall, Operation: d.op, Installation: d.in.Alias, Method: http.MethodPost, Path: d.in.url(), Type: d.kind,
 		Attempt: d.attempt, Request: d.body, At: time.Now(), TraceID: traceID(d.parent),
 	}
 	fault := s.faultFor(d.op, DispatchCall)
@@ -142,7 +142,7 @@ func (d delivery) post(ctx context.Context) (answer, error) {
 	s := d.in.server
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.in.URL, bytes.NewReader(d.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.in.url(), bytes.NewReader(d.body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -172,6 +172,7 @@ func (d delivery) setHeaders(h http.Header) error {
 		}
 		in.registered = now
 	}
+	secrets := in.secrets(now)
 	in.server.mu.Unlock()
 	h.Set("Content-Type", "application/json")
 	h.Set("x-bp-operation", d.op)
@@ -185,10 +186,10 @@ func (d delivery) setHeaders(h http.Header) error {
 		h.Set("x-bp-configuration-type", in.ConfigurationType)
 	}
 	h.Set("traceparent", d.parent)
-	if in.SigningSecret == "" {
+	if len(secrets) == 0 {
 		return nil
 	}
-	signature, err := sign(in.SigningSecret, d.body, now)
+	signature, err := sign(secrets, d.body, now)
 	if err == nil {
 		h.Set("x-bp-signature", signature)
 	}

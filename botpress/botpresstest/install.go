@@ -12,7 +12,8 @@ import (
 )
 
 // Integration is an integration that implements the HITL interface, and the configuration of one installation. Name and
-// URL are required.
+// URL are required. An installation whose URL is the one of the deployed integration of this Name and Version follows its
+// updates, and one whose SigningSecret is its newest follows its rotations.
 type Integration struct {
 	Name    string
 	Version string // Empty: "1.0.0".
@@ -62,6 +63,8 @@ type Installation struct {
 	identifier string          // What the integration set, such as the account that is connected.
 	timer      *time.Timer     // Of the next scheduled call of register.
 
+	followsURL, followsSecret bool // The deployed integration's.
+
 	registered time.Time // The last timestamp of a call of register or unregister.
 }
 
@@ -98,6 +101,8 @@ func (s *Server) Install(ctx context.Context, spec Integration) (*Installation, 
 	}
 	if d := s.deployed(in.Name, in.Version); d != nil {
 		in.IntegrationID = d.id
+		in.followsURL = d.definition["url"] == in.URL
+		in.followsSecret = d.signing[0].value == in.SigningSecret
 	}
 	in.IntegrationID = cmp.Or(in.IntegrationID, s.newID("intver"))
 	in.WebhookID = s.newID("wh")
@@ -138,6 +143,29 @@ func (in *Installation) Uninstall(ctx context.Context) error {
 // Ping sends the operation ping, to which an integration must respond with 200.
 func (in *Installation) Ping(ctx context.Context) error {
 	return in.once(ctx, opPing, struct{}{})
+}
+
+// url is where operations are posted to now.
+func (in *Installation) url() string {
+	in.server.mu.Lock()
+	defer in.server.mu.Unlock()
+	if d, err := in.server.integration(in.IntegrationID); err == nil && in.followsURL {
+		if url, _ := d.definition["url"].(string); url != "" {
+			return url
+		}
+	}
+	return in.URL
+}
+
+// secrets are what operations are signed with now. Hold server.mu.
+func (in *Installation) secrets(now time.Time) []string {
+	if d, err := in.server.integration(in.IntegrationID); err == nil && in.followsSecret {
+		return d.secretsAt(now)
+	}
+	if in.SigningSecret == "" {
+		return nil
+	}
+	return []string{in.SigningSecret}
 }
 
 func (in *Installation) register(ctx context.Context, op string) error {
