@@ -162,16 +162,12 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	if denied := q.Get("error"); denied != "" {
 		return s.failed(ctx, http.StatusForbidden, s.config.Desk+" was not connected: "+cmp.Or(known(denied), "it says no")+".", nil)
 	}
-	if !s.begin(v) {
-		return page(http.StatusConflict, s.config.Desk, s.config.Desk+" is being connected. Reload this page in half a minute.")
-	}
-	defer s.done(v)
-	r = record{} // The one before may have ended since.
-	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
+	r, isNew, err := s.spend(ctx, v)
+	if err != nil {
 		return s.failed(ctx, http.StatusServiceUnavailable, "Botpress cannot be reached. Try to connect again in a few minutes.", err)
 	}
-	if slices.Contains(r.Used, v) {
-		return page(http.StatusBadRequest, s.config.Desk, "This link has been used already. If "+s.config.Desk+" is connected, there is nothing more to do. Else connect again from the configuration of the integration.")
+	if !isNew {
+		return page(http.StatusConflict, s.config.Desk, "This link has been used already. If "+s.config.Desk+" is connected in half a minute, there is nothing more to do. Else connect again from the configuration of the integration.")
 	}
 	working, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
@@ -185,35 +181,29 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 		_, err = classify(err, true)
 		return s.failed(ctx, http.StatusBadGateway, s.config.Desk+" was not connected, because it has not issued a token. Try again from the configuration of the integration.", err)
 	}
-	return s.connected(working, newToken(t, ""), v)
+	return s.connected(working, newToken(t, ""))
 }
 
-// begin reports whether nobody else is exchanging the code of a callback: Botpress may send one again that takes long, and a desk
-// takes back what it has given for a code that comes twice.
-func (s *Source) begin(v signed) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.exchanging[v.Nonce] {
-		return false
-	}
-	s.exchanging[v.Nonce] = true
-	return true
-}
-
-func (s *Source) done(v signed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.exchanging, v.Nonce)
-}
-
-// connected stores the first token of an account, and that the state parameter has been used. Whatever was there before is over.
-func (s *Source) connected(ctx context.Context, t token, v signed) hitl.Webhook {
-	var r record
-	err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
-		r.set(s.client(), grant{Token: t})
+// spend notes that a state parameter is used, before its code is: Botpress may send a callback again that takes long, to whichever replica, and
+// a desk takes back what it has given for a code that comes twice.
+func (s *Source) spend(ctx context.Context, v signed) (r record, isNew bool, err error) {
+	err = s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
+		if isNew = !slices.Contains(r.Used, v); !isNew {
+			return nil
+		}
 		now := time.Now().Unix()
 		r.Used = append(slices.DeleteFunc(r.Used, func(u signed) bool { return u.Expires <= now }), v)
 		r.Used = r.Used[max(0, len(r.Used)-maxUsed):]
+		return nil
+	})
+	return r, isNew, err
+}
+
+// connected stores the first token of an account. Whatever was there before is over.
+func (s *Source) connected(ctx context.Context, t token) hitl.Webhook {
+	var r record
+	err := s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
+		r.set(s.client(), grant{Token: t})
 		return nil
 	})
 	if err != nil {

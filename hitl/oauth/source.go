@@ -54,13 +54,12 @@ type Source struct {
 	end    context.CancelFunc
 	saving sync.WaitGroup
 
-	mu         sync.Mutex // Guards what follows.
-	current    token
-	confirmed  time.Time       // When the current token was last known to be the one that is stored.
-	unsaved    *renewal        // It could not be stored.
-	retrying   bool            // It is tried again in the background.
-	withdrawn  string          // A claim of ours that was never used.
-	exchanging map[string]bool // The nonces of callbacks at work.
+	mu        sync.Mutex // Guards what follows.
+	current   token
+	confirmed time.Time // When the current token was last known to be the one that is stored.
+	unsaved   *renewal  // It could not be stored.
+	retrying  bool      // It is tried again in the background.
+	withdrawn string    // A claim of ours that was never used.
 }
 
 // ClientCredentials is a source that signs in as the client itself.
@@ -74,7 +73,7 @@ func newSource(in hitl.Installation, c Config, byCode bool) *Source {
 	if c.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect {
 		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	s := &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1), exchanging: map[string]bool{}}
+	s := &Source{in: in, config: c, byCode: byCode, jitter: 0.5 + rand.Float64()/2, turn: make(chan struct{}, 1)}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
