@@ -29,8 +29,9 @@ import (
 // that for success; a method that reports whether it created something says no.
 //
 // Between attempts there is a backoff with jitter, or the wait that the response
-// asks for; one that asks for none again gets the backoff. A wait that would pass the context's deadline is not begun: the call
-// fails at once with the error at hand.
+// asks for; one that asks for none again gets the backoff. A wait that would pass
+// the context's deadline is not begun: the call fails at once with the error at
+// hand.
 type Retry struct {
 	// Max is how many retries a call has after its first attempt. 0 means 3; a
 	// negative number means none.
@@ -98,7 +99,7 @@ func retryable(idempotent bool, failure error) bool {
 	case errors.As(failure, &dns) && dns.IsNotFound, errors.As(failure, &cert):
 		return false // permanent: the address is wrong
 	case errors.As(failure, &op) && op.Op == "dial":
-		return true
+		return true // nothing was sent, also if it took all the attempt's time
 	case network.late:
 		return false
 	case network.unsent:

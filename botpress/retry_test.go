@@ -692,3 +692,37 @@ func TestUploadWithoutAddress(t *testing.T) {
 		t.Errorf("file %q, error %v, after %d calls", f.ID, err, calls)
 	}
 }
+
+// However a transport reads a body, a call that is not idempotent is not sent
+// again after that.
+func TestWhatWasSentIsNotSentAgain(t *testing.T) {
+	for name, send := range map[string]func(*http.Request) error{
+		"read":   func(r *http.Request) error { _, err := io.ReadAll(r.Body); return err },
+		"copied": func(r *http.Request) error { _, err := io.Copy(io.Discard, r.Body); return err },
+		"read on a second connection": func(r *http.Request) error {
+			body, err := r.GetBody()
+			if err != nil {
+				return err
+			}
+			_, err = io.ReadAll(body)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			via := roundTrip(func(r *http.Request) (*http.Response, error) {
+				if calls++; send(r) != nil {
+					t.Error("the body cannot be read")
+				}
+				return nil, io.ErrUnexpectedEOF
+			})
+			c, err := botpress.New(botpress.Options{Token: "bp_pat_0123456789", HTTPClient: &http.Client{Transport: via}, Retry: botpress.Retry{Wait: time.Millisecond}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.CreateUser(t.Context(), botpress.CreateUserParams{}); err == nil || calls != 1 {
+				t.Errorf("error %v after %d calls, want one", err, calls)
+			}
+		})
+	}
+}

@@ -112,7 +112,7 @@ func (t *transport) call(ctx context.Context, p wireRequest) (*http.Response, er
 	req.Header = p.header
 	var body *content
 	if p.body != nil {
-		body = newContent(p.body)
+		body = newContent(p.body, new(atomic.Bool))
 		req.Body, req.ContentLength = body, int64(len(p.body))
 		req.GetBody = body.again
 	}
@@ -130,9 +130,9 @@ type content struct {
 	read  *atomic.Bool // shared by those who send it again
 }
 
-func newContent(body []byte) *content {
-	c := &content{whole: body, read: new(atomic.Bool)}
-	c.Reset(body)
+func newContent(whole []byte, read *atomic.Bool) *content {
+	c := &content{whole: whole, read: read}
+	c.Reset(whole)
 	return c
 }
 
@@ -149,11 +149,7 @@ func (c *content) WriteTo(w io.Writer) (int64, error) {
 func (c *content) Close() error { return nil }
 
 // again is for a transport that sends the request on another connection.
-func (c *content) again() (io.ReadCloser, error) {
-	next := &content{whole: c.whole, read: c.read}
-	next.Reset(c.whole)
-	return next, nil
-}
+func (c *content) again() (io.ReadCloser, error) { return newContent(c.whole, c.read), nil }
 
 func (t *transport) upload(ctx context.Context, p wireRequest) (*http.Response, error) {
 	req := t.uploads.R().SetContext(ctx).SetBody(p.body)

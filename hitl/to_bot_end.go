@@ -7,8 +7,8 @@ func (b *toBot) stopped(ctx context.Context, ses *session) error {
 	if ses.closed() {
 		return nil // by us, or reported before
 	}
-	current, err := b.sessions.refresh(ctx, ses) // another replica may have announced it
-	if err != nil || current.closed() {
+	ses, err := b.sessions.refresh(ctx, ses) // another replica may have announced it
+	if err != nil || ses.closed() {
 		return err
 	}
 	if err := b.events.emitStopped(ctx, ses); err != nil {

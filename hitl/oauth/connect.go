@@ -184,8 +184,8 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	return s.connected(working, newToken(t, ""))
 }
 
-// spend notes that a state parameter is used, before its code is: Botpress may send a callback again that takes long, to whichever replica, and
-// a desk takes back what it has given for a code that comes twice.
+// spend notes that a state parameter is used, before its code is: Botpress may send a callback again that takes long, to whichever
+// replica, and a desk takes back what it has given for a code that comes twice.
 func (s *Source) spend(ctx context.Context, v signed) (r record, isNew bool, err error) {
 	err = s.in.State.Update(ctx, StateName, &r, func(context.Context) error {
 		if isNew = !slices.Contains(r.Used, v); !isNew {

@@ -144,7 +144,11 @@ func TestBodiesInBrowser(t *testing.T) {
 	const want = "{\n  \"z\": 9007199254740993,\n  \"10\": 1.0,\n  \"2\": [],\n  \"x\": 1,\n  \"x\": {\n    \"y\": [\n      true,\n      {}\n    ]\n  },\n" +
 		"  \"text\": JSON in a text: {\n    \"id\": 1234567890123456789\n  },\n  \"quoted\": \"a \\\"{\\\" é\"\n}"
 	for _, tt := range []struct{ body, want string }{
-		{body, want}, {"[" + strings.Repeat(" ", 120_000) + "9007199254740993]", "[\n  9007199254740993\n]"}, {`"a"`, `"a"`}, {"no {json", "no {json"},
+		{body, want},
+		{"[" + strings.Repeat(" ", 120_000) + "9007199254740993]", "[\n  9007199254740993\n]"},
+		{`"a"`, `"a"`},
+		{"no {json", "no {json"},
+		{"[[],{}]", "[\n  [],\n  {}\n]"},
 	} {
 		seq := w.view.begin(exchange{row: row{From: atDesk, To: atBotpress, Operation: "body"}, body: []byte(tt.body)})
 		w.view.end(seq, outcome{status: http.StatusOK})
@@ -152,6 +156,11 @@ func TestBodiesInBrowser(t *testing.T) {
 		v.Clicks(fmt.Sprintf("#row-%d", seq))
 		v.Finds(fmt.Sprintf(`document.querySelector("#detail .json")?.textContent === %q`, tt.want))
 	}
+	const levels = 5_000
+	seq := w.view.begin(exchange{row: row{From: atDesk, To: atBotpress, Operation: "body"}, body: []byte(strings.Repeat("[", levels) + strings.Repeat("]", levels))})
+	v.Finds(fmt.Sprintf(`document.getElementById("row-%d")`, seq))
+	v.Clicks(fmt.Sprintf("#row-%d", seq))
+	v.Finds(fmt.Sprintf(`((text) => text.length < %d && text.replace(/\s/g, "").length === %d)(document.querySelector("#detail .json")?.textContent ?? "")`, 210*levels, 2*levels))
 	for _, problem := range v.Complaints(w.url) {
 		t.Error(problem)
 	}

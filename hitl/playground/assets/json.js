@@ -6,9 +6,9 @@ const large = 120_000; // Characters beyond which colours cost more than they ar
 export function pretty(text) {
   const all = document.createDocumentFragment();
   if (!isJSON(text)) all.append(text);
-  else if (text.length > large) all.append([...pieces(text, '')].map(([, piece]) => piece).join(''));
+  else if (text.length > large) all.append([...pieces(text, 0)].map(([, piece]) => piece).join(''));
   else {
-    for (const [kind, piece] of pieces(text, '')) {
+    for (const [kind, piece] of pieces(text, 0)) {
       if (kind) mark(all, kind, piece);
       else all.append(piece);
     }
@@ -27,19 +27,24 @@ function isJSON(text) {
 
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
 
+const deep = 50; // Levels beyond which nothing is indented any more: of thousands, the blanks would fill the memory.
+
 /** pieces indents JSON. It goes by the text, since a parsed number has lost its last digits, and a parsed object its order. */
-function* pieces(text, indent) {
+function* pieces(text, depth) {
   const tokens = text.match(token);
+  const line = () => `\n${'  '.repeat(Math.min(depth, deep))}`;
   const begins = (t) => t === '{' || t === '[', ends = (t) => t === '}' || t === ']';
   for (const [i, t] of tokens.entries()) {
     const next = tokens[i + 1];
     if (begins(t)) {
       yield ['', t];
-      if (!ends(next)) yield ['', `\n${indent += '  '}`];
+      depth++;
+      if (!ends(next)) yield ['', line()];
     } else if (ends(t)) {
-      if (!begins(tokens[i - 1])) yield ['', `\n${indent = indent.slice(2)}`];
+      depth--;
+      if (!begins(tokens[i - 1])) yield ['', line()];
       yield ['', t];
-    } else if (t === ',') yield ['', `,\n${indent}`];
+    } else if (t === ',') yield ['', `,${line()}`];
     else if (t === ':') yield ['', ': '];
     else if (!t.startsWith('"')) yield ['literal', t];
     else {
@@ -47,7 +52,7 @@ function* pieces(text, indent) {
       if (next === ':') yield ['key', JSON.stringify(value)];
       else if (/^\s*[[{]/.test(value) && isJSON(value)) {
         yield ['packed', 'JSON in a text: '];
-        yield* pieces(value, indent);
+        yield* pieces(value, depth);
       } else yield ['string', JSON.stringify(value)];
     }
   }
