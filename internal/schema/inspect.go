@@ -144,7 +144,7 @@ func (in *inspector) tag(path string, f reflect.StructField) {
 			in.refuse(path, "the jsonschema tag says %q, which means nothing", word)
 		case !applies(name, kind) && !applies(name, item):
 			in.refuse(path, "the jsonschema tag says %q, which means nothing for %s", word, describe(kind, item))
-		case !fits(name, argument, kind, item):
+		case !fits(name, argument, f.Type, kind, item):
 			in.refuse(path, "the jsonschema tag says %q, and %q is not a value for that", word, argument)
 		}
 		if isPair {
@@ -189,13 +189,13 @@ func applies(keyword, kind string) bool {
 // Schema are those of JavaScript.
 var goPattern = regexp.MustCompile(`(^|[^\\])(\\\\)*(\(\?[imsUP]|\\[AzQEC]|\\[pP][^{]|\[\[:)`)
 
-// fits reports whether a value is valid for a keyword. The library ignores other values without an error.
-func fits(keyword, value, kind, item string) bool {
+// fits reports whether a value is valid for a keyword of a field of type t. The library ignores other values without an error.
+func fits(keyword, value string, t reflect.Type, kind, item string) bool {
 	if kind == "array" && applies(keyword, item) {
 		if keyword == "default" && item != "string" {
 			return false // the library would make them strings
 		}
-		kind = item
+		t, kind = deref(t).Elem(), item
 	}
 	switch keyword {
 	case "minLength", "maxLength", "minItems", "maxItems":
@@ -206,19 +206,28 @@ func fits(keyword, value, kind, item string) bool {
 		return err == nil && !goPattern.MatchString(value)
 	case "uniqueItems":
 		return value == "true"
-	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "default", "example":
-		switch kind {
-		case "integer":
-			_, err := strconv.ParseInt(value, 10, 64)
-			return err == nil
-		case "number":
-			_, err := strconv.ParseFloat(value, 64)
-			return err == nil
-		case "boolean":
-			return value == "true" || value == "false"
+	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
+		if kind == "integer" {
+			return decodes(value, reflect.TypeFor[int64]())
 		}
+		return decodes(value, reflect.TypeFor[float64]())
+	case "enum", "default", "example":
+		if kind == "string" {
+			value = quote(value)
+		}
+		return decodes(value, t)
 	}
 	return true
+}
+
+// decodes reports whether a number, a boolean or a string in quotes can be decoded as a type.
+func decodes(value string, t reflect.Type) bool {
+	return value != "null" && value == strings.TrimSpace(value) && json.Unmarshal([]byte(value), reflect.New(t).Interface()) == nil
+}
+
+func quote(text string) string {
+	quoted, _ := json.Marshal(text) // a string can always be encoded
+	return string(quoted)
 }
 
 func describe(kind, item string) string {

@@ -31,7 +31,7 @@ type Union interface{ SchemaAnyOf() []reflect.Type }
 // Of returns the schema of the JSON encoding of type t. It replaces types that are keys of swap by their values.
 //
 // Of fails for types without a JSON encoding, types whose fields do not determine it, recursive types, and tags
-// that have no effect. The error names all such fields by their paths.
+// that have no effect or refuse their own values. The error names all such fields by their paths.
 func Of(t reflect.Type, swap map[reflect.Type]reflect.Type) (_ json.RawMessage, err error) {
 	if err := inspect(t, swap); err != nil {
 		return nil, err
@@ -44,6 +44,9 @@ func Of(t reflect.Type, swap map[reflect.Type]reflect.Type) (_ json.RawMessage, 
 	m := maker{swap}
 	s := m.reflect(t)
 	finish(s)
+	if err := inspectValues(s); err != nil {
+		return nil, err
+	}
 	return json.Marshal(s)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/invopop/jsonschema"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/schema"
@@ -17,7 +18,7 @@ import (
 type everything struct {
 	Text     string            `json:"text" jsonschema:"title=Text\\, please,minLength=1,maxLength=9,pattern=^a{1\\,2}$" jsonschema_description:"One, two"`
 	Choice   string            `json:"choice,omitempty" jsonschema:"enum=low,enum=high,default=low,example=high"`
-	Count    int               `json:"count,omitzero" jsonschema:"minimum=1,maximum=10,multipleOf=2,default=0,enum=2,enum=4"`
+	Count    int               `json:"count,omitzero" jsonschema:"minimum=0,maximum=10,multipleOf=2,default=0,enum=0,enum=4"`
 	Ratio    *float64          `json:"ratio" jsonschema:"exclusiveMinimum=0,exclusiveMaximum=0.5"`
 	On       bool              `json:"on,omitempty" jsonschema:"default=false"`
 	Tags     []string          `json:"tags,omitempty" jsonschema:"minItems=1,maxItems=3,uniqueItems=true,enum=a,enum=b"`
@@ -54,7 +55,7 @@ func TestOf(t *testing.T) {
 		"properties": {
 			"text": {"type": "string", "description": "One, two", "minLength": 1, "maxLength": 9, "pattern": "^a{1,2}$", "x-zui": {"title": "Text, please"}},
 			"choice": {"type": "string", "enum": ["low", "high"], "default": "low", "examples": ["high"]},
-			"count": {"type": "integer", "minimum": 1, "maximum": 10, "multipleOf": 2, "default": 0, "enum": [2, 4]},
+			"count": {"type": "integer", "minimum": 0, "maximum": 10, "multipleOf": 2, "default": 0, "enum": [0, 4]},
 			"ratio": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5},
 			"on": {"type": "boolean", "default": false},
 			"tags": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "minItems": 1, "maxItems": 3, "uniqueItems": true},
@@ -190,6 +191,93 @@ func TestOfTagsThatSayNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want) })
 	}
+}
+
+// What a tag names must be accepted where it is used: a default that is refused would end each start of a session.
+func TestOfValuesThatAreRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		typ  reflect.Type
+		want []string
+	}{
+		"default that is not in the enum": {reflect.TypeFor[struct {
+			Inner struct {
+				Region string `json:"region" jsonschema:"enum=eu,enum=us,default=uk"`
+			} `json:"inner"`
+		}](), []string{`inner.region: its default "uk" is refused by its own schema: it must be one of eu, us`}},
+		"default without the pattern": {reflect.TypeFor[struct {
+			A string `jsonschema:"pattern=^[a-z]+$,default=EU"`
+		}](), []string{`A: its default "EU" is refused by its own schema: it does not match ^[a-z]+$`}},
+		"empty default": {reflect.TypeFor[struct {
+			A string `jsonschema:"minLength=1,default="`
+		}](), []string{`A: its default "" is refused by its own schema: it must have at least 1 characters`}},
+		"default without the format": {reflect.TypeFor[struct {
+			A string `jsonschema:"format=email,default=desk"`
+		}](), []string{`A: its default "desk" is refused by its own schema: it is not a valid email`}},
+		"default that is too small": {reflect.TypeFor[struct {
+			A []struct {
+				B int `jsonschema:"minimum=1,default=0"`
+			}
+		}](), []string{`A[].B: its default 0 is refused by its own schema: it must be at least 1`}},
+		"default of too few": {reflect.TypeFor[struct {
+			A []string `jsonschema:"minItems=2,default=a"`
+		}](), []string{`A: its default ["a"] is refused by its own schema: it must have at least 2 items`}},
+		"item of a default that is not in the enum": {reflect.TypeFor[struct {
+			A []string `jsonschema:"enum=a,default=b"`
+		}](), []string{`A: its default ["b"] is refused by its own schema: [0] must be one of a`}},
+		"example": {reflect.TypeFor[struct {
+			A map[string]struct {
+				B float64 `jsonschema:"exclusiveMaximum=1,example=1"`
+			}
+		}](), []string{`A[].B: its example 1 is refused by its own schema: it must be less than 1`}},
+		"value of an enum": {reflect.TypeFor[struct {
+			A string `jsonschema:"maxLength=2,enum=eu,enum=asia"`
+			B []int  `jsonschema:"multipleOf=2,enum=1"`
+		}](), []string{
+			`A: its enum value "asia" is refused by its own schema: it must have at most 2 characters`,
+			`B[]: its enum value 1 is refused by its own schema: it must be a multiple of 2`,
+		}},
+		"default from a method": {reflect.TypeFor[struct {
+			A describes `json:"a"`
+		}](), []string{`a: its default 7 is refused by its own schema: it is of the type number and must be string`}},
+		"bounds that exclude everything": {reflect.TypeFor[struct {
+			A string   `jsonschema:"minLength=3,maxLength=2"`
+			B []string `jsonschema:"minItems=3,maxItems=2"`
+			C int      `jsonschema:"minimum=10,maximum=9"`
+			D float64  `jsonschema:"minimum=1,exclusiveMaximum=1"`
+			E float64  `jsonschema:"exclusiveMinimum=1,maximum=1"`
+		}](), []string{
+			"A: its minLength is above its maxLength", "B: its minItems are more than its maxItems",
+			"C: no number is within its bounds", "D: no number is within its bounds", "E: no number is within its bounds",
+		}},
+		"values that the Go type cannot hold": {reflect.TypeFor[struct {
+			A int8      `jsonschema:"default=128"`
+			B uint      `jsonschema:"enum=-1"`
+			C float32   `jsonschema:"example=1e40"`
+			D time.Time `jsonschema:"default=tomorrow"`
+			E []byte    `jsonschema:"default=?"`
+			F float64   `jsonschema:"default=NaN"`
+			G int       `jsonschema:"minimum=+1"`
+			H int       `jsonschema:"default=null"`
+			I int       `jsonschema:"default= 1"`
+			J []int8    `jsonschema:"enum=128"`
+		}](), []string{
+			`A: the jsonschema tag says "default=128", and "128" is not a value for that`,
+			`B: the jsonschema tag says "enum=-1", and "-1" is not`, `C: the jsonschema tag says "example=1e40", and`,
+			`D: the jsonschema tag says "default=tomorrow", and`, `E: the jsonschema tag says "default=?", and`,
+			`F: the jsonschema tag says "default=NaN", and`, `G: the jsonschema tag says "minimum=+1", and`,
+			`H: the jsonschema tag says "default=null", and`, `I: the jsonschema tag says "default= 1", and`,
+			`J: the jsonschema tag says "enum=128", and`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, tc.typ, tc.want...) })
+	}
+}
+
+// describes is a type whose own schema refuses its default.
+type describes struct{}
+
+func (describes) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Default: 7}
 }
 
 // A field with a default may be left out, also in the schema: the official tools never demand what has one.
