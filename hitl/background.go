@@ -182,6 +182,9 @@ func (s *Server) background(ctx context.Context, c *connection, name string, tim
 			done.Status, done.ErrorID = f.status, f.body.ID
 		}
 		s.report(ctx, done, seen)
+		if err != nil {
+			c.toDesk.owner.tell(ctx, err)
+		}
 	}()
 	return do(ctx)
 }

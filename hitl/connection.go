@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hitl-go/sdk/botpress"
+	"github.com/hitl-go/sdk/hitl/bplog"
 	"github.com/hitl-go/sdk/internal/lease"
 	"github.com/hitl-go/sdk/internal/redact"
 )
@@ -85,6 +86,7 @@ func (s *Server) start(c *connection) {
 // assemble gives each part of a connection what it works with.
 func (s *Server) assemble(in Installation, adapter Integration[any]) *connection {
 	def, api, log, scope, leases := &s.def, in.Client, in.Logger, scopeOf(in), in.State.leases
+	owner := &toOwner{log: log, shown: bplog.Is(s.opts.Logger.Handler())}
 	sessions := &sessions{
 		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
 		locks: &s.memory.conversations, starts: &s.memory.starts,
@@ -92,7 +94,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		activationDelay: s.opts.ActivationDelay, opensFor: redeliveryWindow + s.opts.Timeout + ackGrace,
 	}
 	identities := &identities{
-		api: api, def: def, log: log, scope: scope, locks: &s.memory.users, clock: &s.clock,
+		api: api, def: def, log: log, owner: owner, scope: scope, locks: &s.memory.users, clock: &s.clock,
 		linked:   cache[linkedUser]{s.memory.linked, scope},
 		speakers: cache[speaker]{s.memory.speakers, scope}, agents: cache[string]{s.memory.agents, scope},
 		profiles: cache[*profile]{s.memory.profiles, scope}, connection: rand.Text(),
@@ -100,7 +102,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[whose]{s.memory.seenMessages, scope}
 	toDesk := &toDesk{
-		in: in, adapter: adapter, def: def, log: log, sessions: sessions, identities: identities, leases: leases, events: events,
+		in: in, adapter: adapter, def: def, log: log, owner: owner, sessions: sessions, identities: identities, leases: leases, events: events,
 		decodeSession: s.decodeSession, timeout: s.opts.Timeout,
 		seenMessages: seen, pendingAcks: cache[pendingAck]{s.memory.pendingAcks, scope},
 		startedRefs: cache[Ref]{s.memory.startedRefs, scope}, stopWanted: cache[bool]{s.memory.stopWanted, scope},

@@ -22,6 +22,7 @@ type identities struct {
 	api      *botpress.Client
 	def      *Definition
 	log      *slog.Logger
+	owner    *toOwner
 	scope    scope
 	locks    *keyed.Mutex[memoryKey]
 	clock    *clock
@@ -210,7 +211,7 @@ func (i *identities) readAgent(ctx context.Context, adapter Integration[any], a 
 		p = &profile{at: i.clock.now()}
 		switch p.Agent, err = desk.ReadAgent(ctx, a.ID); {
 		case isPermanent(err): // must not cost the end user a reply
-			i.log.WarnContext(ctx, "an agent cannot be read", "agent", a.ID, "error", err)
+			i.owner.warn(ctx, "an agent cannot be read", err, "agent", a.ID)
 			return author{Agent: a}, true, nil
 		case err != nil:
 			return author{}, false, fmt.Errorf("hitl: read agent %s: %w", a.ID, err)

@@ -18,8 +18,9 @@ import (
 // Operation describes one that was answered, or work of the server's own accord, for [Options.OnOperation].
 type Operation struct {
 	// Name is what Botpress calls it, such as action_triggered, and "unknown" for anything else. The server's own work is
-	// called retry, sweep, receive or reconcile. Action is the name of the action, if it was one that the integration has.
-	// There are only as many of both as an integration has, so they serve as labels of metrics.
+	// called retry, sweep, receive or reconcile; receive is a delivery of the adapter's Receive, or an error that it has
+	// returned. Action is the name of the action, if it was one that the integration has. There are only as many of both as
+	// an integration has, so they serve as labels of metrics.
 	Name   string
 	Action string
 

@@ -194,6 +194,8 @@ func (d *toDesk) leaseOutbox(ctx context.Context, ses *session) (release func(),
 // staleAfter is how old what is known of a session may be when a message is sent to it.
 const staleAfter = time.Second
 
+const refusedMessage = "the desk refused a message"
+
 // deliverAll delivers messages in order, and stops at the first one that the desk does not take now. A message that the desk
 // refuses is marked, so that it blocks nobody. The error is that of the target.
 //
@@ -220,7 +222,7 @@ func (d *toDesk) deliverAll(ctx context.Context, ses *session, readAt time.Time,
 			if o.id == target.id {
 				return err
 			}
-			d.log.WarnContext(ctx, "the desk refused a message", "message", o.id, "error", err)
+			d.owner.warn(ctx, refusedMessage, err, "message", o.id)
 		case o.id == target.id:
 			return markedError{err}
 		default:
@@ -258,8 +260,10 @@ func (d *toDesk) flush(ctx context.Context, ses *session) (left []outgoing, err 
 	if pending, left, err = d.undelivered(ctx, ses); err != nil || len(pending) == 0 {
 		return left, err
 	}
-	err = d.deliverAll(ctx, ses, time.Time{}, pending, pending[len(pending)-1])
+	last := pending[len(pending)-1]
+	err = d.deliverAll(ctx, ses, time.Time{}, pending, last)
 	if err != nil && isPermanent(err) {
+		d.owner.warn(ctx, refusedMessage, err, "message", last.id)
 		err = nil
 	}
 	return left, err

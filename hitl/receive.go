@@ -22,13 +22,22 @@ func (c *connection) receive(r Receiver) {
 			if time.Since(start) > longestBackoff {
 				backoff = time.Second // it has worked for a while
 			}
-			c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", backoff, "error", err)
+			c.receiveReturned(ctx, err, backoff)
 			if sleep.For(ctx, backoff+sleep.Jitter(backoff/5)) != nil {
 				return
 			}
 			backoff = min(2*backoff, longestBackoff)
 		}
 	})
+}
+
+// receiveReturned reports that Receive has failed, as an operation.
+func (c *connection) receiveReturned(ctx context.Context, err error, again time.Duration) {
+	if err == nil {
+		c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", again)
+		return
+	}
+	_ = c.background.run(ctx, "receive", c.toDesk.timeout, func(context.Context) error { return err })
 }
 
 func (c *connection) receiveOnce(ctx context.Context, r Receiver) (err error) {

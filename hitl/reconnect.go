@@ -46,7 +46,7 @@ func (s *Server) unconnected(ctx context.Context, op operation, cause error) (re
 		return response{}, cause
 	}
 	if closing {
-		c.toDesk.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", cause)
+		c.toDesk.owner.warn(ctx, toldLater, cause)
 	}
 	return jsonResponse(wire.Output{Output: struct{}{}})
 }

@@ -13,6 +13,7 @@ type toDesk struct {
 	adapter    Integration[any]
 	def        *Definition
 	log        *slog.Logger
+	owner      *toOwner
 	sessions   *sessions
 	identities *identities
 	leases     *leases

@@ -14,6 +14,8 @@ import (
 	"github.com/hitl-go/sdk/internal/wire"
 )
 
+const toldLater = "the desk cannot be told now that a session has ended; it will be told later"
+
 // stopHitl ends a session in the desk, after what was said in it. It retries a few times, for half of its time at most. If the desk still fails,
 // the session ends all the same: an error would keep the plugin from telling the end user. It is closing then, and the desk is
 // told by whoever reconciles it. Only a refusal is final, and answered.
@@ -47,7 +49,7 @@ func (d *toDesk) stopHitl(ctx context.Context, input json.RawMessage) error {
 	if !closing {
 		return err
 	}
-	d.log.WarnContext(ctx, "the desk cannot be told now that a session has ended; it will be told later", "error", err)
+	d.owner.warn(ctx, toldLater, err)
 	return nil
 }
 
@@ -125,7 +127,7 @@ func (d *toDesk) stopAgain(ctx context.Context, ses *session) {
 		err = d.end(ctx, current)
 	}
 	if err != nil && !isPermanent(err) && !unknownID(err) {
-		d.log.WarnContext(ctx, "the session may be open in the desk although it has ended", "error", err)
+		d.owner.warn(ctx, "the session may be open in the desk although it has ended", err)
 		d.retry(ses.conversationID, err)
 	}
 }
@@ -139,7 +141,12 @@ func (d *toDesk) reconcile(ctx context.Context, ses *session) error {
 		}
 		return err
 	}
-	if err := d.end(ctx, ses); err != nil && !isPermanent(err) {
+	err := d.end(ctx, ses)
+	if err != nil && isPermanent(err) {
+		d.owner.warn(ctx, "the desk refused to end a session", err)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("hitl: end the session in the desk: %w", err)
 	}
 	return nil
@@ -151,7 +158,7 @@ func (d *toDesk) reconcileMarked(ctx context.Context, ses *session) {
 		return
 	}
 	if err := d.reconcile(ctx, ses); err != nil {
-		d.log.WarnContext(ctx, "a session could not be reconciled; it will be later", "error", err)
+		d.owner.warn(ctx, "a session could not be reconciled; it will be later", err)
 		d.retry(ses.conversationID, err)
 	}
 }

@@ -1,0 +1,53 @@
+package hitl
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hitl-go/sdk/hitl/bplog"
+)
+
+// toOwner tells the bot's owner of errors that no answer has.
+type toOwner struct {
+	log   *slog.Logger // of the installation
+	shown bool         // Botpress shows it to the owner
+
+	mu   sync.Mutex
+	said string // what the owner was told last
+	at   time.Time
+}
+
+// sayAgainAfter is when the owner is told the same again: attempts go on for a day.
+const sayAgainAfter = time.Hour
+
+// warn logs an error, and tells the owner if it is one that they are to read.
+func (o *toOwner) warn(ctx context.Context, message string, err error, attrs ...any) {
+	//nolint:sloglint // It is a constant at each call.
+	o.log.WarnContext(ctx, message, append(attrs, "error", err)...)
+	o.tell(ctx, err)
+}
+
+// tell is warn for an error that is in the log already.
+func (o *toOwner) tell(ctx context.Context, err error) {
+	f := failureOf(err)
+	forOwner := (f.status == http.StatusBadRequest || isTemporary(err)) && !errors.As(err, new(*statusError))
+	if !o.shown || !forOwner || !o.isNews(f.body.Message) {
+		return
+	}
+	//nolint:sloglint // In this format, the message is what the owner reads.
+	o.log.LogAttrs(ctx, slog.LevelError, f.body.Message, bplog.ForBotOwner())
+}
+
+func (o *toOwner) isNews(message string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if message == o.said && time.Since(o.at) < sayAgainAfter {
+		return false
+	}
+	o.said, o.at = message, time.Now()
+	return true
+}
