@@ -70,7 +70,7 @@ func (s *Server) equip(in Installation, mask *redact.Masker) Installation {
 	in.HTTPClient = &own
 	in.Client = s.client.With(botpress.Scope{BotID: in.BotID, IntegrationID: in.IntegrationID, IntegrationAlias: in.Alias})
 	leases := &leases{api: lease.Leases{API: in.Client, Now: s.clock.now}, log: in.Logger, ttl: s.opts.Timeout + 10*time.Second}
-	in.State = State{client: in.Client, integrationID: in.IntegrationID, leases: leases}
+	in.State = State{declared: s.def.States, client: in.Client, integrationID: in.IntegrationID, leases: leases}
 	return in
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/internal/strictjson"
@@ -46,6 +47,7 @@ type Installation struct {
 // State is the integration's own memory in Botpress, shared by all replicas: the states of the installation. A state has a
 // name, which the [Definition] must declare, and holds a JSON object.
 type State struct {
+	declared      []StateDefinition
 	client        *botpress.Client
 	integrationID string
 	leases        *leases
@@ -53,6 +55,9 @@ type State struct {
 
 // Get reads the state into v, a pointer to a struct or map, and reports whether there was one.
 func (s State) Get(ctx context.Context, name string, v any) (bool, error) {
+	if err := s.check(name); err != nil {
+		return false, err
+	}
 	state, err := s.client.GetState(ctx, s.key(name))
 	if errors.Is(err, botpress.ErrNotFound) {
 		return false, nil
@@ -68,6 +73,9 @@ func (s State) Get(ctx context.Context, name string, v any) (bool, error) {
 
 // Set stores v, a struct or map; nil deletes the state. The last writer wins.
 func (s State) Set(ctx context.Context, name string, v any) error {
+	if err := s.check(name); err != nil {
+		return err
+	}
 	var p botpress.SetStateParams
 	if v != nil {
 		payload, err := json.Marshal(v)
@@ -87,6 +95,9 @@ func (s State) Set(ctx context.Context, name string, v any) error {
 // error of change stores nothing, and what it leaves as it was is not written. The lease is that of all states of the installation, and ends a little after
 // [Options.Timeout]: change should be quick, and must not call Update.
 func (s State) Update(ctx context.Context, name string, v any, change func(context.Context) error) error {
+	if err := s.check(name); err != nil {
+		return err
+	}
 	key := s.key(stateUpdate)
 	held, err := s.leases.acquireKey(ctx, key, nil)
 	if err != nil {
@@ -107,6 +118,14 @@ func (s State) Update(ctx context.Context, name string, v any, change func(conte
 		return nil
 	}
 	return s.Set(ctx, name, v)
+}
+
+// check reports a state that Botpress does not have, in words that say where to add it.
+func (s State) check(name string) error {
+	if slices.ContainsFunc(s.declared, func(d StateDefinition) bool { return d.Name == name }) {
+		return nil
+	}
+	return fmt.Errorf("hitl: the state %q is not declared: add it to Definition.States", name)
 }
 
 func (s State) key(name string) botpress.StateKey {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/hitl"
 	"github.com/hitl-go/sdk/internal/acme"
@@ -61,6 +62,30 @@ func TestStateUpdate(t *testing.T) {
 			t.Errorf("after 12 changes at 3 replicas, and one more: %s", body)
 		}
 	})
+}
+
+// A state that Botpress does not have is a mistake of the author's, and the error says where to mend it.
+func TestUndeclaredState(t *testing.T) {
+	const want = `hitl: the state "Counter" is not declared: add it to Definition.States`
+	var in hitl.Installation
+	desk := &fakeDesk{connect: func(_ context.Context, i hitl.Installation, _ fakeConfig) error {
+		in = i
+		return nil
+	}}
+	s := desk.server(t, hitl.Options{SweepEvery: -1, Botpress: botpress.Options{HTTPClient: &http.Client{
+		Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errDown }),
+	}}})
+	shutDown(t, s)
+	ask(s, request(createUser))
+	ctx, change := t.Context(), func(context.Context) error { return nil }
+	_, err := in.State.Get(ctx, "Counter", &counter{})
+	for method, err := range map[string]error{
+		"Get": err, "Set": in.State.Set(ctx, "Counter", counter{}), "Update": in.State.Update(ctx, "Counter", &counter{}, change),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", method, err, want)
+		}
+	}
 }
 
 // repeatingDesk sees whether messages come again.

@@ -136,10 +136,10 @@ func (s *Source) at(r record) oauth2.Config {
 func (s *Source) start(ctx context.Context) hitl.Webhook {
 	var r record
 	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
-		return s.failed(ctx, http.StatusServiceUnavailable, "Botpress cannot be reached. Try again in a few minutes.", err)
+		return s.unread(ctx, err)
 	}
 	if r.WebhookURL == "" {
-		return s.failed(ctx, http.StatusConflict, "The integration is not registered yet. Save its configuration in Botpress, and try again.", nil)
+		return s.failed(ctx, http.StatusConflict, "The integration is not registered yet. Save its configuration in Botpress, and try again.", errUnregistered)
 	}
 	v := signed{Nonce: rand.Text(), Expires: time.Now().Add(stateLife).Unix()}
 	c := s.at(r)
@@ -153,7 +153,7 @@ func (s *Source) start(ctx context.Context) hitl.Webhook {
 func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	var r record
 	if _, err := s.in.State.Get(ctx, StateName, &r); err != nil {
-		return s.failed(ctx, http.StatusServiceUnavailable, "Botpress cannot be reached. Try to connect again in a few minutes.", err)
+		return s.unread(ctx, err)
 	}
 	v, err := r.check(s.in.WebhookID, q.Get("state"))
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Source) callback(ctx context.Context, q url.Values) hitl.Webhook {
 	}
 	r, isNew, err := s.spend(ctx, v)
 	if err != nil {
-		return s.failed(ctx, http.StatusServiceUnavailable, "Botpress cannot be reached. Try to connect again in a few minutes.", err)
+		return s.unread(ctx, err)
 	}
 	if !isNew {
 		return page(http.StatusConflict, s.config.Desk, "This link has been used already. If "+s.config.Desk+" is connected in half a minute, there is nothing more to do. Else connect again from the configuration of the integration.")
@@ -210,7 +210,7 @@ func (s *Source) connected(ctx context.Context, t token) hitl.Webhook {
 		return s.failed(ctx, http.StatusServiceUnavailable, "The sign-in could not be stored. Connect again from the configuration of the integration.", err)
 	}
 	s.mu.Lock()
-	s.current, s.confirmed, s.unsaved = t, time.Now(), nil
+	s.current, s.confirmed, s.unsaved, s.refused = t, time.Now(), nil, nil
 	s.mu.Unlock()
 	s.show(ctx, botpress.Set(s.in.WebhookID))
 	if s.config.Connected != nil {
@@ -233,6 +233,15 @@ func (s *Source) show(ctx context.Context, identifier botpress.Optional[string])
 	if err := s.in.Client.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{Identifier: identifier}); err != nil {
 		s.in.Logger.WarnContext(ctx, "Botpress does not show whether the account is connected", "error", err)
 	}
+}
+
+// errUnregistered is for the author of an integration whose configuration has been saved.
+var errUnregistered = errors.New("the webhook's URL is not known: nobody has saved the configuration, or the adapter's Register does not call Source.Register")
+
+// unread is the page of a state that cannot be read, or written.
+func (s *Source) unread(ctx context.Context, cause error) hitl.Webhook {
+	return s.failed(ctx, http.StatusServiceUnavailable,
+		"What Botpress stores for the integration cannot be read. Try to connect again in a few minutes. If that does not help, the log of the integration has the reason.", cause)
 }
 
 // failed is a page that says what to do.

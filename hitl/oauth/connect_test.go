@@ -277,3 +277,37 @@ func TestStateOutageWhileConfirmed(t *testing.T) {
 		}
 	})
 }
+
+// What the author of an integration has forgotten is in the log, and no page says that Botpress is to blame.
+func TestForgotten(t *testing.T) {
+	for forgotten, want := range map[string]string{
+		"state":    `the state \"oauth\" is not declared: add it to Definition.States`,
+		"register": "the adapter's Register does not call Source.Register",
+	} {
+		t.Run(forgotten, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, setup{byCode: true, forgets: forgotten})
+				w.log.Reset()
+				status, _, body := w.visit(w.in.WebhookURL + "/oauth/start")
+				if status < 400 || strings.Contains(body, "Botpress cannot be reached") || !strings.Contains(w.log.String(), want) {
+					t.Errorf("answered %d %s, and the log is\n%s", status, body, w.log)
+				}
+			})
+		})
+	}
+}
+
+// The page of consent has what the author has put into its address, such as Google's access_type.
+func TestParametersOfConsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true, config: func(c *oauth.Config) { c.Endpoint.AuthURL += "?access_type=offline" }})
+		_, consent, _ := w.visit(w.in.WebhookURL + "/oauth/start")
+		u, err := url.Parse(consent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := u.Query(); q.Get("access_type") != "offline" || q.Get("client_id") != "client" || q.Get("state") == "" {
+			t.Errorf("the page of consent is %s", consent)
+		}
+	})
+}

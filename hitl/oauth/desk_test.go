@@ -24,6 +24,7 @@ type desk struct {
 	codes    map[string]code
 	spent    map[string]int // The family of a code that was used.
 	issued   int
+	asked    int // Requests for tokens.
 	families int
 	reused   int
 	calls    int
@@ -89,6 +90,7 @@ func refuse(w http.ResponseWriter, status int, kind string) {
 func (d *desk) issue(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.asked++
 	fault := 1
 	if len(d.faults) > 0 {
 		fault, d.faults = d.faults[0], d.faults[1:]

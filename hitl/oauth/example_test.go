@@ -24,3 +24,21 @@ func Example() {
 	fmt.Println(definition.Name, definition.Version, len(definition.States))
 	// Output: acme 1.0.0 1
 }
+
+// Parameters of the page of consent stand in its address, those of requests for a token in Params.
+func ExampleConfig() {
+	c := struct{ URL, ClientID, ClientSecret string }{URL: "https://acme.example.com", ClientID: "id"}
+	config := oauth.Config{
+		Desk:   "Acme",                                        // in what people read
+		Params: map[string]string{"audience": "https://acme"}, // in requests for a token
+		Config: oauth2.Config{
+			ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: []string{"tickets:write"},
+			Endpoint: oauth2.Endpoint{
+				AuthURL:  c.URL + "/authorize?access_type=offline", // its parameters stay
+				TokenURL: c.URL + "/oauth/tokens",
+			},
+		},
+	}
+	fmt.Println(config.AuthCodeURL("state"))
+	// Output: https://acme.example.com/authorize?access_type=offline&client_id=id&response_type=code&scope=tickets%3Awrite&state=state
+}

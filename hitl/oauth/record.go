@@ -156,6 +156,9 @@ func (s *Source) look(ctx context.Context, rejected string) (t token, done bool,
 	g := r.Grants[s.client()]
 	do, err := s.next(g, rejected)
 	if do == renewToken {
+		if err := s.stillRefused(); err != nil {
+			return token{}, false, err
+		}
 		if g, do, err = s.claim(ctx, rejected); err == nil && do == renewToken {
 			t, err = s.renew(ctx, g)
 			t.forced = rejected != "" && err == nil
@@ -169,6 +172,20 @@ func (s *Source) look(ctx context.Context, rejected string) (t token, done bool,
 		s.keep(g.Token)
 	}
 	return g.Token, do == useToken, nil
+}
+
+// refusedFor is how long a desk is not asked for a token that has refused the client: its answer would be the same, and some desks
+// lock out who asks too often.
+const refusedFor = 30 * time.Second
+
+// stillRefused returns the desk's last refusal, as long as it counts.
+func (s *Source) stillRefused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.refusedAt) < refusedFor {
+		return s.refused
+	}
+	return nil
 }
 
 const (
@@ -243,7 +260,11 @@ func (s *Source) renew(ctx context.Context, g grant) (token, error) {
 		if s.byCode {
 			text += " If they are right, connect %[1]s again."
 		}
-		return token{}, errors.Join(s.ownerError(text, refused.code), problem)
+		problem = errors.Join(s.ownerError(text, refused.code), problem)
+		s.mu.Lock()
+		s.refused, s.refusedAt = problem, time.Now()
+		s.mu.Unlock()
+		return token{}, problem
 	}
 	s.settle(ctx, id, func(g *grant) { g.Claim = nil })
 	return token{}, problem

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,8 @@ type Source struct {
 	unsaved   *renewal  // It could not be stored.
 	retrying  bool      // It is tried again in the background.
 	withdrawn string    // A claim of ours that was never used.
+	refused   error     // The desk has refused the client,
+	refusedAt time.Time // at this time.
 }
 
 // ClientCredentials is a source that signs in as the client itself.
@@ -206,6 +209,6 @@ func (s *Source) client() string {
 	if s.byCode {
 		secret = "" // A new one does not end what somebody has connected. Else a wrong one is to be noticed.
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t", c.Endpoint.TokenURL, c.ClientID, secret, strings.Join(c.Scopes, " "), s.byCode))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t", c.Endpoint.TokenURL, c.ClientID, secret, strings.Join(slices.Sorted(slices.Values(c.Scopes)), " "), s.byCode))
 	return hex.EncodeToString(sum[:8])
 }

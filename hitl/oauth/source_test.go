@@ -301,6 +301,40 @@ func TestOtherClient(t *testing.T) {
 	})
 }
 
+// The order of scopes means nothing, RFC 6749, section 3.3: a new version that writes them in another one disconnects nobody.
+func TestOrderOfScopes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{byCode: true})
+		w.connect()
+		scopes := []string{"write", "read"}
+		other := w.replica(setup{byCode: true, config: func(c *oauth.Config) { c.Scopes = scopes }})
+		if err := other.get("/tickets"); err != nil || scopes[0] != "write" {
+			t.Errorf("%v, and the scopes are %q", err, scopes)
+		}
+	})
+}
+
+// A desk that has refused the client is not asked at each call: some lock out who asks too often. It is asked again soon.
+func TestRefusedClientIsNotAskedForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, setup{secret: "secret-wrong"})
+		before := w.desk.asked
+		for range 20 {
+			if said := ownerReads(w.adapters[0].get("/tickets")); !strings.Contains(said, "does not accept the client") {
+				t.Errorf("the owner reads %q", said)
+			}
+		}
+		if n := w.desk.asked - before; n != 1 {
+			t.Errorf("20 calls have asked %d times", n)
+		}
+		wait(31 * time.Second)
+		_ = w.adapters[0].get("/tickets")
+		if n := w.desk.asked - before; n != 2 {
+			t.Errorf("half a minute later, it was asked %d times in all, want twice", n)
+		}
+	})
+}
+
 // The token goes to the desk's API and nowhere else. A body is sent again as it was.
 func TestClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

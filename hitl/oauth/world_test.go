@@ -53,6 +53,7 @@ type settings struct {
 type adapter struct {
 	w      *world
 	source *oauth.Source
+	deaf   bool // Its Register does nothing.
 	api    *http.Client
 	desk   *http.Client // Of the installation.
 }
@@ -79,6 +80,9 @@ func (a *adapter) HandleWebhook(ctx context.Context, r *http.Request) (hitl.Webh
 }
 
 func (a *adapter) Register(ctx context.Context, webhookURL string) error {
+	if a.deaf {
+		return nil
+	}
 	connected, err := a.source.Register(ctx, webhookURL)
 	if err != nil || !connected {
 		return err
@@ -111,6 +115,7 @@ type setup struct {
 	sweepEvery time.Duration // Zero: never, so that register is not called hourly either.
 	config     func(*oauth.Config)
 	connected  func(context.Context, string) error
+	forgets    string // What the author has forgotten: "state" and Register, or "register" alone.
 }
 
 func newWorld(t *testing.T, replicas int, s setup) *world {
@@ -159,7 +164,7 @@ func (w *world) replica(s setup) *adapter {
 		if s.byCode {
 			source = oauth.AuthorizationCode(in, config)
 		}
-		a := &adapter{w: w, source: source, api: source.Client("http://desk.test"), desk: in.HTTPClient}
+		a := &adapter{w: w, deaf: s.forgets != "", source: source, api: source.Client("http://desk.test"), desk: in.HTTPClient}
 		made <- a
 		return a, nil
 	}
@@ -174,7 +179,11 @@ func (w *world) replica(s setup) *adapter {
 		return w.network.DialContext(ctx, network, addr)
 	}}}
 	w.clients = append(w.clients, client)
-	server, err := hitl.NewServer(hitl.Definition{Name: "signing-in", Version: "1.0.0", States: []hitl.StateDefinition{oauth.State()}}, connect, &hitl.Options{
+	definition := hitl.Definition{Name: "signing-in", Version: "1.0.0", States: []hitl.StateDefinition{oauth.State()}}
+	if s.forgets == "state" {
+		definition.States = nil
+	}
+	server, err := hitl.NewServer(definition, connect, &hitl.Options{
 		Botpress: botpress.Options{BaseURL: "http://botpress.test", Token: w.cloud.Token, HTTPClient: client},
 		Secrets:  []string{signingSecret}, HTTPClient: client, SweepEvery: s.sweepEvery, Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),
 	})
