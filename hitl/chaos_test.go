@@ -142,7 +142,7 @@ func (w *world) everythingFails(p float64) (lift func()) {
 	for _, operation := range []string{botpresstest.AnyAPICall, botpresstest.AnyDispatch} {
 		for _, kind := range []botpresstest.FaultKind{
 			botpresstest.DropBefore, botpresstest.DropAfter, botpresstest.Reset, botpresstest.Delay,
-			botpresstest.RateLimited, botpresstest.Unavailable, botpresstest.InternalError,
+			botpresstest.BadGateway, botpresstest.RateLimited, botpresstest.Unavailable, botpresstest.InternalError,
 		} {
 			if operation == botpresstest.AnyDispatch && kind == botpresstest.RateLimited {
 				continue // a 4xx is an answer of ours, and never one that Botpress would ask again after

@@ -368,7 +368,9 @@ func (w *world) workAtOnce(jane *botpresstest.EndUser) {
 
 // Who does not know whether an agent was announced does not announce them after another one, who has taken over meanwhile.
 func TestAssignmentWithAnUnknownOutcome(t *testing.T) {
-	for name, kind := range map[string]botpresstest.FaultKind{"it worked": botpresstest.DropAfter, "it did not": botpresstest.DropBefore} {
+	for name, kind := range map[string]botpresstest.FaultKind{
+		"it worked": botpresstest.DropAfter, "it worked, and a proxy answered": botpresstest.BadGateway, "it did not": botpresstest.DropBefore,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 				w.escalate(jane, "Help")
@@ -793,6 +795,27 @@ func TestAssignmentThatWaitsForASessionToStartAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is said again to a session that starts again is said once, also if a proxy answers in Botpress' place.
+func TestRepeatThroughABadGateway(t *testing.T) {
+	inBubble(t, setting{cloud: botpresstest.Options{RetryDelay: 3 * time.Second}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 1})()
+		defer w.cloud.Fault(botpresstest.Fault{Operation: "createEvent", Kind: botpresstest.BadGateway, Skip: 1, Times: 1})()
+		var agent sync.WaitGroup
+		agent.Go(func() {
+			for len(w.desk.Tickets()) == 0 {
+				<-time.After(10 * time.Millisecond)
+			}
+			w.webhook(t.Context(), report{Type: "assigned", TicketID: "T-1", Agent: alice, EventID: "1"})
+		})
+		w.escalate(jane, "Help")
+		agent.Wait()
+		w.pass(time.Minute)
+		if n, events := count(jane, "has joined"), w.cloud.Count("createEvent"); n != 1 || events != 2 {
+			t.Errorf("an agent was announced %d times by %d events, want once by the second", n, events)
+		}
+	})
 }
 
 // A message that waits for an earlier one, and is given up by Botpress while the desk is down, is delivered with that one.

@@ -20,6 +20,7 @@ import (
 // events emits the events that the HITL plugin listens to.
 type events struct {
 	api      *botpress.Client
+	once     *botpress.Client // Creating an event is not idempotent.
 	def      *Definition
 	sessions *sessions
 }
@@ -38,8 +39,7 @@ func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
 	return botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
-// emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an
-// unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil. So it does after a
+// emit sends an event to the bot, now or when its plugin is ready for it. After an unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil. So it does after a
 // wait: a session that has started again meanwhile may have been told by [toBot.repeatAll].
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams, wanted func() (bool, error)) error {
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
@@ -57,13 +57,31 @@ func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEvent
 		}
 		tried = true
 		e.Schedule = schedule
-		_, err := ev.api.CreateEvent(ctx, e)
+		_, err := ev.once.CreateEvent(ctx, e)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("hitl: send the event %s: %w", e.Type, err)
 	}
 	return nil
+}
+
+// create is emit for an event that has its time already.
+func (ev *events) create(ctx context.Context, e botpress.CreateEventParams) error {
+	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
+	for backoff := 500 * time.Millisecond; ; backoff *= 2 {
+		_, err := ev.once.CreateEvent(ctx, e)
+		if err == nil || !isTransient(err) {
+			return err
+		}
+		wait := max(backoff, retryAfter(err))
+		if backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep.For(ctx, wait) != nil {
+			return err
+		}
+		if there, err := ev.emitted(ctx, e, since); there || err != nil {
+			return err
+		}
+	}
 }
 
 // isTransient reports whether a call of the API may succeed later. Nobody knows whether its work was done.

@@ -146,7 +146,7 @@ func (b *toBot) sendAgain(ctx context.Context, r repeat, attempt string, due tim
 	schedule := &botpress.Schedule{DateTime: due}
 	if r.reply == nil {
 		r.event.Schedule = schedule
-		if _, err := b.api.CreateEvent(ctx, r.event); err != nil {
+		if err := b.events.create(ctx, r.event); err != nil {
 			return fmt.Errorf("hitl: send the event %s again: %w", r.event.Type, err)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -163,3 +164,71 @@ func TestAdministrationRefuses(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestListIntegrations(t *testing.T) {
+	s, as := newAdmin(t)
+	c := as(s.Token)
+	iface, err := c.GetPublicInterface(t.Context(), "hitl", "2.1.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, version := range []string{"1.0.0", "1.0.1", "2.0.0"} {
+		_, err := c.CreateIntegration(t.Context(), desk(iface.ID, func(p *botpress.CreateIntegrationParams) {
+			p.Version, p.Title, p.Dev = version, "Desk of "+version, i == 2
+			if i == 1 {
+				p.Name, p.Interfaces, p.Visibility = "acme/other", nil, "public"
+			}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	type params = botpress.ListIntegrationsParams
+	shared := func(p botpress.ListPublicIntegrationsParams) params {
+		return params{ListPublicIntegrationsParams: p}
+	}
+	for name, tc := range map[string]struct {
+		p    params
+		want string
+	}{
+		"all, the newest first": {params{}, "2.0.0 1.0.1 1.0.0"},
+		"page by page":          {shared(botpress.ListPublicIntegrationsParams{PageSize: 1}), "2.0.0 1.0.1 1.0.0"},
+		"by name":               {shared(botpress.ListPublicIntegrationsParams{SortBy: botpress.SortByName, Direction: "asc"}), "1.0.0 2.0.0 1.0.1"},
+		"one name":              {shared(botpress.ListPublicIntegrationsParams{Name: "acme/other"}), "1.0.1"},
+		"one version":           {shared(botpress.ListPublicIntegrationsParams{Version: "2.0.0"}), "2.0.0"},
+		"those of an interface": {shared(botpress.ListPublicIntegrationsParams{InterfaceName: "hitl"}), "2.0.0 1.0.0"},
+		"of another interface":  {shared(botpress.ListPublicIntegrationsParams{InterfaceID: "other"}), ""},
+		"installed":             {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: s.BotID}), ""},
+		"approved":              {shared(botpress.ListPublicIntegrationsParams{VerificationStatus: "approved"}), ""},
+		"a search":              {shared(botpress.ListPublicIntegrationsParams{Search: "desk OF 1"}), "1.0.1 1.0.0"},
+		"public":                {params{Visibility: "public"}, "1.0.1"},
+		"for development":       {params{Dev: botpress.Set(true)}, "2.0.0"},
+		"not for development":   {params{Dev: botpress.Set(false)}, "1.0.1 1.0.0"},
+	} {
+		var got []string
+		for d, err := range c.ListIntegrations(t.Context(), tc.p) {
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got = append(got, d.Version)
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+	for _, query := range []string{"pageSize=1", "limit=0", "dev=yes", "visibility=all", "color=red", "nextToken=x"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/admin/integrations?"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer " + s.Token}, "X-Workspace-Id": {botpresstest.WorkspaceID}}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: answered %d, want 400", query, res.StatusCode)
+		}
+	}
+}

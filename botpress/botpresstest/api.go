@@ -173,6 +173,10 @@ func (s *Server) serve(op operation) http.Handler {
 			cut(w, fault.Kind)
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if fault.Kind == BadGateway {
+			w.Header().Set("Content-Type", "text/html")
+			status, data = http.StatusBadGateway, []byte(badGateway)
+		}
 		w.WriteHeader(status)
 		_, _ = w.Write(data)
 	})

@@ -325,6 +325,55 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// A list goes on behind what was deleted meanwhile, whatever it is sorted by.
+func TestPagingOfWhatIsDeleted(t *testing.T) {
+	for list, one := range map[string]string{
+		"conversations?": "conversations", "conversations?sortField=updatedAt&sortDirection=asc": "conversations",
+		"users?tags.id=1": "users", "messages?conversationId={conv}": "messages", "conversations/{conv}/participants?": "conversations/{conv}/participants",
+	} {
+		t.Run(list, func(t *testing.T) {
+			a, in := installAcme(t, &botpresstest.Options{PageSize: 2}, botpresstest.Integration{})
+			c := newAPI(t, a, in)
+			_, answer := c.do(`POST conversations {"channel":"hitl","tags":{}}`)
+			conv := dig(answer, "conversation.id").(string)
+			for i := range 4 {
+				_, answer := c.do(`POST users {"tags":{"id":"1"}}`)
+				user := dig(answer, "user.id").(string)
+				c.do(fmt.Sprintf(`POST conversations/%s/participants {"userId":%q}`, conv, user))
+				c.do(fmt.Sprintf(`POST messages {"conversationId":%q,"userId":%q,"type":"text","payload":{"text":"%d"},"tags":{}}`, conv, user, i))
+				c.do(`POST conversations {"channel":"hitl","tags":{}}`)
+			}
+			fill := strings.NewReplacer("{conv}", conv)
+			seen := 0
+			name := one[strings.LastIndexByte(one, '/')+1:]
+			for token, more := "", true; more; {
+				status, answer := c.do("GET " + fill.Replace(list) + "&nextToken=" + token)
+				if status != http.StatusOK {
+					t.Fatalf("after %d items: %d %v", seen, status, answer)
+				}
+				token, more = dig(answer, "meta.nextToken").(string)
+				for i := range dig(answer, name+".length").(int) {
+					seen++
+					id := dig(answer, fmt.Sprintf("%s.%d.id", name, i)).(string)
+					if id == conv {
+						continue
+					}
+					if status, answer := c.do("DELETE " + fill.Replace(one) + "/" + id); status != http.StatusOK {
+						t.Fatalf("delete: %d %v", status, answer)
+					}
+				}
+			}
+			want := 4
+			if name == "conversations" {
+				want = 5 // with that of the others
+			}
+			if seen != want {
+				t.Errorf("the list has %d items, want %d", seen, want)
+			}
+		})
+	}
+}
+
 func TestWhoCalls(t *testing.T) {
 	a, in := installAcme(t, nil, botpresstest.Integration{})
 	other, err := a.server.Install(t.Context(), botpresstest.Integration{Name: "acme-desk", Alias: "second", URL: in.URL})
@@ -448,6 +497,7 @@ func TestFaultsOnAPI(t *testing.T) {
 	}{
 		botpresstest.DropBefore:    {0, false},
 		botpresstest.DropAfter:     {0, true},
+		botpresstest.BadGateway:    {502, true},
 		botpresstest.Reset:         {0, false},
 		botpresstest.Delay:         {201, true},
 		botpresstest.Late:          {201, true},
@@ -653,4 +703,23 @@ func TestClose(t *testing.T) {
 			t.Error("Escalate after Close: no error")
 		}
 	})
+}
+
+func TestRateLimitThatEndsAtOnce(t *testing.T) {
+	a, in := installAcme(t, nil, botpresstest.Integration{})
+	a.server.Fault(botpresstest.Fault{Operation: "listUsers", Kind: botpresstest.RateLimited, RetryAfter: -1})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.server.URL+"/v1/chat/users", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = newAPI(t, a, in).header.Clone()
+	req.Header.Set("Authorization", "Bearer "+a.server.Token)
+	res, err := a.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := res.Header.Get("RateLimit-Reset"); res.StatusCode != http.StatusTooManyRequests || got != "0" {
+		t.Errorf("answered %d with RateLimit-Reset: %q", res.StatusCode, got)
+	}
 }

@@ -249,6 +249,7 @@ func TestFaultsOnDispatch(t *testing.T) {
 	}{
 		botpresstest.DropBefore:    {1, 2, time.Second},
 		botpresstest.DropAfter:     {2, 2, time.Second},
+		botpresstest.BadGateway:    {2, 2, time.Second},
 		botpresstest.Reset:         {1, 2, time.Second},
 		botpresstest.Unavailable:   {1, 2, time.Second},
 		botpresstest.InternalError: {1, 2, time.Second},

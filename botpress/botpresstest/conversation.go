@@ -23,7 +23,8 @@ type conversation struct {
 	entity
 	channel      string
 	integration  string
-	participants []string // Ids of users.
+	participants []participant
+	joined       uint64   // Counts participants, also former ones.
 	messages     []*msg   // Oldest first.
 	endUser      *EndUser // Upstream only.
 	active       bool     // The plugin's state: a HITL session is under way.
@@ -37,11 +38,20 @@ func (c *conversation) view(in *Installation) Conversation {
 	}
 }
 
-func (c *conversation) has(userID string) bool { return slices.Contains(c.participants, userID) }
+// participant is a user in a conversation.
+type participant struct {
+	id     string
+	number uint64
+}
+
+func (c *conversation) has(userID string) bool {
+	return slices.ContainsFunc(c.participants, func(p participant) bool { return p.id == userID })
+}
 
 func (c *conversation) join(userID string) {
 	if !c.has(userID) {
-		c.participants = append(c.participants, userID)
+		c.joined++
+		c.participants = append(c.participants, participant{userID, c.joined})
 	}
 }
 
@@ -208,13 +218,16 @@ func listParticipants(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	var users []*user
-	for _, id := range slices.Backward(c.participants) {
-		if u := r.users.byID[id]; u != nil {
-			users = append(users, u)
-		}
+	there := slices.DeleteFunc(slices.Clone(c.participants), func(p participant) bool { return r.users.byID[p.id] == nil })
+	page, meta, err := paged(q, there, false, func(p participant) position { return position{Number: p.number} })
+	if err != nil {
+		return nil, err
 	}
-	return listing(q, "participants", users, func(u *user) User { return u.view(r.in) })
+	views := make([]User, len(page))
+	for i, p := range page {
+		views[i] = r.users.byID[p.id].view(r.in)
+	}
+	return map[string]any{"participants": views, "meta": meta}, nil
 }
 
 func addParticipant(r *request) (any, *Error) {
@@ -265,6 +278,6 @@ func removeParticipant(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	c.participants = slices.DeleteFunc(c.participants, func(id string) bool { return id == u.id })
+	c.participants = slices.DeleteFunc(c.participants, func(p participant) bool { return p.id == u.id })
 	return struct{}{}, nil
 }

@@ -2,18 +2,21 @@ package botpresstest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // deployed is an integration as it was deployed.
 type deployed struct {
+	number            uint64
 	id, name, version string
 	createdAt         time.Time
 	updatedAt         time.Time
@@ -98,7 +101,7 @@ func createIntegration(r *request) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	d.id, d.createdAt, d.updatedAt = r.newID("intver"), r.clock.stamp(), r.clock.stamp()
+	d.id, d.number, d.createdAt, d.updatedAt = r.newID("intver"), r.number(), r.clock.stamp(), r.clock.stamp()
 	d.signing = []signingSecret{{value: r.newSecret()}}
 	r.admin.deployed = append(r.admin.deployed, d)
 	view := d.view()
@@ -313,13 +316,44 @@ func getPublicIntegration(r *request) (any, *Error) {
 	return map[string]any{"integration": view}, nil
 }
 
+// listIntegrations returns the newest integration first, unless the query says otherwise.
 func listIntegrations(r *request) (any, *Error) {
-	q := r.http.URL.Query()
-	all := []any{}
-	for _, d := range r.admin.deployed {
-		if q.Has("name") && q.Get("name") != d.name || q.Has("version") && q.Get("version") != d.version {
-			continue
+	q, err := r.query(
+		"limit", "name", "version", "interfaceId", "interfaceName", "installedByBotId", "search", "dev=true,false", "visibility=public,private",
+		"verificationStatus=unapproved,pending,approved,rejected", "sortBy=popularity,name,createdAt,updatedAt,installCount", "direction=asc,desc",
+	)
+	if err != nil {
+		return nil, err
+	}
+	if q.Has("pageSize") {
+		return nil, invalidQuery("the parameter %q is not known here", "pageSize")
+	}
+	if limit := q.Get("limit"); limit != "" {
+		size, err := strconv.Atoi(limit)
+		if err != nil || size < 1 {
+			return nil, invalidQuery("limit must be a positive number")
 		}
+		q.size = size
+	}
+	var chosen []*deployed
+	for _, d := range r.admin.deployed {
+		if r.matches(d, q) {
+			chosen = append(chosen, d)
+		}
+	}
+	key := map[string]func(*deployed) string{
+		"popularity":   func(d *deployed) string { return fmt.Sprintf("%020d", r.installs(d)) },
+		"installCount": func(d *deployed) string { return fmt.Sprintf("%020d", r.installs(d)) },
+		"name":         func(d *deployed) string { return d.name },
+		"createdAt":    func(d *deployed) string { return chronological(d.createdAt) },
+		"updatedAt":    func(d *deployed) string { return chronological(d.updatedAt) },
+	}[cmp.Or(q.Get("sortBy"), "createdAt")]
+	page, meta, err := paged(q, chosen, q.Get("direction") == "asc", func(d *deployed) position { return position{key(d), d.number} })
+	if err != nil {
+		return nil, err
+	}
+	all := []any{}
+	for _, d := range page {
 		view, summary := d.view(), map[string]any{}
 		for _, key := range []string{
 			"id", "name", "version", "createdAt", "updatedAt", "title", "description", "iconUrl", "public", "visibility",
@@ -329,7 +363,37 @@ func listIntegrations(r *request) (any, *Error) {
 		}
 		all = append(all, summary)
 	}
-	return map[string]any{"integrations": all, "meta": map[string]any{}}, nil
+	return map[string]any{"integrations": all, "meta": meta}, nil
+}
+
+// installs is how often an integration is installed. Hold s.mu.
+func (s *Server) installs(d *deployed) (n int) {
+	for _, in := range s.installations {
+		if in.Name == d.name && in.Version == d.version {
+			n++
+		}
+	}
+	return n
+}
+
+// matches reports whether a query for integrations selects one. Hold s.mu.
+func (s *Server) matches(d *deployed, q query) bool {
+	view := d.view()
+	matches := true
+	for _, name := range []string{"name", "version", "visibility", "verificationStatus", "dev"} {
+		matches = matches && (!q.Has(name) || q.Get(name) == fmt.Sprint(view[name]))
+	}
+	for parameter, name := range map[string]string{"interfaceId": "id", "interfaceName": "name"} {
+		matches = matches && (!q.Has(parameter) || slices.ContainsFunc(slices.Collect(maps.Values(objectAt(view, "interfaces"))), func(v any) bool {
+			statement, _ := v.(map[string]any)
+			return statement[name] == q.Get(parameter)
+		}))
+	}
+	if q.Has("installedByBotId") {
+		matches = matches && q.Get("installedByBotId") == s.BotID && s.installs(d) > 0
+	}
+	text := strings.ToLower(fmt.Sprint(view["name"], "\n", view["title"], "\n", view["description"]))
+	return matches && strings.Contains(text, strings.ToLower(q.Get("search")))
 }
 
 func deleteIntegration(r *request) (any, *Error) {

@@ -123,6 +123,10 @@ func (d delivery) send(ctx context.Context) (answer, error) {
 		if _, err = d.post(ctx); err == nil {
 			err = errLost
 		}
+	case BadGateway:
+		if a, err = d.post(ctx); err == nil {
+			a = answer{status: http.StatusBadGateway, body: []byte(badGateway)}
+		}
 	case Delay:
 		if err = sleep.For(ctx, fault.Delay); err == nil {
 			a, err = d.post(ctx)

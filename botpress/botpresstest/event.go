@@ -30,6 +30,7 @@ type Event struct {
 
 type event struct {
 	id             string
+	number         uint64
 	owner          *Installation
 	createdAt      time.Time
 	kind           string // The event type; with the alias in front if an integration made it.
@@ -68,7 +69,7 @@ func (s *Server) Events() []Event {
 // receive stores an event and passes it to the bot when it is due. Events about one conversation are handled in order.
 // Hold s.mu.
 func (s *Server) receive(e *event) {
-	e.id, e.createdAt, e.status = s.newID("evt"), s.clock.stamp(), "pending"
+	e.id, e.number, e.createdAt, e.status = s.newID("evt"), s.number(), s.clock.stamp(), "pending"
 	s.events = append(s.events, e)
 	s.eventByID[e.id] = e
 	if e.at.After(s.clock.now()) {
@@ -219,7 +220,7 @@ func listEvents(r *request) (any, *Error) {
 		return nil, err
 	}
 	var chosen []*event
-	for _, e := range slices.Backward(r.events) {
+	for _, e := range r.events {
 		kind := e.kind
 		if r.in != nil && !strings.Contains(q.Get("type"), ":") {
 			kind = strings.TrimPrefix(kind, r.in.Alias+":")
@@ -234,7 +235,7 @@ func listEvents(r *request) (any, *Error) {
 			chosen = append(chosen, e)
 		}
 	}
-	page, meta, err := paged(q, chosen, func(e *event) string { return e.id })
+	page, meta, err := paged(q, chosen, false, func(e *event) position { return position{Number: e.number} })
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ type FaultKind string
 const (
 	DropBefore    FaultKind = "drop before" // The connection is closed before any work is done.
 	DropAfter     FaultKind = "drop after"  // The work is done, but the response is lost.
+	BadGateway    FaultKind = "502"         // The work is done, but a proxy answers in its place.
 	Reset         FaultKind = "reset"       // The connection is reset before any work is done.
 	Delay         FaultKind = "delay"       // The work starts late, unless the caller has given up by then.
 	Late          FaultKind = "late"        // The work starts late, also if the caller has given up. API calls only.
@@ -41,7 +42,7 @@ type Fault struct {
 	Skip        int           // How many calls succeed first.
 	Times       int           // How often it occurs. Zero: without limit.
 	Delay       time.Duration // For Delay, Late and Reorder. Zero: 10 ms.
-	RetryAfter  time.Duration // For RateLimited: the header RateLimit-Reset, in whole seconds, rounded up. Zero: 1 second.
+	RetryAfter  time.Duration // For RateLimited: the header RateLimit-Reset, in whole seconds, rounded up. Zero: 1 second. Negative: 0.
 }
 
 type armedFault struct {
@@ -111,7 +112,15 @@ func (f Fault) err() *Error {
 }
 
 // seconds is when a call that is refused may be made again.
-func (f Fault) seconds() int { return int(max(1, (f.RetryAfter+time.Second-1)/time.Second)) }
+func (f Fault) seconds() int {
+	if f.RetryAfter < 0 {
+		return 0
+	}
+	return int(max(1, (f.RetryAfter+time.Second-1)/time.Second))
+}
+
+// badGateway is a proxy's page.
+const badGateway = "<html><body>502 Bad Gateway</body></html>"
 
 // cut closes the connection instead of responding. It does not return.
 func cut(w http.ResponseWriter, kind FaultKind) {

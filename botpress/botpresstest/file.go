@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -34,6 +35,7 @@ const processing = time.Second
 
 type file struct {
 	id          string
+	number      uint64
 	owner       *Installation // Nil is the bot.
 	createdAt   time.Time
 	updatedAt   time.Time
@@ -212,11 +214,11 @@ func upsertFile(r *request) (any, *Error) {
 		return nil, &Error{Status: http.StatusForbidden, Type: "QuotaExceeded", Message: "the bot has too many files"}
 	}
 	if f == nil {
-		f = &file{id: r.newID("file"), owner: r.in, createdAt: r.clock.stamp()}
+		f = &file{id: r.newID("file"), number: r.number(), owner: r.in, createdAt: r.clock.stamp()}
 		r.files = append(r.files, f)
 	}
 	*f = file{
-		id: f.id, owner: f.owner, createdAt: f.createdAt, updatedAt: r.clock.stamp(), key: body.Key,
+		id: f.id, number: f.number, owner: f.owner, createdAt: f.createdAt, updatedAt: r.clock.stamp(), key: body.Key,
 		contentType: cmp.Or(body.ContentType, mime.TypeByExtension(path.Ext(body.Key)), "application/octet-stream"),
 		tags:        tags, metadata: body.Metadata, policies: body.AccessPolicies, index: body.Index, immediately: body.Immediately,
 		expiresAt: value(body.ExpiresAt), size: int(body.Size), uploadID: r.newID("upload"), uploadEnds: r.clock.now().Add(urlValidity),
@@ -285,12 +287,12 @@ func listFiles(r *request) (any, *Error) {
 		return nil, err
 	}
 	now := r.clock.now()
-	order := map[string]func(a, b *file) int{
-		"key":       func(a, b *file) int { return cmp.Compare(a.key, b.key) },
-		"size":      func(a, b *file) int { return cmp.Compare(a.size, b.size) },
-		"createdAt": func(a, b *file) int { return a.createdAt.Compare(b.createdAt) },
-		"updatedAt": func(a, b *file) int { return a.updatedAt.Compare(b.updatedAt) },
-		"status":    func(a, b *file) int { return cmp.Compare(a.status(now), b.status(now)) },
+	key := map[string]func(f *file) string{
+		"key":       func(f *file) string { return f.key },
+		"size":      func(f *file) string { return fmt.Sprintf("%020d", f.size) },
+		"createdAt": func(f *file) string { return chronological(f.createdAt) },
+		"updatedAt": func(f *file) string { return chronological(f.updatedAt) },
+		"status":    func(f *file) string { return f.status(now) },
 	}[cmp.Or(q.Get("sortField"), "createdAt")]
 	indexed := q.Get("indexed")
 	if len(q.Values["ids"]) > maxFileIDs {
@@ -305,11 +307,7 @@ func listFiles(r *request) (any, *Error) {
 		}
 		return false
 	})
-	slices.SortStableFunc(chosen, order)
-	if q.Get("sortDirection") != "asc" {
-		slices.Reverse(chosen)
-	}
-	page, meta, err := paged(q, chosen, func(f *file) string { return f.id })
+	page, meta, err := paged(q, chosen, q.Get("sortDirection") == "asc", func(f *file) position { return position{key(f), f.number} })
 	if err != nil {
 		return nil, err
 	}

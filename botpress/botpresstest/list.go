@@ -1,7 +1,9 @@
 package botpresstest
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strconv"
@@ -73,8 +75,7 @@ const (
 	rangeField    = "rangeField=createdAt,updatedAt"
 )
 
-// choose selects from records, oldest first, those that the caller may see and the query matches, and sorts them newest
-// first unless the query says otherwise.
+// choose selects from records those that the caller may see and the query matches.
 func choose[R record](r *request, q query, records []R, keep func(R) bool) []R {
 	date := func(x R) time.Time { return x.base().createdAt }
 	if q.Get("rangeField") == "updatedAt" {
@@ -87,36 +88,59 @@ func choose[R record](r *request, q query, records []R, keep func(R) bool) []R {
 			chosen = append(chosen, x)
 		}
 	}
-	if q.Get("sortField") == "updatedAt" {
-		slices.SortStableFunc(chosen, func(a, b R) int { return a.base().updatedAt.Compare(b.base().updatedAt) })
-	}
-	if q.Get("sortDirection") != "asc" {
-		slices.Reverse(chosen)
-	}
 	return chosen
 }
 
-// paged returns the page of a list after the item that the query's token names.
-func paged[T any](q query, list []T, id func(T) string) ([]T, map[string]string, *Error) {
+// position is where an item stands in a list, also after it was deleted.
+type position struct {
+	Key    string `json:"key"` // What the list is sorted by.
+	Number uint64 `json:"number"`
+}
+
+// number counts everything that lists have. Hold s.mu, or be in NewServer.
+func (s *Server) number() uint64 {
+	s.numbers++
+	return s.numbers
+}
+
+// chronological is a key that sorts by time.
+func chronological(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
+
+// paged returns the page of a list after the position in the query's token. The list is sorted, the last first unless it is ascending.
+func paged[T any](q query, list []T, ascending bool, at func(T) position) ([]T, map[string]string, *Error) {
+	compare := func(a, b position) int {
+		order := cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Number, b.Number))
+		if !ascending {
+			order = -order
+		}
+		return order
+	}
+	slices.SortFunc(list, func(a, b T) int { return compare(at(a), at(b)) })
 	if token := q.Get("nextToken"); token != "" {
-		last, err := base64.RawURLEncoding.DecodeString(token)
-		i := slices.IndexFunc(list, func(x T) bool { return id(x) == string(last) })
-		if err != nil || i < 0 {
+		var last position
+		text, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || json.Unmarshal(text, &last) != nil {
 			return nil, nil, invalidQuery("nextToken is not one that this list has given")
 		}
-		list = list[i+1:]
+		list = slices.DeleteFunc(list, func(x T) bool { return compare(at(x), last) <= 0 })
 	}
 	meta := make(map[string]string)
 	if len(list) > q.size {
 		list = list[:q.size]
-		meta["nextToken"] = base64.RawURLEncoding.EncodeToString([]byte(id(list[q.size-1])))
+		text, _ := json.Marshal(at(list[q.size-1])) // It cannot fail.
+		meta["nextToken"] = base64.RawURLEncoding.EncodeToString(text)
 	}
 	return list, meta, nil
 }
 
-// listing returns a page of records in the caller's view.
+// listing returns a page of records in the caller's view, the newest first unless the query says otherwise.
 func listing[R record, V any](q query, name string, chosen []R, view func(R) V) (any, *Error) {
-	page, meta, err := paged(q, chosen, func(x R) string { return x.base().id })
+	date := func(e *entity) time.Time { return e.createdAt }
+	if q.Get("sortField") == "updatedAt" {
+		date = func(e *entity) time.Time { return e.updatedAt }
+	}
+	at := func(x R) position { return position{chronological(date(x.base())), x.base().number} }
+	page, meta, err := paged(q, chosen, q.Get("sortDirection") == "asc", at)
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,7 @@ type Server struct {
 
 	mu            sync.Mutex // Guards everything below.
 	closed        bool
+	numbers       uint64 // How many were given.
 	rand          *rand.Rand
 	installations []*Installation
 	users         table[*user]

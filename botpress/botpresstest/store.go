@@ -9,6 +9,7 @@ import (
 // entity is what users, conversations and messages have in common.
 type entity struct {
 	id         string
+	number     uint64
 	owner      *Installation // Nil for what belongs to the bot or to the end user's channel.
 	createdAt  time.Time
 	updatedAt  time.Time
@@ -150,7 +151,7 @@ func (s *Server) newEntity(kind string, owner *Installation, tags map[string]str
 			given[name] = value
 		}
 	}
-	return entity{id: s.newID(kind), owner: owner, createdAt: now, updatedAt: now, tags: given}
+	return entity{id: s.newID(kind), number: s.number(), owner: owner, createdAt: now, updatedAt: now, tags: given}
 }
 
 // newID makes an id such as user_01J9Z3NDEKTSV4RRFFQ69G5FAV, which sorts by time. Hold s.mu, or be in NewServer.

@@ -111,8 +111,11 @@ func listTagValues(r *request) (any, *Error) {
 		return nil, err
 	}
 	var values []string
+	first := map[string]position{} // Where a value was seen first.
 	collect := func(e *entity) {
-		if value := e.tags[name]; value != "" && r.maySee(e) && !slices.Contains(values, value) {
+		value := e.tags[name]
+		if _, seen := first[value]; !seen && value != "" && r.maySee(e) {
+			first[value] = position{Number: e.number}
 			values = append(values, value)
 		}
 	}
@@ -130,12 +133,11 @@ func listTagValues(r *request) (any, *Error) {
 			collect(&m.entity)
 		}
 	}
-	slices.Reverse(values) // Newest first, like every list.
 	q, err := r.query("type")
 	if err != nil {
 		return nil, err
 	}
-	page, meta, err := paged(q, values, func(v string) string { return v })
+	page, meta, err := paged(q, values, false, func(v string) position { return first[v] }) // The newest first, like every list.
 	if err != nil {
 		return nil, err
 	}

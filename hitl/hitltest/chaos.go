@@ -327,7 +327,8 @@ func (m *chaosRun) disturb(ctx context.Context) (calm func()) {
 	const probability = 0.01
 	for _, operation := range []string{botpresstest.AnyAPICall, botpresstest.AnyDispatch} {
 		for _, kind := range []botpresstest.FaultKind{
-			botpresstest.DropBefore, botpresstest.DropAfter, botpresstest.Reset, botpresstest.Delay, botpresstest.Unavailable, botpresstest.InternalError,
+			botpresstest.DropBefore, botpresstest.DropAfter, botpresstest.BadGateway, botpresstest.Reset, botpresstest.Delay,
+			botpresstest.Unavailable, botpresstest.InternalError,
 		} {
 			lifts = append(lifts, m.bot.Cloud.Fault(botpresstest.Fault{
 				Operation: operation, Kind: kind, Probability: probability, Delay: 100 * time.Millisecond,

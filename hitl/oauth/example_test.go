@@ -39,6 +39,6 @@ func ExampleConfig() {
 			},
 		},
 	}
-	fmt.Println(config.AuthCodeURL("state"))
-	// Output: https://acme.example.com/authorize?access_type=offline&client_id=id&response_type=code&scope=tickets%3Awrite&state=state
+	fmt.Println(config.Desk, config.Params["audience"], config.AuthCodeURL("state"))
+	// Output: Acme https://acme https://acme.example.com/authorize?access_type=offline&client_id=id&response_type=code&scope=tickets%3Awrite&state=state
 }
