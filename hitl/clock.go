@@ -22,6 +22,7 @@ type clock struct {
 	ticking  time.Time        // since when, to count what has passed
 	current  clockSample
 	previous clockSample
+	said     time.Duration // the difference that was logged last
 }
 
 // clockSample is the greatest difference that was seen in a period.
@@ -66,12 +67,14 @@ func (c *clock) offset() time.Duration {
 	}
 }
 
+// clockTolerance is a difference that is not worth a line in the log: the Date of a response is a second old, and more with its way.
+const clockTolerance = 3 * time.Second
+
 // observe learns from a timestamp that Botpress has just made. It returns by how much Botpress' clock is ahead of ours now,
-// and whether that is another second than before.
-func (c *clock) observe(t time.Time) (offset time.Duration, changed bool) {
+// and whether that is news.
+func (c *clock) observe(t time.Time) (offset time.Duration, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.offset()
 	now := c.ours()
 	seen := t.Sub(now)
 	switch {
@@ -83,7 +86,10 @@ func (c *clock) observe(t time.Time) (offset time.Duration, changed bool) {
 		c.current.offset = max(c.current.offset, seen)
 	}
 	offset = c.offset()
-	return offset, offset.Round(time.Second) != before.Round(time.Second)
+	if news = (offset - c.said).Abs() >= clockTolerance; news {
+		c.said = offset
+	}
+	return offset, news
 }
 
 // observeSignature learns from the timestamp of a signature that was verified.
@@ -95,7 +101,7 @@ func (s *Server) observeSignature(header http.Header) {
 }
 
 func (s *Server) observeClock(t time.Time) {
-	if offset, changed := s.clock.observe(t); changed {
+	if offset, news := s.clock.observe(t); news {
 		s.log.Warn("our clock and Botpress' differ; sessions go by Botpress'", "ahead", (-offset).Round(time.Second))
 	}
 }

@@ -325,6 +325,22 @@ func TestClocksApart(t *testing.T) {
 	}
 }
 
+// The log says so if the clocks differ, and once. That a Date has whole seconds is no difference.
+func TestClockWarnings(t *testing.T) {
+	for skew, want := range map[time.Duration]int{0: 0, 300 * time.Millisecond: 0, -time.Minute: 1, time.Minute: 1} {
+		var log bytes.Buffer
+		opts := hitl.Options{SweepEvery: 10 * time.Minute, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		inBubble(t, setting{server: opts, cloud: botpresstest.Options{ClockSkew: skew}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+			<-time.After(700 * time.Millisecond)
+			w.escalate(jane, "Help")
+			<-time.After(6 * time.Hour)
+			if n := strings.Count(log.String(), "our clock and Botpress' differ"); n != want {
+				t.Errorf("with clocks that are %s apart, it is said %d times, want %d:\n%s", skew, n, want, &log)
+			}
+		})
+	}
+}
+
 // A scheduler that is late by up to a second changes no order.
 func TestSchedulerJitter(t *testing.T) {
 	for seed := range uint64(5) {
