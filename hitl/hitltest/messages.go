@@ -85,6 +85,7 @@ func messageTwice(t *trial) {
 		return err
 	}
 	t.withLostAnswers(func() { _ = send(a) })
+	t.withFailedRequests(func(a adapter) { _ = send(a) })
 	for range 2 {
 		if err := send(t.replica()); err != nil {
 			t.Fatalf("SendMessage failed when it was retried: %v", err)

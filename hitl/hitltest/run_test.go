@@ -163,7 +163,7 @@ func TestBroken(t *testing.T) {
 		"stop-unknown":       "StopHitl failed for a session that the desk does not have: the desk answered 404",
 		"message-types":      "SendMessage panicked: no such message: tomorrow",
 		"message-parts":      "Part 1 of a bloc",
-		"message-twice":      "was sent again after its answer was lost, and is in the desk 3 times",
+		"message-twice":      "was sent again after its answer was lost, and is in the desk 4 times",
 		"bot-speaks":         `A message of the bot failed when the bot's name is "Botty": A message needs an author.`,
 		"stop-stays-closed":  "The session was over, the bot said its last words, and now the session is open again.",
 		"split-text":         "Of a text of 4800 bytes, the desk has only the first 62 words of 300.",
@@ -272,6 +272,9 @@ func TestBrokenOtherwise(t *testing.T) {
 		{"complete-start without history", "desk-down", "to request 3 of a call, StartHitl succeeded, or failed and was retried; the desk was not told what the end user said before"},
 		{"complete-start and a word", "desk-down", "the desk has heard 0 messages of the history. It hears 1 if it answers."},
 		{"complete-last words lost", "desk-down", "to request 2 of a call, StopHitl succeeded, or failed and was retried; the session is open."},
+		{"user-twice look-up", "user-twice", "and then, after a request that failed,"},
+		{"start-twice look-up", "start-twice", "The same conversation became the sessions"},
+		{"message-twice look-up", "message-twice", "is in the desk 2 times"},
 		{"complete-notices that reopen", "late-reply", "and now it is open."},
 		{"complete-notices for all", "late-reply", "and it was shown to the end user"},
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/hitl-go/sdk/hitl"
@@ -18,6 +19,25 @@ func (t *trial) withLostAnswers(do func()) {
 	do()
 }
 
+// withFailedRequests repeats a call on new replicas while one of its requests fails, first the first one, then the second. A look-up
+// that fails has found nothing, and so has an adapter that takes that for an answer.
+func (t *trial) withFailedRequests(do func(adapter)) {
+	w := t.suite.desk.Wire
+	if w == nil {
+		return
+	}
+	for n := 1; n <= maxFaulty; n++ {
+		a := t.replica()
+		before := w.count()
+		repair := w.set(fault{kind: refuse, status: http.StatusServiceUnavailable, nth: n})
+		do(a)
+		repair()
+		if w.count()-before < n {
+			return // It needs no more requests.
+		}
+	}
+}
+
 func startTwice(t *trial) {
 	a := t.replica()
 	r := t.start(t.mustCreatePerson(a))
@@ -30,6 +50,7 @@ func startTwice(t *trial) {
 		return err
 	}
 	t.withLostAnswers(func() { _ = start(a) }) // An error is fine.
+	t.withFailedRequests(func(a adapter) { _ = start(a) })
 	for range 2 {
 		if err := start(t.replica()); err != nil {
 			t.Fatalf("StartHitl failed when it was retried: %v", err)

@@ -52,6 +52,11 @@ func userTwice(t *trial) {
 			t.Fatalf("The user was %q in the desk, and then, called %s, %q.", first.ID, again.when, ref.ID)
 		}
 	}
+	t.withFailedRequests(func(a adapter) {
+		if ref, err := t.createUser(a, r); err == nil && ref.ID != first.ID {
+			t.Fatalf("The user was %q in the desk, and then, after a request that failed, %q.", first.ID, ref.ID)
+		}
+	})
 }
 
 func userApart(t *trial) {
