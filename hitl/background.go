@@ -172,9 +172,10 @@ func (s *Server) background(ctx context.Context, c *connection, name string, tim
 		if v := recover(); v != nil {
 			err = panicked(v)
 		}
+		err = explained(err)
 		in := c.toDesk.in
 		done := Operation{
-			Name: name, BotID: in.BotID, Alias: in.Alias, Err: err, Status: http.StatusOK,
+			Name: name, BotID: in.BotID, IntegrationID: in.IntegrationID, Alias: in.Alias, Err: err, Status: http.StatusOK,
 			Duration: time.Since(start), APICalls: int(seen.apiCalls.Load()),
 		}
 		if err != nil {

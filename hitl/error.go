@@ -107,6 +107,17 @@ type failure struct {
 	retryAfter time.Duration
 }
 
+// keyRefused is what is said when Botpress refuses the token of [Options.Botpress].
+const keyRefused = "Botpress refuses the access key of this integration. Whoever runs the integration must set BP_TOKEN to a new one, which its command 'deploy --access-key' makes."
+
+// explained adds to an error what whoever reads the log can do about it, if the error itself does not say that.
+func explained(err error) error {
+	if errors.Is(err, botpress.ErrUnauthorized) && !errors.As(err, new(*Error)) {
+		return fmt.Errorf("%s %w", keyRefused, err)
+	}
+	return err
+}
+
 // failureOf decides what an error looks like from outside. Only words that were written for the bot's owner
 // get there: those of an [Error], and those of the Botpress API itself.
 func failureOf(err error) failure {
@@ -149,7 +160,11 @@ func classify(err error) failure {
 				body:   Error{Message: api.Message, Type: api.Type, ID: api.ID, Metadata: api.Metadata},
 			}
 		}
-		return failure{status: http.StatusInternalServerError, body: Error{Message: api.Message, Type: botpress.TypeRuntime}}
+		message := api.Message
+		if errors.Is(err, botpress.ErrUnauthorized) {
+			message = keyRefused
+		}
+		return failure{status: http.StatusInternalServerError, body: Error{Message: message, Type: botpress.TypeRuntime}}
 	default:
 		return failure{status: http.StatusInternalServerError, body: Error{Message: unexpected, Type: botpress.TypeRuntime}}
 	}

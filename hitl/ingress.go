@@ -50,9 +50,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		res, a, err = s.operate(ctx, r.Header, &b)
 		defer s.leave(a) // only then: the answer belongs to what is in flight
 	}
+	err = explained(err)
 	done := Operation{
 		Name: operationName(r.Header), Action: seen.action, Err: err,
-		BotID: wire.Get(r.Header, wire.HeaderBotID), Alias: wire.Get(r.Header, wire.HeaderIntegrationAlias),
+		BotID: wire.Get(r.Header, wire.HeaderBotID), IntegrationID: wire.Get(r.Header, wire.HeaderIntegrationID),
+		Alias: wire.Get(r.Header, wire.HeaderIntegrationAlias),
 	}
 	if err != nil {
 		f := failureOf(err)

@@ -62,8 +62,8 @@ func TestOperationLine(t *testing.T) {
 	}
 	ask(s, request(createUser))
 	want := `level=INFO msg=operation operation=webhook_received bot=bot_1 alias=fake status=200 duration=… api_calls=0
-level=WARN msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=400 duration=… api_calls=0 error_id=… error="no seat is free" cause="the cause"
-level=ERROR msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=500 duration=… api_calls=0 error_id=… error="out of order"
+level=WARN msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=400 duration=… api_calls=0 integration=int_1 error_id=… error="no seat is free" cause="the cause"
+level=ERROR msg="operation failed" operation=webhook_received bot=bot_1 alias=fake status=500 duration=… api_calls=0 integration=int_1 error_id=… error="out of order"
 level=INFO msg=operation operation=action_triggered action=createUser bot=bot_1 alias=fake status=200 duration=… api_calls=2
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

@@ -24,9 +24,10 @@ type Operation struct {
 	Name   string
 	Action string
 
-	// BotID and Alias say for whom it was. Nobody has signed them, so they can be anything.
-	BotID string
-	Alias string
+	// BotID, IntegrationID and Alias say for whom it was. Nobody has signed them, so they can be anything.
+	BotID         string
+	IntegrationID string
+	Alias         string
 
 	// ConversationID and SessionID name the session that it was about, in Botpress and in the desk, as far as they are known.
 	// Of a webhook with several it is the last one.
@@ -166,7 +167,7 @@ func (s *Server) report(ctx context.Context, done Operation, seen *observation) 
 		if done.Outcome() == OutcomeFailed {
 			level = slog.LevelError
 		}
-		attrs = append(attrs, slog.String("error_id", done.ErrorID), slog.Any("error", done.Err))
+		attrs = append(attrs, slog.String("integration", done.IntegrationID), slog.String("error_id", done.ErrorID), slog.Any("error", done.Err))
 		if cause := causeOf(done.Err); cause != nil {
 			attrs = append(attrs, slog.Any("cause", cause))
 		}

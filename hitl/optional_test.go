@@ -446,6 +446,45 @@ func TestRegisterWhileBotpressIsDown(t *testing.T) {
 	})
 }
 
+// With a wrong access key nothing works. Whoever saves the configuration reads it, and so does whoever reads the log.
+func TestRefusedAccessKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refuses := roundTrip(func(*http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"id":"err_1","code":401,"type":"Unauthorized","message":"no valid bearer token"}`)
+			return w.Result(), nil
+		})
+		var out bytes.Buffer
+		for name, desk := range map[string]*fullDesk{
+			"an adapter that does not need Botpress": {},
+			"one that does": {register: func(context.Context, string) error {
+				return fmt.Errorf("read a state: %w", &botpress.Error{Status: 401, Type: botpress.TypeUnauthorized})
+			}},
+		} {
+			s := serve(t, desk, hitl.Options{
+				Botpress: botpress.Options{HTTPClient: &http.Client{Transport: refuses}}, Logger: slog.New(slog.NewTextHandler(&out, nil)),
+			})
+			shutDown(t, s)
+			for operation, status := range map[[2]string]int{
+				{"register", `{"webhookUrl":"https://example.com"}`}:                                    400,
+				{"action_triggered", `{"type":"stopHitl","input":{"conversationId":"conv_1"}}`}:         500,
+				{"action_triggered", `{"type":"startHitl","input":{"userId":"u","messageHistory":[]}}`}: 500,
+			} {
+				out.Reset()
+				a := ask(s, request(operation))
+				if a.status != status || !strings.Contains(a.failure(t).Message, "must set BP_TOKEN to a new one") {
+					t.Errorf("%s: %q is answered %d %s, want %d and what to do", name, operation, a.status, a.body, status)
+				}
+				if log := out.String(); !strings.Contains(log, "must set BP_TOKEN to a new one") || !strings.Contains(log, "no valid bearer token") && operation[0] != "register" {
+					t.Errorf("%s: the log does not say what to do, and why:\n%s", name, log)
+				}
+			}
+		}
+	})
+}
+
 func TestRegisterAsksForAnHourlyCall(t *testing.T) {
 	var api spy
 	desk := &fullDesk{}

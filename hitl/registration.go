@@ -16,7 +16,9 @@ func (c *connection) register(ctx context.Context, body []byte) (response, error
 		return response{}, forOwner(err)
 	}
 	if c.background.sweeps {
-		c.wakeUp(ctx)
+		if err := c.wakeUp(ctx); errors.Is(err, botpress.ErrUnauthorized) {
+			return response{}, forOwner(err) // Nothing else would succeed either.
+		}
 		c.sweepNow()
 	}
 	return res, nil
@@ -48,20 +50,27 @@ func (c *connection) registration(ctx context.Context, body []byte, do func(Regi
 }
 
 // wakeUp asks Botpress to call register every hour, so that sessions are reconciled even if nothing else happens.
-func (c *connection) wakeUp(ctx context.Context) {
+func (c *connection) wakeUp(ctx context.Context) error {
 	err := c.toDesk.in.Client.ConfigureIntegration(ctx, botpress.ConfigureIntegrationParams{ScheduleRegisterCall: botpress.Hourly})
 	if err != nil {
 		c.toDesk.log.WarnContext(ctx, "Botpress could not be asked to call register every hour", "error", err)
 	}
+	return err
 }
 
-// forOwner is an error of register in words for the bot's owner: a wrong address is the most common mistake in a configuration.
+// forOwner is an error of register in words for the bot's owner, who reads them at once: a wrong address is the most common mistake
+// in a configuration.
 func forOwner(err error) error {
 	var own *Error
 	var retryable *retryableError
 	var network net.Error
-	var botpress interface{ FromBotpress() }
-	if errors.As(err, &own) || errors.As(err, &retryable) || errors.As(err, &botpress) || !errors.As(err, &network) && !errors.Is(err, io.EOF) {
+	var ofBotpress interface{ FromBotpress() }
+	switch {
+	case errors.As(err, &own):
+		return err
+	case errors.Is(err, botpress.ErrUnauthorized):
+		return &Error{Message: keyRefused, Err: err}
+	case errors.As(err, &retryable), errors.As(err, &ofBotpress), !errors.As(err, &network) && !errors.Is(err, io.EOF):
 		return err
 	}
 	return &Error{Message: "The help desk cannot be reached: " + err.Error(), Err: err}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -29,7 +28,7 @@ func main() {
 	metricsAddr := flag.String("metrics", "127.0.0.1:9090", "address for Prometheus, which asks for /metrics")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // The second signal ends it at once.
 	if err := run(ctx, *addr, *metricsAddr); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -39,7 +38,6 @@ func main() {
 func run(ctx context.Context, addr, metricsAddr string) error {
 	registry := prometheus.NewRegistry()
 	opts := hitl.FromEnv()
-	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	server, err := newServer(opts, newMetrics(registry))
 	if err != nil {
 		return err
@@ -51,6 +49,7 @@ func run(ctx context.Context, addr, metricsAddr string) error {
 	if err != nil {
 		return err
 	}
+	opts.Logger.InfoContext(ctx, "listening", "botpress", listener.Addr(), "metrics", metricsAddr)
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() error { return server.Serve(ctx, listener) })
 	both.Go(func() error { return serveMetrics(ctx, metricsAddr, registry) })

@@ -1,5 +1,6 @@
-// Package bplog writes logs as Botpress' own SDK does when BP_LOG_FORMAT is json. Botpress sorts them by bot, and shows the
-// bot's owner the lines that are marked for them.
+// Package bplog writes logs as Botpress' own SDK does when BP_LOG_FORMAT is json. Botpress sorts the logs of
+// integrations that it hosts by bot, and shows the bot's owner the lines that are marked for them. It does not read the log of
+// a program that runs elsewhere: whoever runs that tells the owner, or forwards these lines.
 package bplog
 
 import (
@@ -18,7 +19,7 @@ import (
 // visibleToBotOwner is the attribute by which Botpress tells whom a line is for.
 const visibleToBotOwner = "visible_to_bot_owner"
 
-// ForBotOwner is the attribute of a line that the bot's owner is meant to read, among the logs of the bot:
+// ForBotOwner is the attribute of a line that the bot's owner is meant to read:
 //
 //	in.Logger.Warn("The desk is closed until Monday", bplog.ForBotOwner())
 func ForBotOwner() slog.Attr { return slog.Bool(visibleToBotOwner, true) }

@@ -32,9 +32,10 @@ const (
 	exitUsage  = 2 // the command line is wrong
 )
 
-// Main runs the command line of the process for a server and exits. It takes what [hitl.NewServer] returns, and
-// prints the error if there is one. On an interrupt or SIGTERM it shuts down gracefully, on the second one at once.
-func Main(s *hitl.Server, err error) {
+// Main runs the command line of the process for a server, with commands of its own if there are any, and exits. It takes what
+// [hitl.NewServer] returns, and prints the error if there is one. On an interrupt or SIGTERM it shuts down gracefully, on the
+// second one at once.
+func Main(s *hitl.Server, err error, commands ...Command) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitFailed)
@@ -48,7 +49,7 @@ func Main(s *hitl.Server, err error) {
 		}
 		return c, func() { signal.Stop(c) }
 	})
-	os.Exit(App{Server: s}.Run(ctx))
+	os.Exit(App{Server: s, Commands: commands}.Run(ctx))
 }
 
 // restartsKey finds in the context of [Main] a function that has the signal to restart an adapter sent to a channel.

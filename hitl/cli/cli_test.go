@@ -263,7 +263,11 @@ func TestRefusals(t *testing.T) {
 		},
 		"no network": {
 			func(c *cloud) { c.env["BP_API_URL"] = "http://nobody.test" }, nil,
-			"could not read workspace {workspace}: …",
+			"could not read workspace {workspace}: Botpress cannot be reached; check the network, the proxy, and BP_API_URL if it is set: …",
+		},
+		"no such workspace": {
+			refusing("GET", "/workspaces/", 404, "ResourceNotFound"), nil,
+			"could not read workspace {workspace}: check BP_WORKSPACE_ID, and BP_API_URL if it is set: …",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

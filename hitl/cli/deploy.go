@@ -168,7 +168,7 @@ func (d *deploy) create(ctx context.Context, w *workspace, body botpress.CreateI
 	if created.SigningSecret == "" {
 		return fmt.Errorf("%s is created, and Botpress did not return its signing secret; make a new one with 'rotate-secret'", full)
 	}
-	d.say("\nSet this in the environment of the adapter. Botpress does not show it again:\n")
+	d.say("\n%s", d.made.advice())
 	if err := d.made.set("BP_SIGNING_SECRET", string(created.SigningSecret)); err != nil {
 		return fmt.Errorf("the integration is created, and its signing secret could not be written; make a new one with 'rotate-secret': %w", err)
 	}
@@ -228,7 +228,7 @@ func (d *deploy) update(ctx context.Context, w *workspace, body botpress.CreateI
 	if _, err := w.client.UpdateIntegration(ctx, deployed.ID, update); err != nil {
 		return explain("update "+full, err)
 	}
-	d.say("%s is up to date. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.", full)
+	d.say("%s is up to date. Its id is %s. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.", full, deployed.ID)
 	if d.made.path != "" && !d.accessKey {
 		d.say("%s is not written, since no secret is new; add --access-key for a new access key, or make a new signing secret with 'rotate-secret'.", d.made.path)
 	}

@@ -330,14 +330,14 @@ func TestDeployAgain(t *testing.T) {
 		}
 
 		_, stderr = deploy(c.adapter(hitl.Options{}), "y\n", "--url", "https://new.example.com", "--visibility", "unlisted")
-		const want = `acme/acme-desk 1.0.0 is deployed in workspace "Acme Inc.". This will change:
+		want := `acme/acme-desk 1.0.0 is deployed in workspace "Acme Inc.". This will change:
 
   ~ URL
   - action rate
   ~ visibility
 
 Update it? [y/N] Updating…
-acme/acme-desk 1.0.0 is up to date. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.
+acme/acme-desk 1.0.0 is up to date. Its id is ` + fmt.Sprint(c.integration()["id"]) + `. Its signing secret has not changed; if it is lost, make a new one with 'rotate-secret'.
 `
 		if diff := cmp.Diff(want, stderr); diff != "" {
 			t.Errorf("stderr (-want +got):\n%s", diff)

@@ -312,7 +312,7 @@ func (d *dev) serveTunnel(ctx context.Context, kept *devState, a *devAdapter) er
 		Connected: func() {
 			broken = false
 			hint := ""
-			if restarts != nil { // Without Main, the signal would end the process.
+			if restarts != nil {
 				hint = restartHint()
 			}
 			d.say("Live. Ctrl+C ends it%s.", hint)

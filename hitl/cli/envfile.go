@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"unicode"
 )
 
@@ -24,6 +26,9 @@ func envFileFlag(c *command) *string {
 
 func (a App) openSecrets(path string) (*secrets, error) {
 	if path == "" {
+		if a.Stdout == os.Stdout {
+			signal.Ignore(syscall.SIGPIPE) // Into a pipe that nobody reads, a write fails, and does not end the process without a word.
+		}
 		return &secrets{out: a.Stdout}, nil
 	}
 	info, err := os.Lstat(path)
@@ -46,6 +51,14 @@ func (s *secrets) open() (err error) {
 	}
 	s.out = s.file
 	return nil
+}
+
+// advice says what to do with what is written.
+func (s *secrets) advice() string {
+	if s.path == "" {
+		return "Set this in the environment of the adapter. Botpress does not show it again:\n"
+	}
+	return "What to set in the environment of the adapter is in " + s.path + ". Botpress does not show it again."
 }
 
 // set writes a variable. Its value comes from the API, and a shell may read the file.

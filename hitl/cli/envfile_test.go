@@ -42,7 +42,10 @@ func TestEnvFile(t *testing.T) {
 			return string(text)
 		}
 		first, second, third := filepath.Join(folder, "first.env"), filepath.Join(folder, "second.env"), filepath.Join(folder, "third.env")
-		ok("deploy", "--url", "http://acme.test", "--access-key", "--yes", "--env-file", first)
+		if stderr := ok("deploy", "--url", "http://acme.test", "--access-key", "--yes", "--env-file", first); !strings.HasSuffix(
+			stderr, "\nWhat to set in the environment of the adapter is in "+first+". Botpress does not show it again.\n") {
+			t.Errorf("it says %q", stderr)
+		}
 		before := read("first.env")
 		if strings.Count(before, "\n") != 2 || value(t, before, "BP_SIGNING_SECRET") == "" || value(t, before, "BP_TOKEN") == "" {
 			t.Errorf("the file has %q", before)
@@ -66,7 +69,9 @@ func TestEnvFile(t *testing.T) {
 		if _, err := os.Stat(second); !os.IsNotExist(err) {
 			t.Errorf("an empty file is left: %v", err)
 		}
-		ok("rotate-secret", "--yes", "--env-file", third)
+		if stderr := ok("rotate-secret", "--yes", "--env-file", third); !strings.Contains(stderr, "It is in "+third+".\n") {
+			t.Errorf("it says %q", stderr)
+		}
 		if text := read("third.env"); value(t, text, "BP_SIGNING_SECRET") == value(t, before, "BP_SIGNING_SECRET") {
 			t.Errorf("the secret is the old one: %s", text)
 		}

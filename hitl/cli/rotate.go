@@ -68,7 +68,11 @@ func (a App) rotateSecret(ctx context.Context, workspaceID string, yes bool, mad
 	case err != nil:
 		return explain("make a new secret for "+full, err)
 	}
-	a.say("The old secret stays valid for 24 hours. Put the new one before it, separated by a comma, and restart the adapter.\n")
+	where := ""
+	if made.path != "" {
+		where = " It is in " + made.path + "."
+	}
+	a.say("The old secret stays valid for 24 hours. Put the new one before it, separated by a comma, and restart the adapter.%s\n", where)
 	if err := made.set("BP_SIGNING_SECRET", string(secret)); err != nil {
 		return fmt.Errorf("the signing secret of %s is rotated, and the new one could not be written; %s: %w", full, again, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hitl-go/sdk/botpress"
@@ -27,8 +29,7 @@ func (a App) installationFlags(c *command) *installation {
 }
 
 // installationEnvironment is the help about the environment of those commands.
-const installationEnvironment = `The adapter's log names the bot. 'deploy' prints the integration's id when it creates it; afterwards, the id is in the lines of the
-log about an installation, such as warnings.
+const installationEnvironment = `The adapter's log names the bot, and in lines of what failed the integration. 'deploy' prints the integration's id.
 
 Environment:
 
@@ -68,7 +69,7 @@ func (in *installation) reader() (sessionview.Reader, error) {
 func (in *installation) explain(doing string, err error) error {
 	var api *botpress.Error
 	if !errors.As(err, &api) {
-		return fmt.Errorf("could not %s: %w", doing, err)
+		return unanswered(doing, err)
 	}
 	advice := ""
 	switch {
@@ -151,9 +152,24 @@ connects to the help desk, with the configuration of the installation in --confi
 		if err := onlyWith(c.Flags, "flush", "config", "config-type", "webhook"); err != nil {
 			return err
 		}
+		if err := s.checkType(); err != nil {
+			return err
+		}
 		return s.run(ctx, args[0])
 	}
 	return c
+}
+
+// checkType refuses a name that the definition does not have: a server takes it for that of a newer definition.
+func (s session) checkType() error {
+	declared := slices.Sorted(maps.Keys(s.Server.Describe().Configurations))
+	switch {
+	case s.ConfigurationType == "" || slices.Contains(declared, s.ConfigurationType):
+		return nil
+	case len(declared) == 0:
+		return Usagef("--config-type: the definition has no alternative configurations; leave it out")
+	}
+	return Usagef("--config-type must be one of %s, not %q", strings.Join(declared, ", "), s.ConfigurationType)
 }
 
 func (s session) run(ctx context.Context, id string) error {

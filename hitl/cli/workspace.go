@@ -116,10 +116,12 @@ func (w *workspace) created(ctx context.Context, body botpress.CreateIntegration
 func explain(doing string, err error) error {
 	var api *botpress.Error
 	if !errors.As(err, &api) {
-		return fmt.Errorf("could not %s: %w", doing, err)
+		return unanswered(doing, err)
 	}
 	advice := ""
 	switch {
+	case errors.Is(err, botpress.ErrNotFound):
+		advice = "check BP_WORKSPACE_ID, and BP_API_URL if it is set"
 	case errors.Is(err, botpress.ErrUnauthorized):
 		advice = "BP_TOKEN is not a valid personal access token; create one in the Botpress dashboard"
 	case api.Type == botpress.TypeQuotaExceeded, api.Type == botpress.TypePaymentRequired:
@@ -142,4 +144,13 @@ func explain(doing string, err error) error {
 		return fmt.Errorf("could not %s: %w", doing, err)
 	}
 	return fmt.Errorf("could not %s: %s: %w", doing, advice, err)
+}
+
+// unanswered adds to an error that no answer of the API is what to do about it, if the network is to blame.
+func unanswered(doing string, err error) error {
+	var network interface{ FromBotpress() }
+	if errors.As(err, &network) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("could not %s: Botpress cannot be reached; check the network, the proxy, and BP_API_URL if it is set: %w", doing, err)
+	}
+	return fmt.Errorf("could not %s: %w", doing, err)
 }
