@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
@@ -77,3 +79,28 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 	}
 	return d, nil
 }
+
+// needed are the scopes without which something fails only when it is needed. To read the channel, it takes one of two others.
+var needed = []string{"chat:write", "chat:write.customize", "files:read", "files:write", "users:read"}
+
+// Register looks whether the app may do what it will have to do in the channel: the first end user would find out otherwise.
+func (d *desk) Register(ctx context.Context, _ string) error {
+	who, err := d.api.AuthTestContext(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	granted := strings.FieldsFunc(who.Header.Get("X-OAuth-Scopes"), func(r rune) bool { return r == ',' || r == ' ' })
+	for _, scope := range needed {
+		if len(granted) > 0 && !slices.Contains(granted, scope) {
+			return explain(slack.SlackErrorResponse{Err: "missing_scope"})
+		}
+	}
+	_, err = d.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{ChannelID: channelID.FindString(d.Channel), Limit: 1})
+	if err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+// Unregister has nothing to undo.
+func (*desk) Unregister(context.Context, string) error { return nil }

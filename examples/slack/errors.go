@@ -27,7 +27,7 @@ func explain(err error) error {
 	case "invalid_auth", "not_authed", "not_allowed_token_type", "token_expired", "token_revoked", "account_inactive":
 		advice = "Slack does not take the tokens: the bot token begins with xoxb-, the app token with xapp-, and both are new after the app was installed again."
 	case "channel_not_found", "not_in_channel", "is_archived", "is_inactive":
-		advice = "The app is not in the channel, or that is archived: write /invite with the app's name there."
+		advice = "The app is not in the channel, the channel is archived, or the channel's ID in the configuration is wrong: write /invite with the app's name in the channel."
 	case "missing_scope":
 		advice = "The app in Slack lacks a scope: give it the manifest of the README, and install it again."
 	case "access_denied", "accesslimited", "edit_window_closed", "ekm_access_denied", "message_limit_exceeded", "no_permission", "org_login_required", "team_access_not_granted",
