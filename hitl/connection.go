@@ -86,7 +86,7 @@ func (s *Server) start(c *connection) {
 // assemble gives each part of a connection what it works with.
 func (s *Server) assemble(in Installation, adapter Integration[any]) *connection {
 	def, api, log, scope, leases := &s.def, in.Client, in.Logger, scopeOf(in), in.State.leases
-	owner := &toOwner{log: log, shown: bplog.Is(s.opts.Logger.Handler())}
+	owner := &toOwner{log: log, marks: bplog.Is(s.opts.Logger.Handler())}
 	sessions := &sessions{
 		api: api, def: def, log: log, scope: scope, clock: &s.clock, replica: s.replica,
 		locks: &s.memory.conversations, starts: &s.memory.starts,

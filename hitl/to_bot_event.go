@@ -39,8 +39,9 @@ func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
 	return botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
-// emit sends an event to the bot, now or when its plugin is ready for it. After an unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil. So it does after a
-// wait: a session that has started again meanwhile may have been told by [toBot.repeatAll].
+// emit sends an event to the bot, now or when its plugin is ready for it. After an unknown outcome emit looks for the event, and
+// asks whether it is still to be sent, if that is not nil. So it does after a wait: a session that has started again meanwhile
+// may have been told by [toBot.repeatAll].
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams, wanted func() (bool, error)) error {
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
 	began, tried := time.Now(), false

@@ -14,7 +14,7 @@ import (
 // toOwner tells the bot's owner of errors that no answer has.
 type toOwner struct {
 	log   *slog.Logger // of the installation
-	shown bool         // Botpress shows it to the owner
+	marks bool         // it marks lines for the owner
 
 	mu   sync.Mutex
 	said string // what the owner was told last
@@ -35,7 +35,7 @@ func (o *toOwner) warn(ctx context.Context, message string, err error, attrs ...
 func (o *toOwner) tell(ctx context.Context, err error) {
 	f := failureOf(err)
 	forOwner := (f.status == http.StatusBadRequest || isTemporary(err)) && !errors.As(err, new(*statusError))
-	if !o.shown || !forOwner || !o.isNews(f.body.Message) {
+	if !o.marks || !forOwner || !o.isNews(f.body.Message) {
 		return
 	}
 	//nolint:sloglint // In this format, the message is what the owner reads.
