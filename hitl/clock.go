@@ -101,7 +101,10 @@ func (s *Server) observeSignature(header http.Header) {
 }
 
 func (s *Server) observeClock(t time.Time) {
-	if offset, news := s.clock.observe(t); news {
+	switch offset, news := s.clock.observe(t); {
+	case news && offset.Abs() < clockTolerance:
+		s.log.Info("our clock and Botpress' agree again")
+	case news:
 		s.log.Warn("our clock and Botpress' differ; sessions go by Botpress'", "ahead", (-offset).Round(time.Second))
 	}
 }

@@ -1,11 +1,14 @@
 package hitl
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,4 +121,36 @@ type closing struct {
 func (c *closing) Close() error {
 	c.closed[c]++
 	return nil
+}
+
+// However many sessions wait, each for its own reason: the owner reads each reason once an hour, and there is a bound.
+func TestOwnerReadsEachReasonOnce(t *testing.T) {
+	for reasons, want := range map[int]int{1: 3, 2: 2 * 3, maxSaid + 20: maxSaid * 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			o := toOwner{log: slog.New(slog.NewTextHandler(&out, nil)), marks: true}
+			for range 30 { // within 150 minutes
+				for n := range reasons {
+					o.tell(t.Context(), &Error{Message: fmt.Sprint("Sign in again, ", n), Temporary: true})
+				}
+				<-time.After(5 * time.Minute)
+			}
+			if got := strings.Count(out.String(), "Sign in again"); got != want {
+				t.Errorf("of %d reasons, the owner reads %d lines, want %d", reasons, got, want)
+			}
+		})
+	}
+}
+
+func TestClocksThatAgreeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		s := &Server{log: slog.New(slog.NewTextHandler(&out, nil))}
+		s.observeClock(time.Now().Add(-4 * time.Second)) // an answer that was long on its way
+		s.observeClock(time.Now())
+		log := out.String()
+		if strings.Count(log, "level=WARN") != 1 || strings.Count(log, "level=INFO") != 1 || !strings.Contains(log, "agree again") {
+			t.Errorf("the log has\n%s", log)
+		}
+	})
 }

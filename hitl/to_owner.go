@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -17,12 +18,14 @@ type toOwner struct {
 	marks bool         // it marks lines for the owner
 
 	mu   sync.Mutex
-	said string // what the owner was told last
-	at   time.Time
+	said map[string]time.Time // what the owner was told in the last hour, and when
 }
 
 // sayAgainAfter is when the owner is told the same again: attempts go on for a day.
 const sayAgainAfter = time.Hour
+
+// maxSaid is how many messages the owner reads in an hour. Each names something to mend, and there is not that much.
+const maxSaid = 100
 
 // warn logs an error, and tells the owner if it is one that they are to read.
 func (o *toOwner) warn(ctx context.Context, message string, err error, attrs ...any) {
@@ -45,9 +48,14 @@ func (o *toOwner) tell(ctx context.Context, err error) {
 func (o *toOwner) isNews(message string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if message == o.said && time.Since(o.at) < sayAgainAfter {
+	now := time.Now()
+	maps.DeleteFunc(o.said, func(_ string, at time.Time) bool { return now.Sub(at) >= sayAgainAfter })
+	if _, ok := o.said[message]; ok || len(o.said) >= maxSaid {
 		return false
 	}
-	o.said, o.at = message, time.Now()
+	if o.said == nil {
+		o.said = map[string]time.Time{}
+	}
+	o.said[message] = now
 	return true
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -220,8 +221,12 @@ func fits(keyword, value string, t reflect.Type, kind, item string) bool {
 	return true
 }
 
-// decodes reports whether a number, a boolean or a string in quotes can be decoded as a type.
+// decodes reports whether a number, a boolean or a string in quotes can be decoded as a type. One that is only ever encoded says
+// nothing about that.
 func decodes(value string, t reflect.Type) bool {
+	if isText(t) && !implements[encoding.TextUnmarshaler](t) {
+		return true
+	}
 	return value != "null" && value == strings.TrimSpace(value) && json.Unmarshal([]byte(value), reflect.New(t).Interface()) == nil
 }
 

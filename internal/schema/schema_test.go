@@ -273,6 +273,21 @@ func TestOfValuesThatAreRefused(t *testing.T) {
 	}
 }
 
+// level is a type that is only encoded, as in the output of an action.
+type level int
+
+func (l level) MarshalText() ([]byte, error) { return []byte{'a' + byte(l)}, nil }
+
+func TestOfValuesThatAreOnlyEncoded(t *testing.T) {
+	got, err := schema.Of(reflect.TypeFor[struct {
+		L  level   `json:"l" jsonschema:"enum=a,enum=b,example=a"`
+		Ls []level `json:"ls" jsonschema:"enum=a"`
+	}](), nil)
+	if err != nil || !strings.Contains(string(got), `"enum":["a","b"]`) {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // describes is a type whose own schema refuses its default.
 type describes struct{}
 
