@@ -45,6 +45,9 @@ type request struct {
 	// idempotent says that sending the request twice has the effect of sending
 	// it once, so that it may be retried when the outcome is unknown.
 	idempotent bool
+	// shown says that people see what the request creates, so that it is not
+	// retried after a 502 either.
+	shown bool
 }
 
 func get(route string, ids ...string) request {
@@ -53,6 +56,13 @@ func get(route string, ids ...string) request {
 
 func post(body any, route string, ids ...string) request {
 	return request{method: http.MethodPost, route: route, ids: ids, body: body}
+}
+
+// shownPost is a POST that creates what people see.
+func shownPost(body any, route string) request {
+	r := post(body, route)
+	r.shown = true
+	return r
 }
 
 // idempotentPost is a POST that may be retried like a PUT.
@@ -144,7 +154,7 @@ func (c *Client) perform(ctx context.Context, r request) (res response, err erro
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
-	res, attempts, err = c.sendWithRetries(ctx, wireRequest{method: r.method, name: path, address: address, header: header, body: body, idempotent: r.idempotent})
+	res, attempts, err = c.sendWithRetries(ctx, wireRequest{method: r.method, name: path, address: address, header: header, body: body, idempotent: r.idempotent, shown: r.shown})
 	return res, err
 }
 
@@ -176,7 +186,7 @@ func (c *Client) sendWithRetries(ctx context.Context, p wireRequest) (res respon
 			return res, attempts, nil
 		}
 		mayBeDone = mayBeDone || !undone(err, res)
-		wait, again := c.retry.next(ctx, p.idempotent, attempts, err, res)
+		wait, again := c.retry.next(ctx, p, attempts, err, res)
 		if !again {
 			return res, attempts, err
 		}

@@ -242,7 +242,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 
 func TestOnCall(t *testing.T) {
 	var calls []botpress.Call
-	statuses := []int{502, 200, 404}
+	statuses := []int{429, 200, 404}
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(statuses[0])

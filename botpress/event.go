@@ -120,10 +120,10 @@ type eventPage struct {
 	Events []Event `json:"events"`
 }
 
-// CreateEvent emits an event, now or as scheduled.
+// CreateEvent emits an event, now or as scheduled. Called twice it emits two.
 func (c *Client) CreateEvent(ctx context.Context, p CreateEventParams) (Event, error) {
 	p.Payload = object(p.Payload)
-	reply, err := do[eventReply](ctx, c, post(p, "/v1/chat/events"))
+	reply, err := do[eventReply](ctx, c, shownPost(p, "/v1/chat/events"))
 	return reply.Event, err
 }
 

@@ -127,7 +127,7 @@ type messagePage struct {
 // Called twice it creates two; see [Client.GetOrCreateMessage].
 func (c *Client) CreateMessage(ctx context.Context, p CreateMessageParams) (Message, error) {
 	p.Payload = object(p.Payload)
-	reply, err := do[messageReply](ctx, c, post(p, "/v1/chat/messages"))
+	reply, err := do[messageReply](ctx, c, shownPost(p, "/v1/chat/messages"))
 	return reply.Message, err
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Retry is the policy for failed calls. Retried are:
 //
-//   - status 429 and 502, and attempts of whose body nothing was sent, for every
+//   - status 429 and (with two exceptions) 502, and attempts of whose body nothing was sent, for every
 //     call;
 //   - other 5xx and broken connections, for idempotent calls.
 //
@@ -23,7 +23,8 @@ import (
 // such as [Client.GetOrCreateMessage] by discriminating tags. Other calls are
 // not retried when their outcome is unknown, because the work might be done
 // twice. That remains possible with 502, which Botpress' own client retries,
-// too. An attempt that ran into [Options.Timeout] is not retried.
+// too. [Client.CreateEvent] and [Client.CreateMessage] are not retried then:
+// people would see twice what they create. An attempt that ran into [Options.Timeout] is not retried.
 //
 // A call that is retried finds what its first attempt has done. A DELETE takes
 // that for success; a method that reports whether it created something says no.
@@ -55,8 +56,8 @@ func (r Retry) withDefaults() Retry {
 
 // next says whether a call is retried after its attempt-th failure, and how long
 // to wait before. The response is empty if there was none.
-func (r Retry) next(ctx context.Context, idempotent bool, attempt int, failure error, res response) (wait time.Duration, again bool) {
-	if attempt > r.Max || ctx.Err() != nil || !retryable(idempotent, failure) {
+func (r Retry) next(ctx context.Context, p wireRequest, attempt int, failure error, res response) (wait time.Duration, again bool) {
+	if attempt > r.Max || ctx.Err() != nil || !retryable(p, failure) {
 		return 0, false
 	}
 	if asked, ok := retryafter.Wait(res.status, res.header, time.Now()); ok && (asked > 0 || attempt == 1) {
@@ -80,11 +81,11 @@ func undone(failure error, res response) bool {
 	return res.status == http.StatusTooManyRequests || errors.As(failure, &network) && network.unsent
 }
 
-func retryable(idempotent bool, failure error) bool {
+func retryable(p wireRequest, failure error) bool {
 	var api *Error
 	if errors.As(failure, &api) {
-		return api.Status == http.StatusTooManyRequests || api.Status == http.StatusBadGateway ||
-			idempotent && api.Status >= 500
+		return api.Status == http.StatusTooManyRequests || api.Status == http.StatusBadGateway && !p.shown ||
+			p.idempotent && api.Status >= 500
 	}
 	var network *networkError
 	if !errors.As(failure, &network) {
@@ -105,5 +106,5 @@ func retryable(idempotent bool, failure error) bool {
 	case network.unsent:
 		return true
 	}
-	return idempotent
+	return p.idempotent
 }

@@ -80,26 +80,31 @@ func TestWhatIsRetried(t *testing.T) {
 		answer           func(int, *http.Request) (*http.Response, error)
 		get, put, remove int
 		patch, post      int
+		shown            int // zero: like post
 	}{
-		{"400", status(400), one, one, one, one, one},
-		{"401", status(401), one, one, one, one, one},
-		{"404", status(404), one, one, one, one, one},
-		{"408", status(408), one, one, one, one, one},
-		{"409", status(409), one, one, one, one, one},
-		{"429", status(429), four, four, four, four, four},
-		{"500", status(500), four, four, four, four, one},
-		{"501", status(501), four, four, four, four, one},
-		{"502", status(502), four, four, four, four, four},
-		{"503", status(503), four, four, four, four, one},
-		{"504", status(504), four, four, four, four, one},
-		{"connection reset", failure(reset), four, four, four, four, one},
-		{"connection closed", failure(io.EOF), four, four, four, four, one},
-		{"nothing sent", failure(refused), four, four, four, four, four},
-		{"host unknown", failure(unknown), one, one, one, one, one},
-		{"wrong certificate", failure(&tls.CertificateVerificationError{Err: errors.New("expired")}), one, one, one, one, one},
+		{"400", status(400), one, one, one, one, one, 0},
+		{"401", status(401), one, one, one, one, one, 0},
+		{"404", status(404), one, one, one, one, one, 0},
+		{"408", status(408), one, one, one, one, one, 0},
+		{"409", status(409), one, one, one, one, one, 0},
+		{"429", status(429), four, four, four, four, four, 0},
+		{"500", status(500), four, four, four, four, one, 0},
+		{"501", status(501), four, four, four, four, one, 0},
+		{"502", status(502), four, four, four, four, four, one},
+		{"503", status(503), four, four, four, four, one, 0},
+		{"504", status(504), four, four, four, four, one, 0},
+		{"connection reset", failure(reset), four, four, four, four, one, 0},
+		{"connection closed", failure(io.EOF), four, four, four, four, one, 0},
+		{"nothing sent", failure(refused), four, four, four, four, four, 0},
+		{"host unknown", failure(unknown), one, one, one, one, one, 0},
+		{"wrong certificate", failure(&tls.CertificateVerificationError{Err: errors.New("expired")}), one, one, one, one, one, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			id := botpress.StateKey{Type: botpress.StateOfUser, ID: "u", Name: "n"}
+			shown := test.post
+			if test.shown > 0 {
+				shown = test.shown
+			}
 			for _, method := range []struct {
 				name string
 				want int
@@ -117,6 +122,14 @@ func TestWhatIsRetried(t *testing.T) {
 				}},
 				{"POST", test.post, func(ctx context.Context, c *botpress.Client) error {
 					_, err := c.CreateUser(ctx, botpress.CreateUserParams{})
+					return err
+				}},
+				{"POST of an event", shown, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.CreateEvent(ctx, botpress.CreateEventParams{})
+					return err
+				}},
+				{"POST of a message", shown, func(ctx context.Context, c *botpress.Client) error {
+					_, err := c.CreateMessage(ctx, botpress.CreateMessageParams{})
 					return err
 				}},
 			} {
@@ -341,7 +354,7 @@ func TestTimeoutIsNotRetried(t *testing.T) {
 // Every attempt sends the whole body.
 func TestBodyIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &attempts{answer: status(502)}
+		a := &attempts{answer: status(429)}
 		_, _ = a.client(t, botpress.Retry{}).CreateEvent(t.Context(), botpress.CreateEventParams{Type: "x"})
 		want := strings.Repeat(`{"type":"x","payload":{}}`+"\n", 4)
 		if got := strings.Join(a.bodies, "\n") + "\n"; got != want {

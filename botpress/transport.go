@@ -77,6 +77,7 @@ type wireRequest struct {
 	header     http.Header
 	body       []byte // nil means none
 	idempotent bool
+	shown      bool // see request
 	upload     bool // to the file storage, which is not the API
 }
 

@@ -99,7 +99,7 @@ func (s *Server) assemble(in Installation, adapter Integration[any]) *connection
 		speakers: cache[speaker]{s.memory.speakers, scope}, agents: cache[string]{s.memory.agents, scope},
 		profiles: cache[*profile]{s.memory.profiles, scope}, connection: rand.Text(),
 	}
-	events := &events{api: api, once: api.WithRetry(botpress.Retry{Max: -1}), def: def, sessions: sessions}
+	events := &events{api: api, def: def, sessions: sessions}
 	seen := cache[whose]{s.memory.seenMessages, scope}
 	toDesk := &toDesk{
 		in: in, adapter: adapter, def: def, log: log, owner: owner, sessions: sessions, identities: identities, leases: leases, events: events,

@@ -834,6 +834,32 @@ func TestRepeatThroughABadGateway(t *testing.T) {
 	})
 }
 
+// What an agent has done is said again to a session that starts again, also if the first attempt fails and has done nothing: that the same
+// was said before is no reason to believe that it was said again.
+func TestRepeatThatFailsOnce(t *testing.T) {
+	for _, kind := range []botpresstest.FaultKind{botpresstest.Unavailable, botpresstest.RateLimited, botpresstest.DropBefore, botpresstest.BadGateway} {
+		for act, want := range map[string]string{"assigned": "has joined", "closed": "closed the conversation"} {
+			t.Run(string(kind)+" "+act, func(t *testing.T) {
+				inBubble(t, setting{cloud: botpresstest.Options{RetryDelay: 3 * time.Second}}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
+					defer w.cloud.Fault(botpresstest.Fault{Operation: "action_triggered", Kind: botpresstest.DropAfter, Skip: 1, Times: 1})()
+					defer w.cloud.Fault(botpresstest.Fault{Operation: "createEvent", Kind: kind, Skip: 1, Times: 1})()
+					var agent sync.WaitGroup
+					agent.Go(func() {
+						<-time.After(2 * time.Second)
+						w.webhook(t.Context(), report{Type: act, TicketID: "T-1", Agent: alice, EventID: "1"})
+					})
+					w.escalate(jane, "Help")
+					agent.Wait()
+					w.pass(2 * time.Hour)
+					if n := count(jane, want); n != 1 {
+						t.Errorf("%q was said %d times, by %d events", want, n, w.cloud.Count("createEvent"))
+					}
+				})
+			})
+		}
+	}
+}
+
 // A message that waits for an earlier one, and is given up by Botpress while the desk is down, is delivered with that one.
 func TestMessageThatWaitsForAnEarlierOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

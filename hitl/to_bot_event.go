@@ -20,7 +20,6 @@ import (
 // events emits the events that the HITL plugin listens to.
 type events struct {
 	api      *botpress.Client
-	once     *botpress.Client // Creating an event is not idempotent.
 	def      *Definition
 	sessions *sessions
 }
@@ -39,8 +38,8 @@ func (ev *events) stopped(ses *session) (botpress.CreateEventParams, error) {
 	return botpress.CreateEventParams{Type: ev.def.Stopped.Name, Payload: payload, ConversationID: ses.conversationID}, err
 }
 
-// emit sends an event to the bot, now or when its plugin is ready for it. After an unknown outcome emit looks for the event, and
-// asks whether it is still to be sent, if that is not nil. So it does after a wait: a session that has started again meanwhile
+// emit sends an event to the bot, now or when its plugin is ready for it. Creating an event is not idempotent, so after an
+// unknown outcome emit looks for the event, and asks whether it is still to be sent, if that is not nil. So it does after a wait: a session that has started again meanwhile
 // may have been told by [toBot.repeatAll].
 func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEventParams, wanted func() (bool, error)) error {
 	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
@@ -58,7 +57,7 @@ func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEvent
 		}
 		tried = true
 		e.Schedule = schedule
-		_, err := ev.once.CreateEvent(ctx, e)
+		_, err := ev.api.CreateEvent(ctx, e)
 		return err
 	})
 	if err != nil {
@@ -67,11 +66,11 @@ func (ev *events) emit(ctx context.Context, ses *session, e botpress.CreateEvent
 	return nil
 }
 
-// create is emit for an event that has its time already.
-func (ev *events) create(ctx context.Context, e botpress.CreateEventParams) error {
-	since := ev.sessions.clock.now().Add(-5 * time.Second) // an estimate
+// create is emit for an event that has its time already. There are earlier ones that say the same: it looks for one that is newer than
+// all that were there before.
+func (ev *events) create(ctx context.Context, e botpress.CreateEventParams, newest time.Time) error {
 	for backoff := 500 * time.Millisecond; ; backoff *= 2 {
-		_, err := ev.once.CreateEvent(ctx, e)
+		_, err := ev.api.CreateEvent(ctx, e)
 		if err == nil || !isTransient(err) {
 			return err
 		}
@@ -79,7 +78,7 @@ func (ev *events) create(ctx context.Context, e botpress.CreateEventParams) erro
 		if backoff > 2*time.Second || exceedsDeadline(ctx, wait) || sleep.For(ctx, wait) != nil {
 			return err
 		}
-		if there, err := ev.emitted(ctx, e, since); there || err != nil {
+		if there, err := ev.emitted(ctx, e, newest.Add(1)); there || err != nil {
 			return err
 		}
 	}

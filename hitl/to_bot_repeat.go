@@ -98,8 +98,9 @@ var errTooLate = Retryable(time.Second, errors.New("hitl: it takes too long to s
 
 // repeat is an event to send again, or a reply of which a copy is sent.
 type repeat struct {
-	event botpress.CreateEventParams
-	reply *botpress.Message
+	event  botpress.CreateEventParams
+	newest time.Time // of the events that are there
+	reply  *botpress.Message
 }
 
 // repeats returns what is to be sent again: the replies, between them who has taken over, and the end. Nothing in an event says
@@ -110,7 +111,7 @@ func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err er
 	if err != nil {
 		return nil, err
 	}
-	announced, err := b.announced(ctx, ses.conversationID)
+	announced, newest, err := b.announced(ctx, ses.conversationID)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err er
 		}
 		current = userID
 		e, err := b.assignmentOf(ses, userID)
-		all = append(all, repeat{event: e})
+		all = append(all, repeat{event: e, newest: newest})
 		return err
 	}
 	for _, m := range slices.Backward(replies) {
@@ -138,7 +139,7 @@ func (b *toBot) repeats(ctx context.Context, ses *session) (all []repeat, err er
 		return all, err
 	}
 	e, err := b.events.stopped(ses)
-	return append(all, repeat{event: e}), err
+	return append(all, repeat{event: e, newest: newest}), err
 }
 
 // sendAgain schedules an event, or the copy of a reply, which there is once for each attempt to answer startHitl.
@@ -146,7 +147,7 @@ func (b *toBot) sendAgain(ctx context.Context, r repeat, attempt string, due tim
 	schedule := &botpress.Schedule{DateTime: due}
 	if r.reply == nil {
 		r.event.Schedule = schedule
-		if err := b.events.create(ctx, r.event); err != nil {
+		if err := b.events.create(ctx, r.event, r.newest); err != nil {
 			return fmt.Errorf("hitl: send the event %s again: %w", r.event.Type, err)
 		}
 		return nil
@@ -161,20 +162,21 @@ func (b *toBot) sendAgain(ctx context.Context, r repeat, attempt string, due tim
 	return nil
 }
 
-// announced returns the users of the agents that the bot was told of. An assignment that is on record and not sent yet is none
-// of them: it is sent by who has recorded it.
-func (b *toBot) announced(ctx context.Context, conversationID string) (map[string]bool, error) {
-	all := map[string]bool{}
+// announced returns the users of the agents that the bot was told of, and when the newest event was created. An assignment that is on
+// record and not sent yet is none of them: it is sent by who has recorded it.
+func (b *toBot) announced(ctx context.Context, conversationID string) (all map[string]bool, newest time.Time, err error) {
+	all = map[string]bool{}
 	for e, err := range b.events.list(ctx, conversationID) {
 		if err != nil {
-			return nil, err
+			return nil, newest, err
 		}
+		newest = latest(newest, e.CreatedAt)
 		var p wire.AssignedPayload
 		if b.events.is(e, b.def.Assigned.Name) && strictjson.Unmarshal(e.Payload, &p) == nil {
 			all[p.UserID] = true
 		}
 	}
-	return all, nil
+	return all, newest, nil
 }
 
 // replies returns what agents have said, newest first, and not more than a session can hold that is still to begin.
