@@ -1,8 +1,10 @@
 package playground
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hitl-go/sdk/message"
@@ -81,7 +83,7 @@ func (p *playground) watch() {
 			if err := p.refresh(ctx); err != nil {
 				problem = "Reading the desk failed: " + err.Error()
 			}
-			p.view.report(problem)
+			p.view.setProblem(problem)
 		})
 	})
 }
@@ -104,12 +106,14 @@ func (p *playground) follow(touched <-chan struct{}, read func(context.Context))
 	}
 }
 
-// refresh reads the desk. Only watch calls it: concurrent calls would show entries twice.
+// refresh reads the desk; a ticket that cannot be read hides no other. Only watch calls it: concurrent calls would show entries twice.
 func (p *playground) refresh(ctx context.Context) error {
 	tickets, err := p.desk.Tickets(ctx)
 	if err != nil {
 		return err
 	}
+	var problem error
+	failed := 0
 	for _, t := range tickets[max(0, len(tickets)-maxTickets):] {
 		known := p.view.setTicket(t)
 		if known >= t.Entries {
@@ -118,9 +122,14 @@ func (p *playground) refresh(ctx context.Context) error {
 		from := max(known, t.Entries-maxMessages)
 		entries, err := p.desk.Transcript(ctx, t.ID, from)
 		if err != nil {
-			return err
+			problem = cmp.Or(problem, fmt.Errorf("the ticket %s: %w", t.ID, err))
+			failed++
+			continue
 		}
 		p.view.addEntries(t.ID, from, entries)
 	}
-	return nil
+	if failed > 1 {
+		return fmt.Errorf("%w (and %d more)", problem, failed-1)
+	}
+	return problem
 }

@@ -22,7 +22,8 @@ type paperDesk struct {
 	mu      sync.Mutex
 	tickets []Ticket
 	entries map[string][]Entry
-	closed  bool // It refuses replies.
+	closed  bool             // It refuses replies.
+	broken  map[string]error // By ticket; the one of the desk itself is "".
 }
 
 func (d *paperDesk) Agents() []string { return []string{"Rosa Diaz"} }
@@ -30,13 +31,13 @@ func (d *paperDesk) Agents() []string { return []string{"Rosa Diaz"} }
 func (d *paperDesk) Tickets(context.Context) ([]Ticket, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]Ticket{}, d.tickets...), nil
+	return append([]Ticket{}, d.tickets...), d.broken[""]
 }
 
 func (d *paperDesk) Transcript(_ context.Context, ticket string, from int) ([]Entry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.entries[ticket][from:], nil
+	return d.entries[ticket][from:], d.broken[ticket]
 }
 
 func (d *paperDesk) Reply(_ context.Context, ticket, agent, text string) error {
@@ -53,6 +54,14 @@ func (d *paperDesk) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
+}
+
+// fail breaks the desk, a ticket of it, or mends it.
+func (d *paperDesk) fail(w *world, broken map[string]error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = broken
+	w.view.touch()
 }
 
 // put adds a ticket, or changes one.
@@ -82,6 +91,56 @@ func (d *paperDesk) add(ticket string, e Entry) {
 		if d.tickets[i].ID == ticket {
 			d.tickets[i].Entries++
 		}
+	}
+}
+
+var errExpired = errors.New("401: the token of the desk has expired")
+
+// A page that is opened later says that the desk cannot be read, as long as it is so.
+func TestDeskThatCannotBeRead(t *testing.T) {
+	desk := &paperDesk{broken: map[string]error{"": errExpired}}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	w.view.touch()
+	w.eventually(func() bool { return w.state().DeskProblem == "Reading the desk failed: "+errExpired.Error() })
+	desk.fail(w, nil)
+	w.eventually(func() bool { return w.state().DeskProblem == "" })
+}
+
+// A ticket that cannot be read hides no other.
+func TestTicketsThatCannotBeRead(t *testing.T) {
+	deleted := errors.New("410: the ticket was deleted")
+	desk := &paperDesk{entries: map[string][]Entry{}, broken: map[string]error{"1": deleted, "2": errExpired, "4": errExpired}}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	for _, id := range []string{"1", "2", "3", "4"} {
+		desk.put(w, Ticket{ID: id, Subject: "Parcel"}, message.Text{Text: "Where is it?"})
+	}
+	w.eventually(func() bool { return len(w.state().Entries["3"]) == 1 && len(w.state().Tickets) == 4 })
+	w.eventually(func() bool {
+		return w.state().DeskProblem == "Reading the desk failed: the ticket 1: 410: the ticket was deleted (and 2 more)"
+	})
+	desk.fail(w, map[string]error{"1": deleted})
+	w.eventually(func() bool {
+		return w.state().DeskProblem == "Reading the desk failed: the ticket 1: 410: the ticket was deleted"
+	})
+}
+
+// The desk's side of the page says so, too.
+func TestDeskThatCannotBeReadInBrowser(t *testing.T) {
+	desk := &paperDesk{broken: map[string]error{"": errExpired}}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	w.view.touch()
+	w.eventually(func() bool { return w.state().DeskProblem != "" })
+	v := visit(t, w.url)
+	v.Sees("desk-problem", "Reading the desk failed: 401: the token of the desk has expired")
+	v.Finds(`document.getElementById("desk-problem").offsetHeight > 0 && document.getElementById("desk-empty").hidden`)
+	v.Picture("desk-5-broken")
+	desk.fail(w, nil)
+	v.Sees("desk-empty", "No tickets yet.")
+	v.Finds(`document.getElementById("desk-problem").offsetHeight === 0 && !document.getElementById("desk-empty").hidden`)
+	desk.fail(w, map[string]error{"": errExpired})
+	v.Sees("desk-problem", "has expired") // Those who look meanwhile read it, too.
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
 	}
 }
 

@@ -29,7 +29,7 @@ type view struct {
 	tickets  []*ticketView
 	rows     ring
 	faults   map[string]bool
-	reported string
+	problem  string // Of reading the desk; empty if there is none.
 	watchers map[*watcher]struct{}
 }
 
@@ -172,14 +172,14 @@ func (v *view) setFault(name string, on bool) {
 	v.publish("faults", v.faults)
 }
 
-// report shows a problem, once until it changes or is over. An empty one means that it is over.
-func (v *view) report(problem string) {
+// setProblem shows a problem of reading the desk, until an empty one says that it is over.
+func (v *view) setProblem(problem string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if problem != v.reported && problem != "" {
-		v.publish("problem", problem)
+	if problem != v.problem {
+		v.problem = problem
+		v.publish("deskProblem", problem)
 	}
-	v.reported = problem
 }
 
 // appendBounded appends to a list and drops the oldest item beyond the limit. It reslices instead of moving the items; the
@@ -250,6 +250,7 @@ func (v *view) news(w *watcher) [][]byte {
 	}
 	return [][]byte{frame("state", map[string]any{
 		"session": v.session, "chat": v.chat, "tickets": tickets, "entries": transcripts, "rows": v.rows.rows(), "faults": v.faults,
+		"deskProblem": v.problem,
 	})}
 }
 

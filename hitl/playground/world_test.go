@@ -149,8 +149,9 @@ type stateOfPage struct {
 		By      Role
 		Message struct{ Payload struct{ Text string } }
 	}
-	Rows   []row
-	Faults map[string]bool
+	Rows        []row
+	Faults      map[string]bool
+	DeskProblem string
 }
 
 func (w *world) state() stateOfPage {

@@ -51,9 +51,10 @@ function news(tab, is = document.body.dataset.tab !== tab) {
 }
 
 listen({
-  state({ session, chat: messages, tickets, entries, rows, faults }) {
+  state({ session, chat: messages, tickets, entries, deskProblem, rows, faults }) {
     chat.reset(session, messages ?? []);
     desk.reset(tickets, entries);
+    desk.problem(deskProblem);
     wire.reset(rows);
     wire.faults(faults);
   },
@@ -70,6 +71,10 @@ listen({
   entries(added) {
     desk.entries(added);
     news('desk');
+  },
+  deskProblem(text) {
+    desk.problem(text);
+    if (text) news('desk');
   },
   row(row) { wire.row(row); },
   faults(on) { wire.faults(on); },

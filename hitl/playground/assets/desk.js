@@ -117,8 +117,14 @@ export class Desk {
     else this.#mark(ticket);
   }
 
+  /** problem says why the desk cannot be read. */
+  problem(text) {
+    if (byId('desk-problem').textContent !== text) byId('desk-problem').textContent = text;
+    this.#empty();
+  }
+
   #empty() {
-    byId('desk-empty').hidden = this.#tickets.size > 0;
+    byId('desk-empty').hidden = this.#tickets.size > 0 || byId('desk-problem').textContent !== '';
     byId('ticket').hidden = this.#tickets.size === 0;
     byId('tickets').hidden = this.#tickets.size < 2;
   }
