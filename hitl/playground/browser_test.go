@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +71,39 @@ func TestManyTabsInBrowser(t *testing.T) {
 			t.Error(problem)
 		}
 	}
+}
+
+// The page of a program that was started again is the new one's. What somebody has written is still there.
+func TestAnotherRunInBrowser(t *testing.T) {
+	first := newWorld(t)
+	var routes atomic.Value
+	routes.Store(protected(first.routes()))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { routes.Load().(http.Handler).ServeHTTP(w, r) })) //nolint:forcetypeassert // Stored above.
+	defer front.Close()
+	defer front.CloseClientConnections()
+	v := visit(t, front.URL)
+	v.Sees("rows", "register")
+	v.Clicks("#rows [role=option]")
+	v.Sees("detail", "Copy as curl")
+	v.Eval(`document.getElementById("hand-template").focus()`, nil)
+	v.Presses("ArrowDown")
+	v.Eval(`document.getElementById("hand-body").value += "mine"`, nil)
+	v.Clicks("#wire-filter")
+	v.Must(v.Page.Type(v.Context, "regi"))
+	v.Clicks("#chat-text")
+	v.Must(v.Page.Type(v.Context, "Dear bot"))
+
+	second := newWorld(t, func(o *Options) { o.Webhooks = append(acmeWebhooks()[1:], Webhook{Name: "Snoozed"}) })
+	second.about.Title = "Acme Desk, changed"
+	routes.Store(protected(second.routes()))
+	front.CloseClientConnections()
+	v.SeesWithin(20*time.Second, "title", "Acme Desk, changed")
+	v.Sees("detail", "Nothing selected")
+	v.Sees("hand-template", "Snoozed")
+	v.Finds(`document.getElementById("chat-text").value === "Dear bot" && document.getElementById("wire-filter").value === "regi" &&` +
+		`document.getElementById("hand-template").selectedOptions[0].text === "Reply" && document.getElementById("hand-body").value.endsWith("mine")`)
+	v.Finds(`/^1 of /.test(document.getElementById("wire-count").textContent)`)
+	v.Finds(`document.getElementById("link").textContent === "live" && sessionStorage.length === 0`)
 }
 
 // A session without Options.Desk: the test sends the webhooks.

@@ -53,7 +53,7 @@ type Live struct {
 // NewLive makes the list, without a page: see [Live.Run].
 func NewLive(opts LiveOptions) *Live {
 	l := &Live{page: newPage(), opts: opts, key: strings.ToLower(rand.Text())}
-	l.about = describe(opts.Definition, Options{})
+	l.describe(opts.Definition, Options{})
 	l.about.Live = strings.TrimSpace(opts.Definition.Name + " " + opts.Definition.Version)
 	l.about.Session = nil
 	l.wire.secrets.learn(opts.Secrets...)

@@ -27,6 +27,7 @@ const heartbeat = 15 * time.Second
 
 // about is what does not change while the playground runs.
 type about struct {
+	Run      string          `json:"run"`               // Of the program. The state has it, too: a page belongs to one run.
 	Title    string          `json:"title"`             // The integration's.
 	Agents   []string        `json:"agents,omitempty"`  // Empty without Options.Desk.
 	Session  json.RawMessage `json:"session,omitempty"` // The schema of a session's parameters.
@@ -66,8 +67,9 @@ func (p *page) resender(to string) (http.RoundTripper, error) {
 	return nil, fmt.Errorf("nothing can be sent to the %s yet", to)
 }
 
-func describe(d botpress.CreateIntegrationParams, opts Options) about {
-	a := about{Title: cmp.Or(d.Title, d.Name), Webhooks: opts.Webhooks, Messages: maxMessages, Rows: maxRows}
+// describe sets what does not change.
+func (p *page) describe(d botpress.CreateIntegrationParams, opts Options) {
+	a := about{Run: p.view.run, Title: cmp.Or(d.Title, d.Name), Webhooks: opts.Webhooks, Messages: maxMessages, Rows: maxRows}
 	if opts.Desk != nil {
 		a.Agents = opts.Desk.Agents()
 	} else {
@@ -78,7 +80,7 @@ func describe(d botpress.CreateIntegrationParams, opts Options) about {
 			a.Session = e.Schema
 		}
 	}
-	return a
+	p.about = a
 }
 
 // serve serves the page until the context ends.

@@ -191,7 +191,7 @@ func start(ctx context.Context, opts Options) (*playground, error) {
 	}
 	go func() { p.served <- server.Serve(p.running, listener) }()
 
-	p.about = describe(definition, opts)
+	p.describe(definition, opts)
 	spec, err := fromDefinition(definition)
 	if err != nil {
 		return nil, errors.Join(err, p.close(ctx))

@@ -333,8 +333,22 @@ func TestAnotherPort(t *testing.T) {
 // The playground's server has the definition and the actions of the adapter.
 func TestAbout(t *testing.T) {
 	opts := options(t)
-	a := describe(opts.Server.Describe(), opts)
+	p := newPage()
+	p.describe(opts.Server.Describe(), opts)
+	a := p.about
 	if a.Title != "Acme Desk" || !strings.Contains(string(a.Session), "priority") || len(a.Agents) > 0 {
 		t.Errorf("the page is told %+v", a)
+	}
+}
+
+// A page can tell that another run of the program answers.
+func TestRuns(t *testing.T) {
+	first, second := newWorld(t), newWorld(t)
+	if first.state().Run != first.about.Run || second.state().Run != second.about.Run || first.about.Run == second.about.Run {
+		t.Errorf("the runs are %q and %q, and the pages are told %q and %q", first.state().Run, second.state().Run, first.about.Run, second.about.Run)
+	}
+	live := NewLive(LiveOptions{})
+	if live.about.Run == "" || live.about.Run != live.view.run {
+		t.Errorf("the run is %q, and the page is told %q", live.view.run, live.about.Run)
 	}
 }

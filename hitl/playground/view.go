@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -21,6 +22,7 @@ const (
 type view struct {
 	deskTouched    chan struct{} // Holds a value when the desk may have changed.
 	sessionTouched chan struct{} // The same for the session.
+	run            string        // What tells it from that of another run of the program.
 
 	mu       sync.Mutex // Guards what follows.
 	session  session
@@ -61,7 +63,7 @@ type entryView struct {
 
 func newView() *view {
 	return &view{
-		deskTouched: make(chan struct{}, 1), sessionTouched: make(chan struct{}, 1),
+		deskTouched: make(chan struct{}, 1), sessionTouched: make(chan struct{}, 1), run: rand.Text(),
 		rows: newRing(maxRows), faults: map[string]bool{}, watchers: map[*watcher]struct{}{},
 	}
 }
@@ -250,7 +252,7 @@ func (v *view) news(w *watcher) [][]byte {
 	}
 	return [][]byte{frame("state", map[string]any{
 		"session": v.session, "chat": v.chat, "tickets": tickets, "entries": transcripts, "rows": v.rows.rows(), "faults": v.faults,
-		"deskProblem": v.problem,
+		"deskProblem": v.problem, "run": v.run,
 	})}
 }
 

@@ -152,6 +152,7 @@ type stateOfPage struct {
 	Rows        []row
 	Faults      map[string]bool
 	DeskProblem string
+	Run         string
 }
 
 func (w *world) state() stateOfPage {

@@ -35,6 +35,25 @@ for (const button of document.querySelectorAll('nav [data-tab]')) {
   button.addEventListener('click', () => open(button.dataset.tab));
 }
 
+/** again loads the page of another run of the program. What is written and not sent stays. */
+function again() {
+  const written = [...document.querySelectorAll('#hand-template, #hand input, #hand textarea, #chat-text, #wire-filter')]
+    .filter((field) => field.value !== field.defaultValue)
+    .map((field) => [field.id, field.selectedOptions?.[0]?.text ?? field.value]);
+  sessionStorage.setItem('written', JSON.stringify({ tab: document.body.dataset.tab, written }));
+  location.reload();
+}
+
+const { tab, written = [] } = JSON.parse(sessionStorage.getItem('written') ?? '{}');
+sessionStorage.removeItem('written');
+if (tab) open(tab);
+for (const [id, text] of written) {
+  const field = byId(id);
+  if (field.options) field.selectedIndex = Math.max(0, [...field.options].findIndex((option) => option.text === text));
+  else field.value = text;
+  for (const event of ['input', 'change']) field.dispatchEvent(new Event(event));
+}
+
 /** open shows one part of the page where there is no room for all. */
 function open(tab) {
   document.body.dataset.tab = tab;
@@ -51,7 +70,11 @@ function news(tab, is = document.body.dataset.tab !== tab) {
 }
 
 listen({
-  state({ session, chat: messages, tickets, entries, deskProblem, rows, faults }) {
+  state({ run, session, chat: messages, tickets, entries, deskProblem, rows, faults }) {
+    if (run !== about.run) {
+      again();
+      return;
+    }
     chat.reset(session, messages ?? []);
     desk.reset(tickets, entries);
     desk.problem(deskProblem);

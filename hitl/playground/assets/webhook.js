@@ -34,10 +34,12 @@ export class Hand {
   }
 
   fill({ method, path, header, body }) {
-    byId('hand-method').value = method || 'POST';
-    byId('hand-path').value = path || '';
-    byId('hand-header').value = Object.entries(header ?? {}).map(([name, value]) => `${name}: ${value}`).join('\n');
-    byId('hand-body').value = body ?? '';
+    const lines = Object.entries(header ?? {}).map(([name, value]) => `${name}: ${value}`);
+    for (const [name, text] of Object.entries({ method: method || 'POST', path: path || '', header: lines.join('\n'), body: body ?? '' })) {
+      const field = byId(`hand-${name}`);
+      field.defaultValue = text; // What differs from it was written by hand.
+      field.value = text;
+    }
   }
 }
 
