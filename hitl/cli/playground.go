@@ -25,7 +25,8 @@ sends them instead. --webhooks names a file with templates for them, a JSON arra
    "body": {"ticket": "{{session}}", "id": "{{new}}", "text": "Hello"}}
 
 method (default POST) and path are optional. {{session}} is replaced by the session's id in the desk,
-{{conversation}} and {{user}} by the ids of conversation and end user in Botpress, {{new}} by a new id.`)
+{{conversation}} and {{user}} by the ids of conversation and end user in Botpress, {{new}} by a new id. They are escaped as
+path, query or the body's Content-Type want it.`)
 	var config, webhooks string
 	opts := playground.Options{Server: a.Server, Output: a.Stderr}
 	c.Flags.StringVar(&config, "config", "", "configuration of the integration: a JSON `object`, or @ and the name of a file with one")

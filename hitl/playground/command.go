@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hitl-go/sdk/botpress/botpresstest"
 	"github.com/hitl-go/sdk/message"
@@ -117,16 +118,17 @@ func (p *playground) doWebhook(ctx context.Context, body *json.Decoder) (any, er
 	fill := p.placeholders(command.Ticket)
 	header := http.Header{}
 	for name, value := range command.Header {
-		header.Set(name, fill(value, jsonEscaped))
+		header.Set(name, fill(value, asItIs))
 	}
-	escaped := jsonEscaped
-	if kind, _, _ := mime.ParseMediaType(header.Get("Content-Type")); kind == formType {
-		escaped = url.QueryEscape
+	path, query, asked := strings.Cut(command.Path, "?")
+	path = fill(path, url.PathEscape)
+	if asked {
+		path += "?" + fill(query, url.QueryEscape)
 	}
 	if command.Method == "" {
 		command.Method = http.MethodPost
 	}
-	return p.webhook(ctx, command.Method, fill(command.Path, jsonEscaped), header, []byte(fill(command.Body, escaped)))
+	return p.webhook(ctx, command.Method, path, header, []byte(fill(command.Body, escaping(header.Get("Content-Type")))))
 }
 
 func (p *playground) doAgain(ctx context.Context, body *json.Decoder) (any, error) {

@@ -317,19 +317,39 @@ func TestWebhookByHand(t *testing.T) {
 	}
 }
 
-// The placeholders of a webhook are escaped as its content type wants it.
+// The placeholders of a webhook are escaped as the place where they stand wants it.
 func TestPlaceholders(t *testing.T) {
+	const id = `<a+b@x.com> "7"&c/é`
+	const asJSON, asForm = `<a+b@x.com> \"7\"&c/é`, "%3Ca%2Bb%40x.com%3E+%227%22%26c%2F%C3%A9"
 	w := newWorld(t, func(o *Options) { o.Desk = slowDesk{} })
-	var sent []string
-	for _, template := range byHand() {
-		w.must("webhook", map[string]any{"ticket": `a&"b`, "header": template.Header, "body": strings.ReplaceAll(template.Body, "{{new}}", "1")})
+	send := func(webhook map[string]any) exchange {
+		t.Helper()
+		webhook["ticket"] = id
+		w.must("webhook", webhook)
 		rows := w.state().Rows
 		x, _ := w.view.exchange(rows[len(rows)-2].Seq) // The integration's is the last one.
-		sent = append(sent, string(x.body))
+		return x
 	}
-	want := []string{"session=a%26%22b&id=1&text=Hello", "{\n  \"session\": \"a\\u0026\\\"b\",\n  \"id\": \"1\",\n  \"text\": \"Hello\"\n}"}
-	if !slices.Equal(sent, want) {
-		t.Errorf("the webhooks are %q, want %q", sent, want)
+	for kind, want := range map[string]string{
+		"": asJSON, "application/json": asJSON, "Application/Desk+JSON; charset=utf-8": asJSON, "application/x-www-form-urlencoded": asForm,
+		"application/xml": "&lt;a+b@x.com&gt; &#34;7&#34;&amp;c/é", "image/svg+xml": "&lt;a+b@x.com&gt; &#34;7&#34;&amp;c/é", "text/plain": id,
+	} {
+		header := map[string]string{"X-Id": "id {{session}}"}
+		if kind != "" {
+			header["Content-Type"] = kind
+		}
+		x := send(map[string]any{"header": header, "body": "{{session}}."})
+		if string(x.body) != want+"." {
+			t.Errorf("in a body of the type %q it is %s, want %s", kind, x.body, want)
+		}
+		if got := x.header.Get("X-Id"); got != "id "+id {
+			t.Errorf("in a header it is %s", got)
+		}
+	}
+	x := send(map[string]any{"path": "/of/{{session}}?id={{session}}&new={{new}}", "header": map[string]string{"X-New": "{{new}}"}})
+	_, path, _ := strings.Cut(x.url, "/of/")
+	if want := "%3Ca+b@x.com%3E%20%227%22&c%2F%C3%A9?id=" + asForm + "&new=" + x.header.Get("X-New"); path != want {
+		t.Errorf("the path is %s, want %s", path, want)
 	}
 }
 

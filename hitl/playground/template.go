@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/xml"
+	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // Webhook is a template for a webhook request of the desk. In path, header and body, {{session}} is replaced by the session's
 // id in the desk, {{conversation}} and {{user}} by the ids of conversation and end user in Botpress, and {{new}} by a new
-// id.
+// id. The values are escaped as path, query or the body's Content-Type want it.
 type Webhook struct {
 	Name   string            `json:"name"`
 	Method string            `json:"method"` // Empty: POST.
@@ -42,16 +45,41 @@ func (p *playground) placeholders(ticket string) func(text string, escaped func(
 		conversation = cmp.Or(ticket, conversation)
 		id = d.idOf(conversation)
 	}
+	fresh := rand.Text()
 	return func(text string, escaped func(string) string) string {
 		return strings.NewReplacer(
 			"{{session}}", escaped(id), "{{conversation}}", escaped(conversation),
-			"{{user}}", escaped(p.currentUser().DownstreamUserID()), "{{new}}", rand.Text(),
+			"{{user}}", escaped(p.currentUser().DownstreamUserID()), "{{new}}", fresh,
 		).Replace(text)
 	}
 }
 
+// escaping returns how a text is written within a body of this type. Without a type, it is JSON.
+func escaping(contentType string) func(string) string {
+	switch kind, _, _ := mime.ParseMediaType(contentType); {
+	case kind == formType:
+		return url.QueryEscape
+	case kind == "" || strings.HasSuffix(kind, "json"):
+		return jsonEscaped
+	case strings.HasSuffix(kind, "xml"):
+		return xmlEscaped
+	}
+	return asItIs
+}
+
+func asItIs(text string) string { return text }
+
 // jsonEscaped is a text as it occurs within JSON.
 func jsonEscaped(text string) string {
-	asJSON, _ := json.Marshal(text) // A string can always be marshalled.
-	return string(asJSON[1 : len(asJSON)-1])
+	var asJSON strings.Builder
+	e := json.NewEncoder(&asJSON)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // A string can always be encoded.
+	return strings.TrimSuffix(asJSON.String(), "\"\n")[1:]
+}
+
+func xmlEscaped(text string) string {
+	var asXML strings.Builder
+	_ = xml.EscapeText(&asXML, []byte(text)) // A builder takes everything.
+	return asXML.String()
 }
