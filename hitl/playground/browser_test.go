@@ -2,6 +2,7 @@ package playground
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,38 @@ func TestAnotherRunInBrowser(t *testing.T) {
 		`document.getElementById("hand-template").selectedOptions[0].text === "Reply" && document.getElementById("hand-body").value.endsWith("mine")`)
 	v.Finds(`/^1 of /.test(document.getElementById("wire-count").textContent)`)
 	v.Finds(`document.getElementById("link").textContent === "live" && sessionStorage.length === 0`)
+}
+
+// The form of a session says what its schema allows: false, empty texts, defaults, and nothing.
+func TestHandOverInBrowser(t *testing.T) {
+	w := newWorld(t)
+	w.about.Session = json.RawMessage(`{"type": "object", "required": ["urgent", "topic", "order"], "properties": {
+		"urgent": {"type": "boolean"}, "loud": {"type": "boolean", "default": true}, "vip": {"type": "boolean"},
+		"topic": {"type": "string"}, "order": {"type": "string", "minLength": 1}, "note": {"type": "string", "default": "Hello"}, "aside": {"type": "string"},
+		"level": {"type": "integer", "minimum": 1, "maximum": 5, "default": 2}, "count": {"type": "integer"},
+		"team": {"type": "string", "enum": ["a", "b"], "default": "b"}, "shift": {"enum": ["", "late"]}, "tags": {"type": "array", "default": ["new"]}}}`)
+	v := visit(t, w.url)
+	v.Eval(`window.said = [], window.fetch = async (what, how) => { said.push(JSON.parse(how.body).session); return new Response(null, {status: 204}); }`, nil)
+	sends := func(change, want string) {
+		t.Helper()
+		v.Finds(`!document.getElementById("handover-open").hidden`)
+		v.Clicks("#handover-open")
+		v.Eval(`{ const field = (name) => document.querySelector("#handover-session [name=" + name + "]"); `+change+` }`, nil)
+		v.Clicks("#handover .primary")
+		v.Finds(`!document.getElementById("handover").open`)
+		v.Finds(fmt.Sprintf(`JSON.stringify(said.at(-1)) === JSON.stringify(%s)`, want))
+	}
+	sends(`field("order").value = "4711"`, `{urgent: false, loud: true, topic: "", order: "4711", note: "Hello", level: 2, team: "b", tags: ["new"]}`)
+	sends(`field("urgent").checked = true; field("loud").checked = false; field("vip").value = "false"; field("note").value = ""; field("aside").value = "x";
+		field("order").value = "4711"; field("level").value = ""; field("count").value = "0"; field("team").value = ""; field("shift").selectedIndex = 1; field("tags").value = "[]"`,
+		`{urgent: true, loud: false, vip: false, topic: "", order: "4711", note: "", aside: "x", count: 0, shift: "", tags: []}`)
+	v.Clicks("#handover-open")
+	v.Picture("hand-over")
+	for _, invalid := range []string{`order = ""`, `level = "0"`, `level = "6"`} {
+		name, value, _ := strings.Cut(invalid, " = ")
+		v.Finds(fmt.Sprintf(`((field) => { const before = field.value; field.value = %s; const valid = field.checkValidity(); field.value = before; return !valid; })`+
+			`(document.querySelector("#handover-session [name=%s]"))`, value, name))
+	}
 }
 
 // A session without Options.Desk: the test sends the webhooks.
