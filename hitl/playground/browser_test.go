@@ -116,6 +116,7 @@ func TestHandOverInBrowser(t *testing.T) {
 		"level": {"type": "integer", "minimum": 1, "maximum": 5, "default": 2}, "count": {"type": "integer"},
 		"team": {"type": "string", "enum": ["a", "b"], "default": "b"}, "shift": {"enum": ["", "late"]}, "tags": {"type": "array", "default": ["new"]}}}`)
 	v := visit(t, w.url)
+	v.Sees("link", "live")
 	v.Eval(`window.said = [], window.fetch = async (what, how) => { said.push(JSON.parse(how.body).session); return new Response(null, {status: 204}); }`, nil)
 	sends := func(change, want string) {
 		t.Helper()
@@ -137,6 +138,64 @@ func TestHandOverInBrowser(t *testing.T) {
 		v.Finds(fmt.Sprintf(`((field) => { const before = field.value; field.value = %s; const valid = field.checkValidity(); field.value = before; return !valid; })`+
 			`(document.querySelector("#handover-session [name=%s]"))`, value, name))
 	}
+}
+
+// What was written is there until it has been sent.
+func TestWrittenInBrowser(t *testing.T) {
+	w := newWorld(t)
+	w.about.Session = json.RawMessage(`{"type": "object", "properties": {"priority": {"type": "integer"}}}`) // The integration wants a text.
+	v := visit(t, w.url)
+	v.Sees("link", "live")
+	const payload = `document.querySelector("#attach [name=json]")`
+	writes := func(text string) {
+		v.Eval(fmt.Sprintf(`%s.value = %q, %[1]s.dispatchEvent(new Event("input"))`, payload, text), nil)
+		v.Clicks("#attach .primary")
+	}
+	chooses := func(n int) { v.Clicks(fmt.Sprintf("#attach-types label:nth-of-type(%d)", n)) }
+	const image, choice = 1, 9
+	v.Clicks("#chat-attach")
+	chooses(choice)
+	writes(`{"text": "Mine",}`)
+	v.Finds(`document.getElementById("attach").open && ` + payload + `.validationMessage.startsWith("This is no JSON")`)
+	v.Picture("no-json")
+	v.Eval(`window.working = window.fetch, window.fetch = async () => { throw new Error("out of order"); }`, nil)
+	writes(`{"text": "Mine", "options": []}`)
+	v.Sees("toasts", "out of order")
+	v.Finds(`!document.getElementById("attach").open`)
+	v.Eval(`window.fetch = window.working`, nil)
+	v.Clicks("#chat-attach")
+	chooses(image)
+	v.Finds("!" + payload)
+	chooses(choice)
+	v.Finds(payload + `.value === '{"text": "Mine", "options": []}'`)
+	v.Clicks("#attach .primary")
+	v.Sees("chat-log", "Mine")
+	v.Clicks("#chat-attach")
+	v.Finds(payload + `.value.includes("4712")`)
+	v.Clicks("#attach .cancel")
+
+	v.Clicks("#handover-open")
+	v.Must(v.Page.Type(v.Context, "My title"))
+	v.Eval(`document.querySelector("[name=priority]").value = 7`, nil)
+	v.Clicks("#handover .primary")
+	v.Sees("chat-log", "The session could not be started")
+	v.Finds(`!document.getElementById("handover-open").hidden`)
+	v.Clicks("#handover-open")
+	v.Finds(`document.getElementById("handover-title").value === "My title" && document.querySelector("[name=priority]").value === "7"`)
+	v.Eval(`document.querySelector("[name=priority]").value = ""`, nil)
+	v.Clicks("#handover .primary")
+	v.Finds(`!document.getElementById("chat-end").hidden`)
+	v.Clicks("#chat-end")
+	v.Finds(`!document.getElementById("handover-open").hidden`)
+	v.Clicks("#handover-open")
+	v.Finds(`document.getElementById("handover-title").value === "I would like to talk to a human."`)
+	v.Clicks("#handover .cancel")
+
+	v.Eval(`document.getElementById("hand-body").value += "mine", document.getElementById("hand-template").focus()`, nil)
+	v.Presses("ArrowDown")
+	v.Finds(`document.getElementById("hand-body").value.includes("comment")`)
+	v.Presses("ArrowUp")
+	v.Finds(`document.getElementById("hand-body").value.endsWith("mine")`)
 }
 
 // A session without Options.Desk: the test sends the webhooks.

@@ -1,6 +1,6 @@
 // The end user's side.
 
-import { order, toast } from './api.js';
+import { order } from './api.js';
 import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
 import { fields, values } from './form.js';
 import { Log } from './log.js';
@@ -11,6 +11,7 @@ export class Chat {
   #session = {};
   #topic = ''; // The first thing the end user has said.
   #schema;
+  #asked = false; // For a human, in vain so far: the form keeps what was written.
 
   constructor(about) {
     this.#log = new Log(byId('chat-log'), about.messages, (m, before) => this.#draw(m, before));
@@ -56,6 +57,7 @@ export class Chat {
   #welcome(empty) { byId('chat-welcome').hidden = !empty; }
 
   session(session) {
+    if (session.active || session.user !== this.#session.user) this.#asked = false;
     this.#session = session;
     byId('chat-name').textContent = session.user;
     byId('chat-face').textContent = initials(session.user);
@@ -82,15 +84,18 @@ export class Chat {
     const dialog = byId('handover');
     const session = byId('handover-session');
     byId('handover-open').addEventListener('click', () => {
-      byId('handover-title').value = this.#topic || `Help for ${this.#session.user}`;
-      byId('handover-description').value = '';
-      session.replaceChildren(...fields(this.#schema));
+      if (!this.#asked) {
+        byId('handover-title').value = this.#topic || `Help for ${this.#session.user}`;
+        byId('handover-description').value = '';
+        session.replaceChildren(...fields(this.#schema));
+      }
       dialog.showModal();
       byId('handover-title').select();
     });
     dialog.addEventListener('close', () => {
       if (dialog.returnValue !== 'go') return;
       dialog.returnValue = '';
+      this.#asked = true;
       order('escalate', {
         title: byId('handover-title').value, description: byId('handover-description').value, session: values(this.#schema, session),
       });
@@ -102,13 +107,8 @@ export class Chat {
     const dialog = byId('attach');
     const place = byId('attach-fields');
     const types = byId('attach-types');
-    const choose = (type) => {
-      const example = examples[type]();
-      const simple = Object.values(example).every((value) => typeof value === 'string');
-      place.replaceChildren(...(simple
-        ? Object.entries(example).map(([name, value]) => h('label', {}, labels[name] ?? name, ' ', h('input', { name, value })))
-        : [h('label', {}, 'Payload, as JSON ', h('textarea', { name: 'json', rows: 9, spellcheck: false, value: JSON.stringify(example, null, 2) }))]));
-    };
+    const forms = {}; // By type. What is written stays until it has been sent.
+    const choose = (type) => place.replaceChildren(...(forms[type] ??= form(examples[type]())));
     for (const type of Object.keys(examples)) {
       types.append(h('label', {}, h('input', { type: 'radio', name: 'type', value: type, checked: type === 'image', change: () => choose(type) }), kinds[type] ?? type));
     }
@@ -116,20 +116,31 @@ export class Chat {
       choose(types.querySelector(':checked').value);
       dialog.showModal();
     });
-    dialog.addEventListener('close', () => {
-      if (dialog.returnValue !== 'go') return;
-      dialog.returnValue = '';
+    dialog.addEventListener('submit', async (event) => {
       const type = types.querySelector(':checked').value;
       const json = place.querySelector('[name=json]');
+      let payload;
       try {
-        const payload = json ? JSON.parse(json.value)
+        payload = json ? JSON.parse(json.value)
           : Object.fromEntries([...place.querySelectorAll('input')].filter((i) => i.value).map((i) => [i.name, i.value]));
-        this.#send(type, payload);
       } catch (error) {
-        toast(`The payload is no JSON: ${error.message}`, 'bad');
+        event.preventDefault(); // It stays open.
+        json.setCustomValidity(`This is no JSON: ${error.message}`);
+        json.reportValidity();
+        return;
       }
+      if (await this.#send(type, payload)) delete forms[type];
     });
   }
+}
+
+/** form has the fields of a payload, or one with JSON if it is not simple. */
+function form(example) {
+  if (Object.values(example).every((value) => typeof value === 'string')) {
+    return Object.entries(example).map(([name, value]) => h('label', {}, labels[name] ?? name, ' ', h('input', { name, value })));
+  }
+  const input = (event) => event.target.setCustomValidity('');
+  return [h('label', {}, 'Payload, as JSON ', h('textarea', { name: 'json', rows: 9, spellcheck: false, value: JSON.stringify(example, null, 2), input }))];
 }
 
 const kinds = { bloc: 'bloc: several at once', poll: 'an unknown one' };

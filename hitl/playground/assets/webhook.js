@@ -3,9 +3,13 @@
 import { order } from './api.js';
 import { byId, h } from './dom.js';
 
+const parts = ['method', 'path', 'header', 'body'];
+
 export class Hand {
   #templates;
   #current;
+  #at = 0; // The template that is shown.
+  #written = []; // The texts of the others, as they were left.
 
   /** The function current returns the session that is open in the desk. */
   constructor(about, current) {
@@ -13,8 +17,12 @@ export class Hand {
     this.#current = current;
     const select = byId('hand-template');
     select.append(...this.#templates.map((t, i) => h('option', { value: i }, t.name)));
-    select.addEventListener('change', () => this.fill(this.#templates[select.value]));
-    this.fill(this.#templates[0]);
+    select.addEventListener('change', () => {
+      this.#written[this.#at] = parts.map((name) => byId(`hand-${name}`).value);
+      this.#at = Number(select.value);
+      this.#fill();
+    });
+    this.#fill();
     byId('hand').addEventListener('submit', async (event) => {
       event.preventDefault();
       const header = {};
@@ -33,12 +41,14 @@ export class Hand {
     });
   }
 
-  fill({ method, path, header, body }) {
+  #fill() {
+    const { method, path, header, body } = this.#templates[this.#at];
     const lines = Object.entries(header ?? {}).map(([name, value]) => `${name}: ${value}`);
-    for (const [name, text] of Object.entries({ method: method || 'POST', path: path || '', header: lines.join('\n'), body: body ?? '' })) {
+    const texts = [method || 'POST', path || '', lines.join('\n'), body ?? ''];
+    for (const [i, name] of parts.entries()) {
       const field = byId(`hand-${name}`);
-      field.defaultValue = text; // What differs from it was written by hand.
-      field.value = text;
+      field.defaultValue = texts[i]; // What differs from it was written by hand.
+      field.value = this.#written[this.#at]?.[i] ?? texts[i];
     }
   }
 }
