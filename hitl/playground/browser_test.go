@@ -198,6 +198,79 @@ func TestWrittenInBrowser(t *testing.T) {
 	v.Finds(`document.getElementById("hand-body").value.endsWith("mine")`)
 }
 
+// What is written one after the other arrives so, and a filtered list has the order of time.
+func TestOrderInBrowser(t *testing.T) {
+	desk := &paperDesk{entries: map[string][]Entry{}}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	desk.put(w, Ticket{ID: "1", Subject: "Lost"}, message.Text{Text: "Where is it?"})
+	v := visit(t, w.url)
+	v.Sees("ticket-log", "Where is it?")
+	v.Eval(`window.working = window.fetch, window.late = 200, window.fetch = async (...what) => {
+		await new Promise((done) => setTimeout(done, late -= 20)); // Each is faster than the one before.
+		return working(...what);
+	}`, nil)
+	for _, id := range []string{"chat-text", "reply-text"} {
+		v.Eval(fmt.Sprintf(`for (const text of ["one", "two", "three", "four"]) {
+			const field = document.getElementById(%q);
+			field.value = text;
+			field.form.requestSubmit();
+		}`, id), nil)
+	}
+	v.Finds(`[...document.querySelectorAll("#chat-log .user .body")].map((said) => said.textContent).join(" ") === "one two three four"`)
+	v.Finds(`[...document.querySelectorAll("#ticket-log .agent .body")].map((said) => said.textContent).join(" ") === "one two three four"`)
+	v.Eval(`window.fetch = working`, nil)
+
+	v.Clicks("#wire-filter")
+	v.Must(v.Page.Type(v.Context, "418"))
+	slow := w.view.begin(exchange{row: row{From: atBotpress, To: atIntegration, Operation: "slow"}})
+	for range 3 {
+		w.view.end(w.view.begin(exchange{row: row{From: atBotpress, To: atIntegration, Operation: "fast"}}), outcome{status: http.StatusTeapot})
+	}
+	v.Finds(`document.querySelectorAll("#rows .row").length === 3`)
+	w.view.end(slow, outcome{status: http.StatusTeapot})
+	v.Finds(`document.querySelectorAll("#rows .row").length === 4 && document.querySelector("#rows .row").textContent.includes("slow")`)
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
+	}
+}
+
+// A page that receives the whole state again, such as after a break of its connection, shows and announces only what is new.
+func TestStateAgainInBrowser(t *testing.T) {
+	w := newWorld(t)
+	w.view.setTicket(Ticket{ID: "early", Subject: "An early one"})
+	fill(w, 40, 100)
+	w.view.addEntries("full", 40, []Entry{{Author: "Jane", By: EndUser, Message: message.Text{Text: strings.Repeat("A long text. ", 100)}}})
+	v := visit(t, w.url)
+	v.Sees("ticket-log", "Show all of it")
+	v.Sees("chat-log", "Message 39 ")
+	v.Eval(`document.querySelector(".unfold").click()`, nil)
+	w.view.addEntries("early", 0, []Entry{{Author: "Omar", By: EndUser, Message: message.Text{Text: "Hello?"}}})
+	v.Sees("tickets", "An early one")
+	v.Finds(`document.querySelector("#tickets .unread")`)
+	const boxes = `["chat-log", "ticket-log", "rows"].map((id) => document.getElementById(id))`
+	v.Eval(`(async () => {
+		const frame = () => new Promise(requestAnimationFrame);
+		for (const box of `+boxes+`) box.scrollTop = 0;
+		await frame(), await frame();
+		window.added = [];
+		for (const box of `+boxes+`) new MutationObserver((changes) => added.push(...changes.flatMap((change) => [...change.addedNodes]))).observe(box, {childList: true});
+	})()`, nil)
+
+	w.view.mu.Lock()
+	for watcher := range w.view.watchers {
+		watcher.behind = true
+	}
+	w.view.mu.Unlock()
+	w.view.addChat(w.currentUser().UserID(), chatMessage{From: Bot, Message: message.Envelope{Message: message.Text{Text: "One more"}}, At: time.Now()})
+	v.Sees("chat-log", "One more")
+	v.Finds(`added.length === 1 && added[0].textContent.includes("One more")`)
+	v.Finds(boxes + `.every((box) => box.scrollTop === 0 && box.scrollHeight > box.clientHeight)`)
+	v.Finds(`!document.querySelector("#ticket-log .folded") && document.querySelector("#tickets .unread")`)
+	for _, problem := range v.Complaints(w.url) {
+		t.Error(problem)
+	}
+}
+
 // A session without Options.Desk: the test sends the webhooks.
 func TestByHandInBrowser(t *testing.T) {
 	w := newWorld(t)

@@ -18,6 +18,15 @@ export async function order(what, body = {}) {
   }
 }
 
+/** queue returns an order that begins when the one before has ended: what comes first arrives first. */
+export function queue() {
+  let last = Promise.resolve();
+  return (what, body) => {
+    last = last.then(() => order(what, body));
+    return last;
+  };
+}
+
 export async function read(what) {
   const response = await fetch(`api/${what}`);
   const body = await response.json();

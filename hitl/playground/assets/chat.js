@@ -1,6 +1,6 @@
 // The end user's side.
 
-import { order } from './api.js';
+import { queue } from './api.js';
 import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
 import { fields, values } from './form.js';
 import { Log } from './log.js';
@@ -8,6 +8,7 @@ import { content } from './message.js';
 
 export class Chat {
   #log;
+  #order = queue();
   #session = {};
   #topic = ''; // The first thing the end user has said.
   #schema;
@@ -34,7 +35,7 @@ export class Chat {
 
   say(text) { return this.#send('text', { text }); }
 
-  #send(type, payload) { return order('say', { type, payload }); }
+  #send(type, payload) { return this.#order('say', { type, payload }); }
 
   reset(session, messages) {
     this.#topic = '';
@@ -96,7 +97,7 @@ export class Chat {
       if (dialog.returnValue !== 'go') return;
       dialog.returnValue = '';
       this.#asked = true;
-      order('escalate', {
+      this.#order('escalate', {
         title: byId('handover-title').value, description: byId('handover-description').value, session: values(this.#schema, session),
       });
       byId('chat-text').focus();

@@ -1,12 +1,13 @@
 // The agent's side: the desk's tickets, or webhooks written by hand.
 
-import { order } from './api.js';
+import { queue } from './api.js';
 import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
 import { Log } from './log.js';
 import { content } from './message.js';
 
 export class Desk {
   #log;
+  #order = queue();
   #limit;
   #tickets = new Map();
   #entries = new Map();
@@ -38,7 +39,7 @@ export class Desk {
 
   get current() { return this.#current; }
 
-  #do(what, text = '') { return order('desk', { do: what, ticket: this.#current, agent: byId('desk-agent').value, text }); }
+  #do(what, text = '') { return this.#order('desk', { do: what, ticket: this.#current, agent: byId('desk-agent').value, text }); }
 
   #reply() {
     const form = byId('reply-form');
@@ -87,7 +88,7 @@ export class Desk {
   reset(tickets, entries) {
     this.#tickets = new Map(tickets.map((t) => [t.id, t]));
     this.#entries = new Map(tickets.map((t) => [t.id, entries[t.id] ?? []]));
-    byId('tickets').replaceChildren();
+    for (const item of [...byId('tickets').children]) if (!this.#tickets.has(item.dataset.id)) item.remove();
     for (const t of tickets) this.#list(t);
     const current = this.#tickets.has(this.#current) ? this.#current : tickets.at(-1)?.id;
     this.#putAway();

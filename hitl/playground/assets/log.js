@@ -8,6 +8,7 @@ export class Log {
   #box;
   #draw;
   #limit;
+  #items = []; // All that are shown, or soon.
   #waiting = [];
   #previous = null;
   #atEnd = true;
@@ -25,12 +26,21 @@ export class Log {
   }
 
   add(...items) {
-    this.#waiting.push(...items);
-    if (this.#waiting.length > this.#limit) this.#waiting.splice(0, this.#waiting.length - this.#limit);
+    for (const list of [this.#items, this.#waiting]) {
+      list.push(...items);
+      if (list.length > this.#limit) list.splice(0, list.length - this.#limit);
+    }
     this.#flush();
   }
 
+  /** reset shows these items. If they begin with those that are shown, those stay as they are: nobody is moved, or told them again. */
   reset(items) {
+    const shown = this.#items.length;
+    if (shown && JSON.stringify(this.#items) === JSON.stringify(items.slice(0, shown))) {
+      this.add(...items.slice(shown));
+      return;
+    }
+    this.#items = [];
     for (const element of this.#box.querySelectorAll(':scope > .entry')) element.remove();
     this.#waiting = [];
     this.#previous = null;

@@ -48,7 +48,6 @@ export class Wire {
 
   reset(rows) {
     this.#rows = rows;
-    this.#follow = true;
     this.#sift();
   }
 
@@ -61,10 +60,10 @@ export class Wire {
     this.#rows[at] = row;
     if (isNew && this.#rows.length > this.#limit) this.#rows.shift();
     if (this.#filter) {
-      // The filtered list is in the same order, and what is under way is near its end.
-      const place = this.#shown.findLastIndex((shown) => shown.seq === row.seq);
-      if (place >= 0) this.#shown[place] = row;
-      else if (fits(row, this.#filter)) this.#shown.push(row);
+      // The filtered list is in the same order, and what is under way is near its end. It may fit only now.
+      const place = this.#shown.findLastIndex((shown) => shown.seq <= row.seq);
+      if (this.#shown[place]?.seq === row.seq) this.#shown[place] = row;
+      else if (fits(row, this.#filter)) this.#shown.splice(place + 1, 0, row);
       if (this.#shown[0]?.seq < this.#rows[0].seq) this.#shown.shift();
     }
     if (row.seq === this.#selected && row.done) this.#load(row.seq);
