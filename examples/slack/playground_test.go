@@ -45,6 +45,7 @@ func TestSlackPlaygroundInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := &chromium.Visitor{T: t, Page: page, Context: ctx, Pictures: "../../.cache/screenshots"}
+	v.Sees("link", "live")
 	v.Types("#chat-text", "Where is my parcel?")
 	v.Sees("chat-log", "Which parcel is it?")
 	v.Clicks("#chat-log .options button")
