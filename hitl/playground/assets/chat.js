@@ -26,6 +26,7 @@ export class Chat {
       text.value = '';
       grow(text);
       if (!await this.say(said)) text.value ||= said;
+      grow(text);
     });
     for (const button of byId('chat-suggestions').children) button.addEventListener('click', () => this.say(button.textContent));
     byId('chat-end').addEventListener('click', () => this.say('/end'));

@@ -56,6 +56,7 @@ export class Desk {
       if (await this.#do(draft.kind, draft.text)) return;
       if (ticket !== this.#current) this.#drafts.set(ticket, draft); // Another one was opened meanwhile.
       else text.value ||= draft.text;
+      grow(text);
     });
   }
 

@@ -52,13 +52,13 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 
 export const timeOf = (at) => clock.format(new Date(at));
 
-/** grow lets a text field be as high as its text. */
+/** grow lets a text field be as high as its text. One that is not in sight has no height, and keeps that of the stylesheet. */
 export function grow(field) {
-  field.style.height = 'auto';
-  field.style.height = `${Math.min(field.scrollHeight, 160)}px`;
+  field.style.height = '';
+  if (field.scrollHeight) field.style.height = `${Math.min(field.scrollHeight, 160)}px`;
 }
 
-/** submitOnEnter sends a form with Enter; Shift and Enter begin a new line. */
+/** submitOnEnter sends a form with Enter; Shift and Enter begin a new line. The field grows with what is written. */
 export function submitOnEnter(field) {
   field.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -66,4 +66,5 @@ export function submitOnEnter(field) {
     field.form.requestSubmit();
   });
   field.addEventListener('input', () => grow(field));
+  new ResizeObserver(perFrame(() => grow(field))).observe(field); // It has come into sight, or is narrower now.
 }
