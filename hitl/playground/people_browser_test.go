@@ -1,6 +1,8 @@
 package playground
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hitl-go/sdk/internal/chromium"
@@ -50,4 +52,22 @@ func TestReplyFieldInBrowser(t *testing.T) {
 	v.Presses("Enter")
 	v.Sees("toasts", "the desk is closed")
 	v.Finds(more)
+}
+
+// The page is as wide as the screen, however long the integration's name is.
+func TestNarrowScreensInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	v.Shows(chromium.Screen{Width: 360, Height: 740, Phone: true})
+	v.Finds(`((title) => title.textContent === "Acme Desk" && title.scrollWidth <= title.clientWidth)(document.getElementById("title"))`)
+	for _, title := range []string{"Acme Desk", "Freshdesk for Customer Service", strings.Repeat("Desk", 30)} {
+		v.Eval(fmt.Sprintf(`document.getElementById("title").textContent = %q`, title), nil)
+		for _, screen := range []chromium.Screen{{Width: 320, Height: 640, Phone: true}, {Width: 360, Height: 740, Phone: true}, {Width: 720, Height: 900}, {Width: 1024, Height: 768}, {Width: 1440, Height: 900}} {
+			v.Shows(screen)
+			v.Finds(fmt.Sprintf(`innerWidth === %d && document.documentElement.scrollWidth === innerWidth`, screen.Width))
+			// Neither the name, "Simulation" nor the button covers another.
+			v.Finds(`((boxes) => boxes.every((box, i) => box.width > 0 && (i === 0 || box.left >= boxes[i - 1].right)) && boxes.at(-1).right <= innerWidth)(
+				["title", "played", "restart"].map((id) => document.getElementById(id).getBoundingClientRect()))`)
+		}
+	}
 }
