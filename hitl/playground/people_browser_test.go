@@ -71,3 +71,59 @@ func TestNarrowScreensInBrowser(t *testing.T) {
 		}
 	}
 }
+
+// What the end user has sent can be read as well as what others have, on paper and in the dark, and by ear.
+func TestOwnMessagesInBrowser(t *testing.T) {
+	w := newWorld(t)
+	v := visit(t, w.url)
+	option := []map[string]string{{"label": "4711", "value": "4711"}}
+	card := map[string]any{"title": "Parcel 4711", "subtitle": "From Lisbon", "actions": []map[string]string{{"action": "say", "label": "Where is it?", "value": "Where?"}}}
+	for kind, payload := range map[string]map[string]any{
+		"text": {"text": "Where is my parcel?"}, "dropdown": {"text": "Which parcel?", "options": option}, "choice": {"text": "Which parcel?", "options": option},
+		"file": {"fileUrl": "https://files.example.com/receipt.pdf", "title": "receipt.pdf"}, "location": {"latitude": 52.5, "longitude": 13.4},
+		"image": {"imageUrl": w.url + "/parcel.svg", "title": "The parcel at the door"}, "card": card, "carousel": {"items": []any{card}}, "poll": {"question": "A new type"},
+	} {
+		w.must("say", map[string]any{"type": kind, "payload": payload})
+	}
+	v.Finds(`document.querySelectorAll(".bubble.user").length === 9`)
+	for _, dark := range []bool{false, true} {
+		v.Shows(chromium.Screen{Width: 1440, Height: 3600, Dark: dark})
+		v.Picture(fmt.Sprintf("own-messages-dark-%t", dark))
+		v.Finds(`[...document.querySelectorAll(".bubble.user")].every((bubble) => bubble.innerText.startsWith("You"))`) // Which leaves out what is not rendered.
+		var faint []string
+		v.Eval(faintTexts, &faint)
+		if len(faint) > 0 {
+			t.Errorf("dark %t: %s cannot be read well", dark, faint)
+		}
+	}
+
+	// The mark of a tab with something new has a text.
+	v.Shows(chromium.Screen{Width: 390, Height: 844, Phone: true})
+	const tab = `document.querySelector("nav [data-tab=chat]")`
+	v.Clicks("nav [data-tab=wire]")
+	w.says("Show me a carousel")
+	v.Finds(tab + `.getAttribute("aria-label") === "End user, something new"`)
+	v.Clicks("nav [data-tab=chat]")
+	v.Finds(tab + `.getAttribute("aria-label") === "End user"`)
+}
+
+// faintTexts are the texts of the chat whose contrast is below 4.5, which is what WCAG asks for.
+const faintTexts = `(() => {
+	const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
+	const onto = ([r, g, b, a = 1], below) => [r, g, b].map((c, i) => c * a + below[i] * (1 - a));
+	const light = (colour) => colour.map((c) => c / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+		.reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+	const seen = (element) => { // The colours of an element's text and of what is behind it.
+		const style = getComputedStyle(element), [, below] = element === document.body ? [, [0, 0, 0]] : seen(element.parentElement);
+		const behind = onto(numbers(style.backgroundColor), below);
+		let opacity = 1;
+		for (let e = element; e; e = e.parentElement) opacity *= getComputedStyle(e).opacity;
+		const [r, g, b, a = 1] = numbers(style.color);
+		return [onto([r, g, b, a * opacity], behind), behind];
+	};
+	return [...document.querySelectorAll("#chat-log *")].filter((element) => (element.matches("select") || [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+		&& !element.matches("option, :disabled")).flatMap((element) => {
+		const [less, more] = seen(element).map(light).sort((a, b) => a - b), ratio = (more + 0.05) / (less + 0.05);
+		return ratio < 4.5 ? [element.textContent + " with " + ratio.toFixed(2)] : [];
+	});
+})()`

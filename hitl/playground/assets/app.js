@@ -66,7 +66,9 @@ function open(tab) {
 
 /** news marks a part that has something new and is not in sight. */
 function news(tab, is = document.body.dataset.tab !== tab) {
-  document.querySelector(`nav [data-tab=${tab}]`).classList.toggle('news', is);
+  const button = document.querySelector(`nav [data-tab=${tab}]`);
+  button.classList.toggle('news', is);
+  button.setAttribute('aria-label', button.textContent + (is ? ', something new' : ''));
 }
 
 listen({
