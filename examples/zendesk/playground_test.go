@@ -175,6 +175,7 @@ func looksGood(v *chromium.Visitor) {
 	v.Picture("zendesk-7-dark")
 	v.Shows(chromium.Screen{Width: 1024, Height: 768})
 	v.Picture("zendesk-8-tablet")
+	v.Clicks("#rows [role=option]:last-of-type")
 	for name, screen := range map[string]chromium.Screen{
 		"light": phone, "dark": {Width: phone.Width, Height: phone.Height, Phone: true, Dark: true},
 	} {

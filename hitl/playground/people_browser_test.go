@@ -1,7 +1,9 @@
 package playground
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -127,3 +129,115 @@ const faintTexts = `(() => {
 		return ratio < 4.5 ? [element.textContent + " with " + ratio.toFixed(2)] : [];
 	});
 })()`
+
+// busyDesk is a desk whose agents do all that the page offers.
+type busyDesk struct{ *paperDesk }
+
+func (d busyDesk) Assign(_ context.Context, ticket, agent string) error {
+	return d.change(ticket, func(t *Ticket) { t.Assignee = agent })
+}
+
+func (d busyDesk) Resolve(_ context.Context, ticket, _ string) error {
+	return d.change(ticket, func(t *Ticket) { t.Over = true })
+}
+
+func (d busyDesk) change(ticket string, change func(*Ticket)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.tickets {
+		if d.tickets[i].ID == ticket {
+			change(&d.tickets[i])
+		}
+	}
+	return nil
+}
+
+// Whoever works with the keyboard goes on where they were: no action takes the focus back to the top of the page, or behind something.
+func TestKeyboardInBrowser(t *testing.T) {
+	desk := &paperDesk{entries: map[string][]Entry{}}
+	w := newWorld(t, func(o *Options) { o.Desk = busyDesk{desk} })
+	v := visit(t, w.url)
+	press := func(selector string) {
+		t.Helper()
+		v.Finds(fmt.Sprintf(`document.querySelector(%[1]q) && (document.querySelector(%[1]q).focus(), document.activeElement === document.querySelector(%[1]q))`, selector))
+		v.Presses("Enter")
+	}
+	goesTo := func(selector string) {
+		t.Helper()
+		v.Finds(fmt.Sprintf(`document.activeElement.matches(%q)`, selector))
+	}
+
+	w.says("Can I talk to a human?")
+	v.Sees("chat-state", "Waiting for an agent")
+	press("#chat-end")
+	v.Sees("chat-state", "With the bot")
+	goesTo("#chat-text")
+
+	desk.put(w, Ticket{ID: "1", Subject: "Refund", Status: "open", From: "Jane"}, message.Text{Text: strings.Repeat("A long story. ", 100)})
+	v.Sees("ticket-log", "A long story.")
+	press(".unfold")
+	v.Finds(`!document.querySelector(".unfold")`)
+	goesTo("#ticket-log .body")
+	press("#ticket-assign")
+	v.Finds(`document.getElementById("ticket-assign").disabled`)
+	goesTo("#reply-text")
+	press("#ticket-resolve")
+	v.Finds(`document.getElementById("ticket-resolve").disabled`)
+	goesTo("#reply-text")
+
+	// The list of requests.
+	fill(w, 0, 100)
+	v.Sees("rows", "getOrCreateMessage")
+	press("#rows")
+	v.Presses("Home")
+	press("#rows-latest")
+	v.Finds(`document.getElementById("rows-latest").hidden`)
+	goesTo("#rows")
+
+	// Where the detail of a request takes the place of the list, arrows do not open it.
+	const covers = `getComputedStyle(document.getElementById("detail")).display === "flex"`
+	v.Shows(chromium.Screen{Width: 720, Height: 450})
+	v.Presses("Home")
+	v.Presses("ArrowDown")
+	v.Sees("detail", "after")
+	v.Finds(`document.querySelector("#rows [aria-selected=true]")?.ariaPosInSet === "2" && !(` + covers + `)`)
+	goesTo("#rows")
+	v.Picture("keyboard-1-rows")
+	v.Presses("Enter")
+	goesTo(".back")
+	v.Finds(covers + ` && getComputedStyle(document.getElementById("rows")).visibility === "hidden"`)
+	v.Picture("keyboard-2-detail")
+	v.Presses("Enter")
+	goesTo("#rows")
+	v.Finds(`!(` + covers + `)`)
+
+	// The detail of a request that ends meanwhile.
+	v.Presses("End")
+	seq := w.view.begin(exchange{row: row{From: atBotpress, To: atIntegration, Operation: "ping"}})
+	v.Sees("rows", "ping")
+	v.Presses("End")
+	v.Presses("Enter")
+	v.Sees("detail", "under way")
+	goesTo(".back")
+	w.view.end(seq, outcome{status: http.StatusOK})
+	v.Sees("detail", "200 after")
+	goesTo(".back")
+	v.Shows(chromium.Screen{Width: 1440, Height: 900})
+	seq = w.view.begin(exchange{row: row{From: atBotpress, To: atIntegration, Operation: "pong"}})
+	v.Sees("rows", "pong")
+	v.Clicks("#rows")
+	v.Presses("End")
+	v.Sees("detail", "under way")
+	v.Presses("Tab")
+	goesTo("#detail .actions button")
+	w.view.end(seq, outcome{status: http.StatusOK})
+	v.Sees("detail", "200 after")
+	goesTo("#detail .actions button")
+
+	// What is sent again says how it was answered.
+	w.must("webhook", map[string]any{"body": "no JSON"})
+	v.Sees("rows", "webhook_received")
+	v.Clicks("#rows [role=option]:nth-last-of-type(2)")
+	press("#detail .actions button:nth-child(2)")
+	v.Sees("toasts", "Answered 400: Acme Desk sent a webhook that is no JSON")
+}

@@ -1,7 +1,7 @@
 // The end user's side.
 
 import { queue } from './api.js';
-import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
+import { away, byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
 import { fields, values } from './form.js';
 import { Log } from './log.js';
 import { content } from './message.js';
@@ -63,15 +63,16 @@ export class Chat {
     this.#session = session;
     byId('chat-name').textContent = session.user;
     byId('chat-face').textContent = initials(session.user);
-    const [state, text] = session.waiting ? ['waiting', 'Handing over…']
+    const [state, says] = session.waiting ? ['waiting', 'Handing over…']
       : !session.active ? ['bot', 'With the bot']
         : session.agent ? ['agent', `With ${session.agent}`] : ['waiting', 'Waiting for an agent'];
     const shown = byId('chat-state');
     shown.dataset.state = state;
-    if (shown.textContent !== text) shown.textContent = text;
-    byId('handover-open').hidden = session.active || session.waiting;
-    byId('chat-suggestions').hidden = session.active || session.waiting; // They are for the bot.
-    byId('chat-end').hidden = !session.active;
+    if (shown.textContent !== says) shown.textContent = says;
+    const text = byId('chat-text');
+    away(byId('handover-open'), 'hidden', session.active || session.waiting, text);
+    away(byId('chat-suggestions'), 'hidden', session.active || session.waiting, text); // They are for the bot.
+    away(byId('chat-end'), 'hidden', !session.active, text);
   }
 
   #draw(m, before) {

@@ -1,7 +1,7 @@
 // The agent's side: the desk's tickets, or webhooks written by hand.
 
 import { queue } from './api.js';
-import { byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
+import { away, byId, grow, h, initials, submitOnEnter, timeOf } from './dom.js';
 import { Log } from './log.js';
 import { content } from './message.js';
 
@@ -180,8 +180,8 @@ export class Desk {
       ...[this.#known && /^\d+$/.test(t.id) && `#${t.id}`, t.from && `from ${t.from}`, t.priority && `${t.priority} priority`, t.assignee ? `taken by ${t.assignee}` : 'not assigned']
         .filter(Boolean).map((fact) => h('span', {}, fact)));
     const mine = t.assignee === byId('desk-agent').value;
-    byId('ticket-assign').disabled = mine || t.over;
-    byId('ticket-resolve').disabled = t.over;
+    away(byId('ticket-assign'), 'disabled', mine || t.over, byId('reply-text'));
+    away(byId('ticket-resolve'), 'disabled', t.over, byId('reply-text'));
   }
 }
 
@@ -192,7 +192,8 @@ function draw(e, before) {
   const body = h('div', { class: 'body' }, content(e.message));
   if (e.message?.type === 'text' && e.message.payload.text.length > long) {
     body.classList.add('folded');
-    body.append(h('button', { type: 'button', class: 'unfold', click: (event) => { body.classList.remove('folded'); event.target.remove(); } }, 'Show all of it'));
+    body.tabIndex = -1; // The focus goes there once it is unfolded.
+    body.append(h('button', { type: 'button', class: 'unfold', click: (event) => { body.classList.remove('folded'); body.focus({ preventScroll: true }); event.target.remove(); } }, 'Show all of it'));
   }
   return h('article', { class: `note-or-reply ${e.by}${e.note ? ' internal' : ''}${follows ? ' follows' : ''}` },
     h('span', { class: `face ${e.by}`, 'aria-hidden': 'true' }, initials(e.author)),

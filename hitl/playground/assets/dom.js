@@ -58,6 +58,16 @@ export function grow(field) {
   if (field.scrollHeight) field.style.height = `${Math.min(field.scrollHeight, 160)}px`;
 }
 
+/**
+ * away hides or disables a part, or gives it back. Whoever works with the keyboard and is there goes on at the next place, and not at the top of
+ * the page.
+ */
+export function away(part, how, is, next) {
+  const here = part.contains(document.activeElement) && document.activeElement.matches(':focus-visible');
+  part[how] = is;
+  if (is && here) next.focus();
+}
+
 /** submitOnEnter sends a form with Enter; Shift and Enter begin a new line. The field grows with what is written. */
 export function submitOnEnter(field) {
   field.addEventListener('keydown', (event) => {

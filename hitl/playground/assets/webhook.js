@@ -36,7 +36,7 @@ export class Hand {
       if (!sent) return;
       const answer = byId('hand-answer');
       answer.dataset.good = String(sent.status < 300);
-      answer.textContent = `Answered ${sent.status}${meaning(sent.body)}`;
+      answer.textContent = answered(sent);
       if (sent.status === 401 || sent.status === 403) byId('hand-more').open = true; // A header is missing.
     });
   }
@@ -52,6 +52,9 @@ export class Hand {
     }
   }
 }
+
+/** answered tells how a webhook was answered. */
+export const answered = ({ status, body }) => `Answered ${status}${meaning(body)}`;
 
 /** meaning is what an answer says in words. */
 function meaning(body) {

@@ -3,6 +3,7 @@
 import { order, read, toast } from './api.js';
 import { byId, h, perFrame } from './dom.js';
 import { curl, pretty } from './json.js';
+import { answered } from './webhook.js';
 
 const overscan = 6; // Rows above and below those in sight.
 
@@ -16,6 +17,7 @@ export class Wire {
   #follow = true;
   #selected = 0;
   #turn = 0; // Of reading a request.
+  #opening = false; // The detail shows itself once it is read, and takes the focus if it covers the list.
   #box = byId('rows');
   #space = byId('rows-space');
   #draw = perFrame(() => this.#render());
@@ -32,9 +34,9 @@ export class Wire {
     this.#box.addEventListener('keydown', (event) => this.#move(event));
     this.#box.addEventListener('click', (event) => {
       const row = event.target.closest('[data-seq]');
-      if (row) this.select(Number(row.dataset.seq));
+      if (row) this.select(Number(row.dataset.seq), true);
     });
-    byId('rows-latest').addEventListener('click', () => { this.#follow = true; this.#draw(); });
+    byId('rows-latest').addEventListener('click', () => { this.#follow = true; this.#box.focus(); this.#draw(); });
     byId('wire-filter').addEventListener('input', (event) => {
       this.#filter = event.target.value.trim().toLowerCase();
       this.#sift();
@@ -128,6 +130,7 @@ export class Wire {
     const page = Math.max(1, Math.floor(this.#box.clientHeight / this.#height) - 1);
     const at = this.#shown.findIndex((row) => row.seq === this.#selected);
     const last = this.#shown.length - 1;
+    if (event.key === 'Enter' && at >= 0) this.select(this.#selected, true);
     const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? last : at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: last }[event.key];
     if (to === undefined || last < 0) return;
     event.preventDefault();
@@ -139,10 +142,10 @@ export class Wire {
     this.select(this.#shown[i].seq);
   }
 
-  select(seq) {
+  select(seq, open = false) {
     this.#selected = seq;
+    this.#opening = open;
     this.#box.setAttribute('aria-activedescendant', `row-${seq}`);
-    document.body.classList.add('reading');
     this.#draw();
     this.#load(seq);
   }
@@ -152,10 +155,22 @@ export class Wire {
     try {
       const exchange = await read(`wire/${seq}`);
       if (turn !== this.#turn) return; // It was read again meanwhile, or another one was.
-      byId('detail').replaceChildren(...this.#describe(exchange));
+      this.#show(exchange);
     } catch (error) {
       toast(error.message, 'bad');
     }
+  }
+
+  #show(exchange) {
+    const detail = byId('detail');
+    const inside = detail.contains(document.activeElement);
+    detail.replaceChildren(...this.#describe(exchange));
+    if (this.#opening) document.body.classList.add('reading');
+    if (!inside && !this.#opening) return;
+    this.#opening = false;
+    const [back, copy] = detail.querySelectorAll('button');
+    if (back.offsetParent) back.focus();
+    else if (inside) copy.focus();
   }
 
   #describe(x) {
@@ -163,12 +178,12 @@ export class Wire {
     const took = row.done ? `${status(row)} after ${duration(row.took)}` : 'under way';
     return [
       h('header', {},
-        h('button', { type: 'button', class: 'back', click: () => document.body.classList.remove('reading') }, '← All requests'),
+        h('button', { type: 'button', class: 'back', click: () => { document.body.classList.remove('reading'); this.#box.focus(); } }, '← All requests'),
         h('h3', { title: row.detail }, row.operation, ' ', h('span', {}, row.detail.split('?')[0])),
         h('p', {}, `${names[row.from]} → ${names[row.to]}, ${took}`, row.again ? ', sent before' : '', row.fault ? `, ${row.fault}` : ''),
         h('div', { class: 'actions' },
           h('button', { type: 'button', click: () => copy(curl(x)) }, 'Copy as curl'),
-          x.webhook ? h('button', { type: 'button', click: () => order('again', { seq: row.seq }) }, 'Send again') : null)),
+          x.webhook ? h('button', { type: 'button', click: () => again(row.seq) }, 'Send again') : null)),
       h('p', { class: 'url' }, h('b', {}, x.method), ' ', x.url),
       ...half('Request', x.request),
       ...(row.done ? half('Response', x.response) : []),
@@ -214,6 +229,11 @@ function half(name, { header, body, missing }) {
       h('dl', {}, header.flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)]))),
     body ? h('pre', { class: 'json', tabIndex: 0, role: 'group', 'aria-label': `${name} body` }, pretty(body)) : '',
   ];
+}
+
+async function again(seq) {
+  const sent = await order('again', { seq });
+  if (sent) toast(answered(sent), sent.status < 300 ? 'good' : 'bad');
 }
 
 async function copy(text) {
