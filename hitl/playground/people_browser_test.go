@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hitl-go/sdk/internal/chromium"
 	"github.com/hitl-go/sdk/message"
@@ -240,4 +241,74 @@ func TestKeyboardInBrowser(t *testing.T) {
 	v.Clicks("#rows [role=option]:nth-last-of-type(2)")
 	press("#detail .actions button:nth-child(2)")
 	v.Sees("toasts", "Answered 400: Acme Desk sent a webhook that is no JSON")
+}
+
+// Names are as long as people's names are, and have the direction of their script.
+const (
+	longName   = "Alexandra.KonstantinopoulouWeissenbergerWolfeschlegelsteinhausenDonaudampfschifffahrt@support.example.com"
+	arabicName = "محمد عبد الله (VIP)"
+)
+
+// namedDesk has agents with such names.
+type namedDesk struct{ *paperDesk }
+
+func (namedDesk) Agents() []string { return []string{strings.Repeat(longName, 2), arabicName} }
+
+func TestNamesInBrowser(t *testing.T) {
+	desk := &paperDesk{entries: map[string][]Entry{}}
+	w := newWorld(t, func(o *Options) { o.Desk = namedDesk{desk} })
+	v := visit(t, w.url)
+	w.says("Can I talk to a human?")
+	v.Sees("chat-state", "Waiting for an agent")
+	user := w.currentUser().UserID()
+	say := func(name string, m message.Message) {
+		w.view.addChat(user, chatMessage{From: Agent, Name: name, Message: message.Envelope{Message: m}, At: time.Now()})
+	}
+	say(arabicName, message.Card{Title: "طرد رقم 4711!", Subtitle: "في الطريق (Oslo).", Actions: []message.Action{{Kind: message.ActionSay, Label: "شكرا!", Value: "x"}}})
+	say(arabicName, message.Choice{Text: "أي طرد؟", Options: []message.Option{{Label: "4711 (لشبونة)!", Value: "1"}}})
+	say(arabicName, message.Dropdown{Text: "أي طرد؟", Options: []message.Option{{Label: "4711 (لشبونة)!", Value: "1"}}})
+	say(arabicName, message.File{FileURL: "https://files.example.com/a.pdf", Title: "إيصال (1).pdf"})
+	say(longName, message.Text{Text: "How can I help?"})
+	desk.put(w, Ticket{ID: "1", Subject: strings.Repeat("Donaudampfschifffahrt", 10), Status: longName, From: longName, Assignee: longName}, message.Text{Text: "Hello"})
+	v.Sees("ticket-log", "Hello")
+	desk.put(w, Ticket{ID: "2", Subject: "رقم الطلب 4711: أين طردي؟ (ABC) - 12/34", Status: "مفتوح", From: arabicName, Assignee: "ليلى"}, message.Text{Text: "مرحبا!"})
+	v.Sees("ticket-log", "مرحبا!")
+	v.Sees("chat-log", "How can I help?")
+
+	// What an element shows is within it, and nothing covers what is next to it.
+	const fits = `[...document.querySelectorAll("#chat *, #desk *")].every((element) => {
+		const next = element.nextElementSibling?.getBoundingClientRect(), box = element.getBoundingClientRect();
+		if (!box.width || element.matches("svg *, .tickets > *")) return true;
+		const style = getComputedStyle(element);
+		return (style.overflowX !== "visible" || style.display === "inline" || element.scrollWidth <= element.clientWidth + 1)
+			&& (!next?.width || next.left >= box.right - 1 || next.top >= box.bottom - 1 || next.right <= box.left + 1 || next.bottom <= box.top + 1);
+	})`
+	for _, tt := range []struct{ ticket, agent, direction, picture string }{{"1", longName, "ltr", "names-long"}, {"2", arabicName, "rtl", "names-arabic"}} {
+		w.must("webhook", map[string]any{
+			"header": map[string]string{"Content-Type": "application/json"},
+			"body":   fmt.Sprintf(`{"type": "assigned", "ticketId": "T-1", "agent": {"id": "agent-%s", "name": %q}}`, tt.ticket, tt.agent),
+		})
+		v.Sees("chat-state", "With "+tt.agent)
+		v.Finds(fmt.Sprintf(`getComputedStyle(document.querySelector("#chat-state bdi")).direction === %q`, tt.direction))
+		v.Shows(chromium.Screen{Width: 1280, Height: 900})
+		v.Clicks("#tickets [data-id='" + tt.ticket + "']")
+		v.Finds(fits)
+		v.Picture(tt.picture)
+		v.Shows(chromium.Screen{Width: 360, Height: 740, Phone: true})
+		for _, tab := range []string{"chat", "desk"} {
+			v.Clicks("nav [data-tab=" + tab + "]")
+			v.Finds(fits + ` && document.documentElement.scrollWidth === 360`)
+			v.Picture(tt.picture + "-phone-" + tab)
+		}
+	}
+
+	// Each text is in the direction of its own script, and the page in that of English.
+	v.Finds(`getComputedStyle(document.body).direction === "ltr"`)
+	v.Finds(`[...document.querySelectorAll("#ticket-subject, #ticket-facts .pill, #ticket-facts bdi, #tickets [data-id='2'] b, #tickets [data-id='2'] bdi, #ticket-log .by b, #chat-log .agent :is(b, .card > span, button, option)")]
+		.filter((element) => /[\u0600-\u06ff]/.test(element.textContent) !== (getComputedStyle(element).direction === "rtl")).length === 0`)
+	v.Finds(`document.querySelectorAll("#ticket-facts bdi").length > 2 && document.querySelectorAll("#chat-log .agent option").length === 2`)
+	for _, field := range []string{"chat-text", "reply-text", "handover-title", "handover-description"} {
+		v.Finds(fmt.Sprintf(`getComputedStyle(document.getElementById(%q)).unicodeBidi === "plaintext"`, field))
+	}
+	v.Finds(`getComputedStyle(document.getElementById("hand-body")).unicodeBidi !== "plaintext"`)
 }

@@ -63,12 +63,13 @@ export class Chat {
     this.#session = session;
     byId('chat-name').textContent = session.user;
     byId('chat-face').textContent = initials(session.user);
-    const [state, says] = session.waiting ? ['waiting', 'Handing over…']
+    const [state, says, agent = ''] = session.waiting ? ['waiting', 'Handing over…']
       : !session.active ? ['bot', 'With the bot']
-        : session.agent ? ['agent', `With ${session.agent}`] : ['waiting', 'Waiting for an agent'];
+        : session.agent ? ['agent', 'With ', session.agent] : ['waiting', 'Waiting for an agent'];
     const shown = byId('chat-state');
     shown.dataset.state = state;
-    if (shown.textContent !== says) shown.textContent = says;
+    if (shown.textContent !== says + agent) shown.replaceChildren(says, h('bdi', {}, agent));
+    shown.title = says + agent;
     const text = byId('chat-text');
     away(byId('handover-open'), 'hidden', session.active || session.waiting, text);
     away(byId('chat-suggestions'), 'hidden', session.active || session.waiting, text); // They are for the bot.
@@ -79,7 +80,7 @@ export class Chat {
     const follows = before && before.from === m.from && before.name === m.name && new Date(m.at) - new Date(before.at) < 120_000;
     const name = { user: 'You', bot: 'Bot', agent: m.name || 'Agent', system: m.name }[m.from];
     return h('div', { class: `bubble ${m.from}${follows ? ' follows' : ''}` },
-      h('p', { class: 'by' }, h('b', {}, name), ' ', h('time', { dateTime: m.at }, timeOf(m.at))),
+      h('p', { class: 'by' }, h('b', { dir: 'auto' }, name), ' ', h('time', { dateTime: m.at }, timeOf(m.at))),
       h('div', { class: 'body' }, content(m.message, (value) => this.say(value))));
   }
 

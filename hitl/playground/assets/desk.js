@@ -23,7 +23,7 @@ export class Desk {
     byId('desk-kind').textContent = this.#known ? 'The agent’s side' : `What ${about.title} is sent`;
     byId('desk-face').textContent = initials(about.title);
     byId('desk-agent-label').hidden = !this.#known;
-    byId('desk-agent').append(...(about.agents ?? []).map((name) => h('option', {}, name)));
+    byId('desk-agent').append(...(about.agents ?? []).map((name) => h('option', { dir: 'auto' }, name)));
     for (const part of ['ticket-actions', 'reply-form']) byId(part).hidden = !this.#known;
     byId('hand').hidden = this.#known;
     if (!this.#known) {
@@ -142,7 +142,8 @@ export class Desk {
       byId('tickets').prepend(item);
     }
     item.classList.toggle('over', t.over);
-    item.replaceChildren(h('b', {}, t.subject), h('span', {}, [t.from, t.status].filter(Boolean).join(' · ')));
+    item.replaceChildren(h('b', { dir: 'auto' }, t.subject), h('span', {}, h('bdi', {}, t.from), t.from && t.status ? ' · ' : '', h('bdi', {}, t.status)));
+    item.title = `${t.subject}\n${item.lastChild.textContent}`;
   }
 
   #move(event) {
@@ -176,13 +177,18 @@ export class Desk {
     const over = t.over ? 'The session is over. The end user does not see what is written here.' : '';
     if (byId('ticket-over').textContent !== over) byId('ticket-over').textContent = over;
     byId('ticket-facts').replaceChildren(
-      h('span', { class: `pill${t.over ? ' over' : ''}` }, t.status),
-      ...[this.#known && /^\d+$/.test(t.id) && `#${t.id}`, t.from && `from ${t.from}`, t.priority && `${t.priority} priority`, t.assignee ? `taken by ${t.assignee}` : 'not assigned']
-        .filter(Boolean).map((fact) => h('span', {}, fact)));
+      h('span', { class: `pill${t.over ? ' over' : ''}`, title: t.status, dir: 'auto' }, t.status),
+      ...[this.#known && /^\d+$/.test(t.id) && fact(`#${t.id}`), t.from && fact('from ', t.from), t.priority && fact('', t.priority, ' priority'), t.assignee ? fact('taken by ', t.assignee) : fact('not assigned')]
+        .filter(Boolean));
     const mine = t.assignee === byId('desk-agent').value;
     away(byId('ticket-assign'), 'disabled', mine || t.over, byId('reply-text'));
     away(byId('ticket-resolve'), 'disabled', t.over, byId('reply-text'));
   }
+}
+
+/** fact is something about a ticket. A name in it has the direction of its own script. */
+function fact(before, name = '', after = '') {
+  return h('span', { title: before + name + after }, before, h('bdi', {}, name), after);
 }
 
 const long = 700; // Characters of an entry that are shown at once.
@@ -198,6 +204,6 @@ function draw(e, before) {
   return h('article', { class: `note-or-reply ${e.by}${e.note ? ' internal' : ''}${follows ? ' follows' : ''}` },
     h('span', { class: `face ${e.by}`, 'aria-hidden': 'true' }, initials(e.author)),
     h('div', {},
-      h('p', { class: 'by' }, h('b', {}, e.author), e.note ? h('span', { class: 'tag' }, 'internal note') : null, ' ', e.at ? h('time', { dateTime: e.at }, timeOf(e.at)) : null),
+      h('p', { class: 'by' }, h('b', { dir: 'auto' }, e.author), e.note ? h('span', { class: 'tag' }, 'internal note') : null, ' ', e.at ? h('time', { dateTime: e.at }, timeOf(e.at)) : null),
       body));
 }

@@ -10,6 +10,8 @@ const icons = {
   location: 'M10 17s5-5 5-9a5 5 0 0 0-10 0c0 4 5 9 5 9zM10 8h.01',
 };
 
+const dir = 'auto'; // Each text has the direction of its own script.
+
 /** content shows what is said. With say, its buttons can be pressed. */
 export function content(message, say) {
   const { type, payload } = message ?? {};
@@ -32,10 +34,10 @@ const drawers = {
   card: card,
   carousel: ({ items }, say) => h('div', { class: 'carousel', tabIndex: 0, role: 'group', 'aria-label': 'Cards' }, items.map((item) => card(item, say))),
   choice: ({ text, options }, say) => h('div', {}, words(text),
-    h('div', { class: 'options' }, options.map(({ label, value }) => h('button', { type: 'button', disabled: !say, click: () => say?.(value) }, label)))),
+    h('div', { class: 'options' }, options.map(({ label, value }) => h('button', { type: 'button', dir, disabled: !say, click: () => say?.(value) }, label)))),
   dropdown: ({ text, options }, say) => h('div', {}, words(text),
-    h('select', { disabled: !say, 'aria-label': text, change: (event) => say?.(event.target.value) },
-      h('option', { disabled: true, selected: true }, 'Choose'), options.map(({ label, value }) => h('option', { value }, label)))),
+    h('select', { dir, disabled: !say, 'aria-label': text, change: (event) => say?.(event.target.value) },
+      h('option', { disabled: true, selected: true }, 'Choose'), options.map(({ label, value }) => h('option', { dir, value }, label)))),
   bloc: ({ items }, say) => h('div', { class: 'bloc' }, items.map((item) => content(item, say))),
 };
 
@@ -43,18 +45,18 @@ const drawers = {
 function words(text) {
   const all = String(text).split(/((?:^> ?.*(?:\n|$))+|^---$)/m).map((part) => part.trim()).filter(Boolean).map((part) => {
     if (part === '---') return h('hr');
-    if (part.startsWith('>')) return h('blockquote', { dir: 'auto' }, part.replaceAll(/^> ?/gm, ''));
-    return h('p', { class: 'words', dir: 'auto' }, part);
+    if (part.startsWith('>')) return h('blockquote', { dir }, part.replaceAll(/^> ?/gm, ''));
+    return h('p', { class: 'words', dir }, part);
   });
   return all.length === 1 ? all[0] : h('div', {}, all);
 }
 
 function card({ title, subtitle, imageUrl, actions }, say) {
   const press = ({ action, value }) => (action === 'url' ? undefined : say?.(value));
-  return h('div', { class: 'card' }, imageUrl ? media('image', imageUrl) : null, h('b', {}, title), subtitle ? h('span', {}, subtitle) : null,
+  return h('div', { class: 'card' }, imageUrl ? media('image', imageUrl) : null, h('b', { dir }, title), subtitle ? h('span', { dir }, subtitle) : null,
     h('div', { class: 'options' }, actions.map((a) => (a.action === 'url' && safe(a.value)
-      ? h('a', { href: a.value, target: '_blank', rel: 'noreferrer noopener' }, a.label)
-      : h('button', { type: 'button', disabled: !say, click: () => press(a) }, a.label)))));
+      ? h('a', { href: a.value, dir, target: '_blank', rel: 'noreferrer noopener' }, a.label)
+      : h('button', { type: 'button', dir, disabled: !say, click: () => press(a) }, a.label)))));
 }
 
 /** picture shows one that is on this computer, through the page's server if it is another's; else a link. */
@@ -62,7 +64,7 @@ function picture(kind, url, title) {
   if (!near(url)) return media(kind, url, title);
   const src = new URL(url).origin === location.origin ? url : `api/picture?${new URLSearchParams({ url, name: title ?? '' })}`;
   const link = () => media(kind, url, title);
-  const figure = h('figure', {}, h('img', { src, alt: title ?? 'Image', loading: 'lazy', error: () => figure.replaceWith(link()) }), title ? h('figcaption', {}, title) : null);
+  const figure = h('figure', {}, h('img', { src, alt: title ?? 'Image', loading: 'lazy', error: () => figure.replaceWith(link()) }), title ? h('figcaption', { dir }, title) : null);
   return figure;
 }
 
@@ -74,7 +76,7 @@ function media(kind, url, title) {
     : tile(kind, name, String(url).slice(0, 90));
 }
 
-const tile = (kind, name, more) => h('span', { class: 'tile' }, icon(icons[kind]), h('span', {}, h('b', {}, name), h('small', {}, more)));
+const tile = (kind, name, more) => h('span', { class: 'tile' }, icon(icons[kind]), h('span', {}, h('b', { dir }, name), h('small', { dir }, more)));
 
 function safe(url) {
   try {
@@ -101,7 +103,7 @@ function formatted(markdown) {
     if (line.trim() === '') continue;
     const item = /^\s*[-*]\s+(.*)$/.exec(line);
     const parts = (item ? item[1] : line).split(/\*\*(.+?)\*\*/).map((part, i) => (i % 2 ? h('b', {}, part) : part));
-    block.append(h(item ? 'li' : 'p', { dir: 'auto' }, parts));
+    block.append(h(item ? 'li' : 'p', { dir }, parts));
   }
   return block;
 }
