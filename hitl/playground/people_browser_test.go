@@ -312,3 +312,37 @@ func TestNamesInBrowser(t *testing.T) {
 	}
 	v.Finds(`getComputedStyle(document.getElementById("hand-body")).unicodeBidi !== "plaintext"`)
 }
+
+// On a screen that is small both ways, such as one at 200 % or a phone on its side, each part is higher than the screen rather than its
+// list too low to be read.
+func TestShortScreensInBrowser(t *testing.T) {
+	desk := &paperDesk{entries: map[string][]Entry{}}
+	w := newWorld(t, func(o *Options) { o.Desk = desk })
+	v := visit(t, w.url)
+	desk.put(w, Ticket{ID: "1", Subject: "Lost", Status: "open", From: "Omar"}, message.Text{Text: "Where is it?"})
+	desk.put(w, Ticket{ID: "2", Subject: "Refund", Status: "open", From: "Jane"}, message.Text{Text: "I want my money back."})
+	fill(w, 30, 30)
+	v.Sees("rows", "getOrCreateMessage")
+	for _, screen := range []chromium.Screen{{Width: 640, Height: 360}, {Width: 320, Height: 256}, {Width: 667, Height: 375, Phone: true}, {Width: 360, Height: 740, Phone: true}} {
+		v.Shows(screen)
+		for tab, parts := range map[string]struct{ list, last string }{
+			"chat": {"chat-log", "chat-form"}, "desk": {"ticket-log", "reply-form"}, "wire": {"rows", "rows"},
+		} {
+			v.Clicks("nav [data-tab=" + tab + "]")
+			v.Finds(`document.querySelector("main").scrollTop === 0`)
+			v.Picture(fmt.Sprintf("short-%dx%d-%s", screen.Width, screen.Height, tab))
+			v.Finds(fmt.Sprintf(`((list, pane) => list.clientHeight >= 120 && list.clientHeight < innerHeight && pane.scrollHeight === pane.clientHeight)(
+				document.getElementById(%q), document.getElementById(%q))`, parts.list, tab))
+			v.Finds(fmt.Sprintf(`((end) => { // All of it can be scrolled into sight, and the tabs stay there.
+				end.scrollIntoView({block: "end"});
+				return end.getBoundingClientRect().bottom <= document.querySelector(".tabs").getBoundingClientRect().top + 1
+					&& document.querySelector(".tabs").getBoundingClientRect().bottom <= innerHeight && document.documentElement.scrollWidth === innerWidth;
+			})(document.getElementById(%q))`, parts.last))
+		}
+	}
+	v.Shows(chromium.Screen{Width: 640, Height: 360})
+	v.Clicks("nav [data-tab=wire]")
+	v.Clicks("#rows [role=option]:last-of-type")
+	v.Finds(`document.activeElement.matches(".back") && document.getElementById("detail").clientHeight >= 120`)
+	v.Picture("short-detail")
+}

@@ -61,6 +61,7 @@ function open(tab) {
     if (button.dataset.tab === tab) button.setAttribute('aria-current', 'true');
     else button.removeAttribute('aria-current');
   }
+  document.querySelector('main').scrollTop = 0; // Where parts are higher than the screen.
   news(tab, false);
 }
 
