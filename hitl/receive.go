@@ -31,10 +31,15 @@ func (c *connection) receive(r Receiver) {
 	})
 }
 
+// deliveryError is an error of deliver's, which was reported.
+type deliveryError struct{ error }
+
+func (e deliveryError) Unwrap() error { return e.error }
+
 // receiveReturned reports that Receive has failed, as an operation.
 func (c *connection) receiveReturned(ctx context.Context, err error, again time.Duration) {
-	if err == nil {
-		c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", again)
+	if err == nil || errors.As(err, new(deliveryError)) {
+		c.toDesk.log.WarnContext(ctx, "Receive has returned and is run again", "in", again, "error", err)
 		return
 	}
 	_ = c.background.run(ctx, "receive", c.toDesk.timeout, func(context.Context) error { return err })
@@ -65,5 +70,8 @@ func (c *connection) deliver(ctx context.Context, events ...Event) error {
 	if isPermanent(err) { // It is logged, and another try would fail as well.
 		return nil
 	}
-	return err
+	if err != nil {
+		return deliveryError{err}
+	}
+	return nil
 }

@@ -84,8 +84,8 @@ func (b *toBot) applyAll(ctx context.Context, ses *session, events []Event, extr
 			id = r.ID
 			b.seenMessages.put(theirs, tagValue(id))
 		}
-		b.desk.owner.warn(ctx, "the bot does not hear of something that happened in the desk", err,
-			"event", fmt.Sprintf("%T", e), "message", id)
+		b.log.ErrorContext(ctx, "the bot does not hear of something that happened in the desk", "event", fmt.Sprintf("%T", e), "message", id, "error", err)
+		b.desk.owner.tell(ctx, err)
 		if extra != nil && contains([]Event{e}, extra) {
 			refused = err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -154,9 +155,12 @@ func TestReceiveThatFailsIsReported(t *testing.T) {
 		var got []hitl.Operation
 		errs := []error{errors.New("the socket broke"), hitl.Errorf("Give the token the right to read")}
 		runs := 0
-		desk := &fullDesk{receive: func(ctx context.Context, _ func(context.Context, ...hitl.Event) error) error {
+		desk := &fullDesk{receive: func(ctx context.Context, deliver func(context.Context, ...hitl.Event) error) error {
 			if runs++; runs <= len(errs) {
 				return errs[runs-1]
+			}
+			if runs == len(errs)+1 {
+				return fmt.Errorf("acme: %w", deliver(ctx, replied("", "It needs an ID"))) // That counts once.
 			}
 			<-ctx.Done()
 			return ctx.Err()
@@ -169,11 +173,11 @@ func TestReceiveThatFailsIsReported(t *testing.T) {
 			}
 		}}))
 		ask(s, request(webhook)) // the installation is seen
-		<-time.After(10 * time.Second)
+		<-time.After(20 * time.Second)
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 2 || got[0].Outcome() != hitl.OutcomeFailed || got[1].Outcome() != hitl.OutcomeRefused || got[1].BotID != "bot_1" {
+		if runs != len(errs)+2 || len(got) != 3 || got[0].Outcome() != hitl.OutcomeFailed || got[1].Outcome() != hitl.OutcomeRefused || got[1].BotID != "bot_1" {
 			t.Errorf("the operations are %+v", got)
 		}
 		if all, with := log.read("Give the token the right to read"); all != 1 || with != 1 {

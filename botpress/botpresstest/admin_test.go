@@ -183,6 +183,13 @@ func TestListIntegrations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	installed, _ := s.Deployed("acme/desk", "1.0.0")
+	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	defer desk.Close()
+	installed.URL = desk.URL
+	if _, err := s.Install(t.Context(), installed); err != nil {
+		t.Fatal(err)
+	}
 	type params = botpress.ListIntegrationsParams
 	shared := func(p botpress.ListPublicIntegrationsParams) params {
 		return params{ListPublicIntegrationsParams: p}
@@ -198,7 +205,9 @@ func TestListIntegrations(t *testing.T) {
 		"one version":           {shared(botpress.ListPublicIntegrationsParams{Version: "2.0.0"}), "2.0.0"},
 		"those of an interface": {shared(botpress.ListPublicIntegrationsParams{InterfaceName: "hitl"}), "2.0.0 1.0.0"},
 		"of another interface":  {shared(botpress.ListPublicIntegrationsParams{InterfaceID: "other"}), ""},
-		"installed":             {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: s.BotID}), ""},
+		"installed":             {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: s.BotID}), "1.0.0"},
+		"by another bot":        {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: "bot_2"}), ""},
+		"the most popular":      {shared(botpress.ListPublicIntegrationsParams{SortBy: botpress.SortByInstallCount}), "1.0.0 2.0.0 1.0.1"},
 		"approved":              {shared(botpress.ListPublicIntegrationsParams{VerificationStatus: "approved"}), ""},
 		"a search":              {shared(botpress.ListPublicIntegrationsParams{Search: "desk OF 1"}), "1.0.1 1.0.0"},
 		"public":                {params{Visibility: "public"}, "1.0.1"},

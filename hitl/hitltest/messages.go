@@ -100,7 +100,7 @@ func messageTwice(t *trial) {
 	switch {
 	case t.suite.desk.Heard != nil:
 		if n := t.heard(s.Session, word); n != 1 {
-			t.Errorf("The message %q was sent again after its answer was lost, and is in the desk %d times.", word, n)
+			t.Errorf("The message %q was sent again after its answer was lost, and after a request that failed, and is in the desk %d times.", word, n)
 		}
 	case ids[0] == "":
 		t.skip("the case has no Desk.Heard, and SendMessage returns no ids")

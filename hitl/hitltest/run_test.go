@@ -163,7 +163,7 @@ func TestBroken(t *testing.T) {
 		"stop-unknown":       "StopHitl failed for a session that the desk does not have: the desk answered 404",
 		"message-types":      "SendMessage panicked: no such message: tomorrow",
 		"message-parts":      "Part 1 of a bloc",
-		"message-twice":      "was sent again after its answer was lost, and is in the desk 4 times",
+		"message-twice":      "was sent again after its answer was lost, and after a request that failed, and is in the desk 4 times",
 		"bot-speaks":         `A message of the bot failed when the bot's name is "Botty": A message needs an author.`,
 		"stop-stays-closed":  "The session was over, the bot said its last words, and now the session is open again.",
 		"split-text":         "Of a text of 4800 bytes, the desk has only the first 62 words of 300.",
