@@ -67,7 +67,7 @@ func (c *clock) offset() time.Duration {
 	}
 }
 
-// clockTolerance is a difference that is not worth a line in the log: the Date of a response is a second old, and more with its way.
+// clockTolerance is a difference that is not worth a line in the log: a response's Date has whole seconds, and is as old as its way.
 const clockTolerance = 3 * time.Second
 
 // observe learns from a timestamp that Botpress has just made. It returns by how much Botpress' clock is ahead of ours now,

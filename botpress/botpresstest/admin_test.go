@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hitl-go/sdk/botpress"
 	"github.com/hitl-go/sdk/botpress/botpresstest"
@@ -190,6 +191,12 @@ func TestListIntegrations(t *testing.T) {
 	if _, err := s.Install(t.Context(), installed); err != nil {
 		t.Fatal(err)
 	}
+	for other, err := range c.ListIntegrations(t.Context(), botpress.ListIntegrationsParams{Visibility: "public"}) {
+		<-time.After(2 * time.Millisecond) // Times have milliseconds.
+		if _, err = c.UpdateIntegration(t.Context(), other.ID, botpress.UpdateIntegrationParams{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	type params = botpress.ListIntegrationsParams
 	shared := func(p botpress.ListPublicIntegrationsParams) params {
 		return params{ListPublicIntegrationsParams: p}
@@ -207,6 +214,7 @@ func TestListIntegrations(t *testing.T) {
 		"of another interface":  {shared(botpress.ListPublicIntegrationsParams{InterfaceID: "other"}), ""},
 		"installed":             {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: s.BotID}), "1.0.0"},
 		"by another bot":        {shared(botpress.ListPublicIntegrationsParams{InstalledByBotID: "bot_2"}), ""},
+		"changed last":          {shared(botpress.ListPublicIntegrationsParams{SortBy: botpress.SortByUpdatedAt}), "1.0.1 2.0.0 1.0.0"},
 		"the most popular":      {shared(botpress.ListPublicIntegrationsParams{SortBy: botpress.SortByInstallCount}), "1.0.0 2.0.0 1.0.1"},
 		"approved":              {shared(botpress.ListPublicIntegrationsParams{VerificationStatus: "approved"}), ""},
 		"a search":              {shared(botpress.ListPublicIntegrationsParams{Search: "desk OF 1"}), "1.0.1 1.0.0"},

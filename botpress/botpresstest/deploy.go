@@ -369,7 +369,7 @@ func listIntegrations(r *request) (any, *Error) {
 // installs is how often an integration is installed. Hold s.mu.
 func (s *Server) installs(d *deployed) (n int) {
 	for _, in := range s.installations {
-		if in.Name == d.name && in.Version == d.version {
+		if in.IntegrationID == d.id {
 			n++
 		}
 	}

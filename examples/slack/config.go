@@ -83,7 +83,7 @@ func (w workspace) connect(ctx context.Context, in hitl.Installation, c Config) 
 // needed are the scopes without which something fails only when it is needed. To read the channel, it takes one of two others.
 var needed = []string{"chat:write", "chat:write.customize", "files:read", "files:write", "users:read"}
 
-// Register looks whether the app may do what it will have to do in the channel: the first end user would find out otherwise.
+// Register checks that the app may do what it will have to do in the channel: the first end user would find out otherwise.
 func (d *desk) Register(ctx context.Context, _ string) error {
 	who, err := d.api.AuthTestContext(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func (d *desk) Register(ctx context.Context, _ string) error {
 	granted := strings.FieldsFunc(who.Header.Get("X-OAuth-Scopes"), func(r rune) bool { return r == ',' || r == ' ' })
 	for _, scope := range needed {
 		if len(granted) > 0 && !slices.Contains(granted, scope) {
-			return explain(slack.SlackErrorResponse{Err: "missing_scope"})
+			return &hitl.Error{Message: "The app in Slack lacks the scope " + scope + ": give it the manifest of the README, and install it again.", Temporary: true}
 		}
 	}
 	_, err = d.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{ChannelID: channelID.FindString(d.Channel), Limit: 1})

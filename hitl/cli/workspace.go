@@ -146,7 +146,7 @@ func explain(doing string, err error) error {
 	return fmt.Errorf("could not %s: %s: %w", doing, advice, err)
 }
 
-// unanswered adds to an error that no answer of the API is what to do about it, if the network is to blame.
+// unanswered adds advice to the error of a call that got no answer.
 func unanswered(doing string, err error) error {
 	var network interface{ FromBotpress() }
 	if errors.As(err, &network) && !errors.Is(err, context.Canceled) {

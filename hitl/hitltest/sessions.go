@@ -19,7 +19,7 @@ func (t *trial) withLostAnswers(do func()) {
 	do()
 }
 
-// withFailedRequests repeats a call on new replicas while one of its requests fails, first the first one, then the second. A look-up
+// withFailedRequests repeats a call on new replicas while one of its requests fails: the first one, then the second, and so on. A look-up
 // that fails has found nothing, and so has an adapter that takes that for an answer.
 func (t *trial) withFailedRequests(do func(adapter)) {
 	w := t.suite.desk.Wire

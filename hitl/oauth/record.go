@@ -174,8 +174,8 @@ func (s *Source) look(ctx context.Context, rejected string) (t token, done bool,
 	return g.Token, do == useToken, nil
 }
 
-// refusedFor is how long a desk is not asked for a token that has refused the client: its answer would be the same, and some desks
-// lock out who asks too often.
+// refusedFor is how long a desk that has refused the client is not asked for a token: its answer would be the same, and some desks lock
+// out who asks too often.
 const refusedFor = 30 * time.Second
 
 // stillRefused returns the desk's last refusal, as long as it counts.

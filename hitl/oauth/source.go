@@ -61,8 +61,8 @@ type Source struct {
 	unsaved   *renewal  // It could not be stored.
 	retrying  bool      // It is tried again in the background.
 	withdrawn string    // A claim of ours that was never used.
-	refused   error     // The desk has refused the client,
-	refusedAt time.Time // at this time.
+	refused   error     // The desk's last refusal of the client.
+	refusedAt time.Time // When that was.
 }
 
 // ClientCredentials is a source that signs in as the client itself.

@@ -278,10 +278,11 @@ type level int
 
 func (l level) MarshalText() ([]byte, error) { return []byte{'a' + byte(l)}, nil }
 
-func TestOfValuesThatAreOnlyEncoded(t *testing.T) {
+func TestOfValuesThatAreRight(t *testing.T) {
 	got, err := schema.Of(reflect.TypeFor[struct {
 		L  level   `json:"l" jsonschema:"enum=a,enum=b,example=a"`
 		Ls []level `json:"ls" jsonschema:"enum=a"`
+		ID int64   `json:"id" jsonschema:"exclusiveMinimum=9007199254740992,maximum=9007199254740993"`
 	}](), nil)
 	if err != nil || !strings.Contains(string(got), `"enum":["a","b"]`) {
 		t.Errorf("%s, %v", got, err)
