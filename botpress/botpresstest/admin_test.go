@@ -192,8 +192,11 @@ func TestListIntegrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for other, err := range c.ListIntegrations(t.Context(), botpress.ListIntegrationsParams{Visibility: "public"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		<-time.After(2 * time.Millisecond) // Times have milliseconds.
-		if _, err = c.UpdateIntegration(t.Context(), other.ID, botpress.UpdateIntegrationParams{}); err != nil {
+		if _, err := c.UpdateIntegration(t.Context(), other.ID, botpress.UpdateIntegrationParams{}); err != nil {
 			t.Fatal(err)
 		}
 	}
