@@ -26,7 +26,8 @@ type Case[Config, Session any] struct {
 	Desk Desk
 
 	// Bot varies the Botpress and the server between it and the adapter. Cloud.Listener must be nil, since the suite makes
-	// several of both. Rules about what happens while a session is being opened set Server.ActivationDelay themselves.
+	// several of both. Rules about what happens while a session is being opened set Server.ActivationDelay themselves. A zero
+	// Server.SweepEvery is none: a sweep would call the desk while a rule counts calls.
 	Bot BotOptions
 
 	// Waive skips rules, by name, with the reason why the adapter cannot keep them.
@@ -143,6 +144,7 @@ func run[Config, Session any, I hitl.Integration[Session]](
 	s.install = func(t *trial, activationDelay time.Duration) *installed {
 		in, opts := &installed{serving: make(chan struct{})}, c.Bot
 		opts.Server.ActivationDelay = cmp.Or(activationDelay, opts.Server.ActivationDelay)
+		opts.Server.SweepEvery = cmp.Or(opts.Server.SweepEvery, -1)
 		in.bot = newBot(t, c.Definition, func(ctx context.Context, i hitl.Installation, config Config) (hitl.Integration[Session], error) {
 			a, err := connect(ctx, i, config)
 			if err != nil {
