@@ -110,9 +110,15 @@ type failure struct {
 // keyRefused is what is said when Botpress refuses the token of [Options.Botpress].
 const keyRefused = "Botpress refuses the access key of this integration. Whoever runs the integration must set BP_TOKEN to a new one, which its command 'deploy --access-key' makes."
 
+// isKeyRefused reports whether Botpress has refused the token in a call. An adapter's own error of that type is about something else.
+func isKeyRefused(err error) bool {
+	call, ok := errors.AsType[*botpress.Error](err)
+	return ok && call.Method != "" && errors.Is(call, botpress.ErrUnauthorized)
+}
+
 // explained adds to an error what whoever reads the log can do about it, if the error itself does not say that.
 func explained(err error) error {
-	if errors.Is(err, botpress.ErrUnauthorized) && !errors.As(err, new(*Error)) {
+	if isKeyRefused(err) && !errors.As(err, new(*Error)) {
 		return fmt.Errorf("%s %w", keyRefused, err)
 	}
 	return err
@@ -161,7 +167,7 @@ func classify(err error) failure {
 			}
 		}
 		message := api.Message
-		if errors.Is(err, botpress.ErrUnauthorized) {
+		if isKeyRefused(err) {
 			message = keyRefused
 		}
 		return failure{status: http.StatusInternalServerError, body: Error{Message: message, Type: botpress.TypeRuntime}}

@@ -460,7 +460,7 @@ func TestRefusedAccessKey(t *testing.T) {
 		for name, desk := range map[string]*fullDesk{
 			"an adapter that does not need Botpress": {},
 			"one that does": {register: func(context.Context, string) error {
-				return fmt.Errorf("read a state: %w", &botpress.Error{Status: 401, Type: botpress.TypeUnauthorized})
+				return fmt.Errorf("read a state: %w", &botpress.Error{Status: 401, Type: botpress.TypeUnauthorized, Method: "GET", Path: "/v1/chat/states"})
 			}},
 		} {
 			s := serve(t, desk, hitl.Options{

@@ -16,7 +16,7 @@ func (c *connection) register(ctx context.Context, body []byte) (response, error
 		return response{}, forOwner(err)
 	}
 	if c.background.sweeps {
-		if err := c.wakeUp(ctx); errors.Is(err, botpress.ErrUnauthorized) {
+		if err := c.wakeUp(ctx); isKeyRefused(err) {
 			return response{}, forOwner(err) // Nothing else would succeed either.
 		}
 		c.sweepNow()
@@ -68,7 +68,7 @@ func forOwner(err error) error {
 	switch {
 	case errors.As(err, &own):
 		return err
-	case errors.Is(err, botpress.ErrUnauthorized):
+	case isKeyRefused(err):
 		return &Error{Message: keyRefused, Err: err}
 	case errors.As(err, &retryable), errors.As(err, &ofBotpress), !errors.As(err, &network) && !errors.Is(err, io.EOF):
 		return err

@@ -59,6 +59,7 @@ type exception struct {
 	reason string
 	status int
 	kind   string // the error's type, if it is one
+	fewer  int    // calls of the reference that we do not make
 }
 
 // The reasons for exceptions; the numbers are those of the list of wanted deviations.
@@ -74,40 +75,41 @@ const (
 	minimal  = "the path is none of the probe's; /nothing stands for a handler that returns nothing"
 	noURL    = "1: so is a registration without an address, which Botpress never sends"
 	lost     = "an operation that is sent to the path of monitoring would be lost, and nobody would know"
+	twice    = "after a 502 an event may be there, and the end user would read it twice; besides, " + words
 	badBytes = "1: the configuration is no base64 JSON"
 )
 
 var exceptions = map[string]exception{
-	"health PUT without headers":              {method, 405, "MethodNotFound"},
-	"health DELETE without headers":           {method, 405, "MethodNotFound"},
-	"health even with operation headers":      {lost, 404, "ResourceNotFound"},
-	"register empty object":                   {noURL, 400, "InvalidPayload"},
-	"unregister empty object":                 {noURL, 400, "InvalidPayload"},
-	"health trailing slash":                   {method, 405, "MethodNotFound"},
-	"method PUT works like POST":              {method, 405, "MethodNotFound"},
-	"method DELETE: body is not read":         {method, 405, "MethodNotFound"},
-	"no headers at all POST /":                {header, 400, "InvalidPayload"},
-	"missing header x-bot-user-id":            {header, 400, "InvalidPayload"},
-	"missing header x-integration-id":         {header, 400, "InvalidPayload"},
-	"missing header x-integration-alias":      {header, 400, "InvalidPayload"},
-	"missing header x-bp-operation":           {header, 400, "InvalidPayload"},
-	"missing header x-bp-configuration":       {header, 400, "InvalidPayload"},
-	"empty header x-bot-id":                   {header, 400, "InvalidPayload"},
-	"all headers missing but configuration":   {header, 400, "InvalidPayload"},
-	"configuration: not base64":               {badBytes, 400, "InvalidPayload"},
-	"configuration: base64 of non-JSON":       {badBytes, 400, "InvalidPayload"},
-	"configuration: base64 of truncated JSON": {badBytes, 400, "InvalidPayload"},
-	"configuration: raw JSON not base64":      {badBytes, 400, "InvalidPayload"},
-	"message_created no conversation":         {shape, 400, "InvalidPayload"},
-	"webhook without req":                     {shape, 400, "InvalidPayload"},
-	"action without input":                    {noValue, 200, ""},
-	"message_created ack 404":                 {acked, 200, ""},
-	"create_user throws runtime":              {noHook, 200, ""},
-	"create_user empty body":                  {noHook, 200, ""},
-	"unknownOperationHandler no status":       {noHook, 400, "InvalidPayload"},
-	"action on integration without actions":   {always, 200, ""},
-	"webhook handler returning undefined":     {minimal, 200, ""},
-	"client retries POST 502 x3 then fails":   {words, 500, "Runtime"},
+	"health PUT without headers":              {method, 405, "MethodNotFound", 0},
+	"health DELETE without headers":           {method, 405, "MethodNotFound", 0},
+	"health even with operation headers":      {lost, 404, "ResourceNotFound", 0},
+	"register empty object":                   {noURL, 400, "InvalidPayload", 0},
+	"unregister empty object":                 {noURL, 400, "InvalidPayload", 0},
+	"health trailing slash":                   {method, 405, "MethodNotFound", 0},
+	"method PUT works like POST":              {method, 405, "MethodNotFound", 0},
+	"method DELETE: body is not read":         {method, 405, "MethodNotFound", 0},
+	"no headers at all POST /":                {header, 400, "InvalidPayload", 0},
+	"missing header x-bot-user-id":            {header, 400, "InvalidPayload", 0},
+	"missing header x-integration-id":         {header, 400, "InvalidPayload", 0},
+	"missing header x-integration-alias":      {header, 400, "InvalidPayload", 0},
+	"missing header x-bp-operation":           {header, 400, "InvalidPayload", 0},
+	"missing header x-bp-configuration":       {header, 400, "InvalidPayload", 0},
+	"empty header x-bot-id":                   {header, 400, "InvalidPayload", 0},
+	"all headers missing but configuration":   {header, 400, "InvalidPayload", 0},
+	"configuration: not base64":               {badBytes, 400, "InvalidPayload", 0},
+	"configuration: base64 of non-JSON":       {badBytes, 400, "InvalidPayload", 0},
+	"configuration: base64 of truncated JSON": {badBytes, 400, "InvalidPayload", 0},
+	"configuration: raw JSON not base64":      {badBytes, 400, "InvalidPayload", 0},
+	"message_created no conversation":         {shape, 400, "InvalidPayload", 0},
+	"webhook without req":                     {shape, 400, "InvalidPayload", 0},
+	"action without input":                    {noValue, 200, "", 0},
+	"message_created ack 404":                 {acked, 200, "", 0},
+	"create_user throws runtime":              {noHook, 200, "", 0},
+	"create_user empty body":                  {noHook, 200, "", 0},
+	"unknownOperationHandler no status":       {noHook, 400, "InvalidPayload", 0},
+	"action on integration without actions":   {always, 200, "", 0},
+	"webhook handler returning undefined":     {minimal, 200, "", 0},
+	"client retries POST 502 x3 then fails":   {twice, 500, "Runtime", 3},
 }
 
 func TestCorpus(t *testing.T) {
@@ -192,8 +194,8 @@ func (p *process) replay(t *testing.T, c recorded) response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, missing := range api.missing() {
-		t.Errorf("the reference has called the API, and we have not: %s", missing)
+	if missing := api.missing(); len(missing) != exceptions[c.Name].fewer {
+		t.Errorf("the reference has called the API, and we have not: %q; expected are %d such calls", missing, exceptions[c.Name].fewer)
 	}
 	got := response{Status: res.StatusCode, Headers: map[string]string{}, Body: string(answer)}
 	for name := range res.Header {
