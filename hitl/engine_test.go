@@ -481,12 +481,10 @@ func TestEarlyEchoAtAnotherReplica(t *testing.T) {
 func TestTicketOfASlowDesk(t *testing.T) {
 	inBubble(t, setting{replicas: 2}, func(t *testing.T, w *world, jane *botpresstest.EndUser) {
 		var starts atomic.Int64
-		var answered time.Time
 		w.desk.After = func(ctx context.Context, method string) error {
 			if method == "StartHitl" {
 				starts.Add(1)
 				<-ctx.Done() // and then it answers
-				answered = time.Now()
 			}
 			return nil
 		}
@@ -495,14 +493,14 @@ func TestTicketOfASlowDesk(t *testing.T) {
 		if n := starts.Load(); n != 1 {
 			t.Errorf("the desk was asked %d times to open the session, want once", n)
 		}
-		linked := slices.IndexFunc(w.cloud.Calls(), func(c botpresstest.Call) bool {
-			return c.Operation == "updateConversation" && strings.Contains(string(c.Request), "startedAt")
-		})
-		if linked < 0 {
-			t.Fatal("the ticket is not written down")
+		attempts := 0
+		for _, c := range w.cloud.Calls() {
+			if c.Type == "createTicket" { // startHitl, as Acme Desk calls it
+				attempts++
+			}
 		}
-		if late := w.cloud.Calls()[linked].At.Sub(answered); late > time.Second { // The process could have died.
-			t.Errorf("the ticket is written down %s after the desk has answered", late)
+		if attempts != 1 { // Between two of them, the process that knows the ticket could die.
+			t.Errorf("Botpress had to ask %d times, want once", attempts)
 		}
 	})
 }
